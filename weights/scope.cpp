@@ -1,0 +1,170 @@
+#include "weights/scope.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "engine/error.h"
+
+namespace mend {
+namespace {
+
+constexpr std::size_t kNamed = 3;  // faults of one kind that a message spells out
+
+/// "2 keys are missing: a.weight, a.bias" or, with more than kNamed, the first ones and "...".
+std::string summary(std::string_view what, const std::vector<std::string>& faults,
+                    std::string_view separator) {
+  const auto last = faults.begin() + std::min(kNamed, faults.size());
+  return fmt::format("{} {}: {}{}", faults.size(), what, fmt::join(faults.begin(), last, separator),
+                     faults.size() > kNamed ? fmt::format("{}...", separator) : "");
+}
+
+std::vector<std::int64_t> permuted(const std::vector<std::int64_t>& shape,
+                                   const std::vector<int>& order) {
+  if (order.size() != shape.size()) return shape;  // another rank: shown as it is stored
+  std::vector<std::int64_t> result;
+  for (const int d : order) result.push_back(shape[static_cast<std::size_t>(d)]);
+  return result;
+}
+
+}  // namespace
+
+ParameterStore::ParameterStore(Checkpoint checkpoint, std::string network)
+    : checkpoint_(std::move(checkpoint)), network_(std::move(network)) {}
+
+void ParameterStore::ignore(std::string key_or_path) { ignored_.insert(std::move(key_or_path)); }
+
+const StoredTensor* ParameterStore::find(const std::string& key) const {
+  const auto entry = checkpoint_.tensors.find(key);
+  return entry == checkpoint_.tensors.end() ? nullptr : &entry->second;
+}
+
+bool ParameterStore::ignored(const std::string& key) const {
+  if (key == "num_batches_tracked" || key.ends_with(".num_batches_tracked")) return true;
+  // The key itself or any path above it.
+  for (std::size_t end = key.size(); end != std::string::npos && end > 0;
+       end = key.rfind('.', end - 1)) {
+    if (ignored_.contains(key.substr(0, end))) return true;
+  }
+  return false;
+}
+
+void ParameterStore::finish() const {
+  std::vector<std::string> surplus;
+  for (const auto& [key, tensor] : checkpoint_.tensors) {
+    if (!used_.contains(key) && !ignored(key)) surplus.push_back(key);
+  }
+  std::vector<std::string> faults;
+  if (!misshaped_.empty()) {
+    faults.push_back(misshaped_.size() == 1 ? misshaped_.front()
+                                            : summary("keys have other shapes", misshaped_, ", "));
+  }
+  if (!missing_.empty()) faults.push_back(summary("missing", missing_, ", "));
+  if (!surplus.empty()) faults.push_back(summary("surplus", surplus, ", "));
+  if (faults.empty()) return;
+  throw CheckpointError(
+      fmt::format("{}: does not fit {}: {}", checkpoint_.path, network_, fmt::join(faults, "; ")));
+}
+
+Scope::Scope(std::shared_ptr<ParameterStore> store, std::string path)
+    : store_(std::move(store)), path_(std::move(path)) {}
+
+Scope Scope::operator/(std::string_view name) const { return Scope(store_, key(name)); }
+Scope Scope::operator/(int index) const { return Scope(store_, key(std::to_string(index))); }
+
+std::string Scope::key(std::string_view name) const {
+  return path_.empty() ? std::string(name) : fmt::format("{}.{}", path_, name);
+}
+
+bool Scope::has(std::string_view name) const { return store_->find(key(name)) != nullptr; }
+
+bool Scope::any() const {
+  const auto& tensors = store_->checkpoint_.tensors;
+  if (path_.empty()) return !tensors.empty();
+  const std::string below = path_ + ".";
+  const auto first = tensors.lower_bound(below);
+  return first != tensors.end() && first->first.starts_with(below);
+}
+
+std::vector<std::int64_t> Scope::shape_of(std::string_view name) const {
+  const StoredTensor* stored = store_->find(key(name));
+  return stored == nullptr ? std::vector<std::int64_t>{} : stored->shape;
+}
+
+void Scope::ignore(std::string_view name) const { store_->ignore(key(name)); }
+
+const StoredTensor* Scope::claim(const std::string& key, const std::vector<std::int64_t>& wanted,
+                                 const std::vector<int>& order, std::string_view letters) const {
+  const StoredTensor* stored = store_->find(key);
+  store_->used_.insert(key);
+  if (stored == nullptr) {
+    if (!store_->ignored(key)) store_->missing_.push_back(key);
+    return nullptr;
+  }
+  if (stored->shape == wanted) return stored;
+  const bool comparable = order.size() == stored->shape.size();
+  store_->misshaped_.push_back(fmt::format(
+      "{}: checkpoint has {}{}, {} wants {}", key, to_string(permuted(stored->shape, order)),
+      comparable && !letters.empty() ? fmt::format(" ({})", letters) : "", store_->network_,
+      to_string(permuted(wanted, order))));
+  return nullptr;
+}
+
+Tensor Scope::kernel(std::string_view name, int K, int R, int S, int C) const {
+  const std::string full = key(name);
+  const Shape shape{K, R, S, C};
+  const StoredTensor* stored = claim(full, {K, C, R, S}, {0, 2, 3, 1}, "k,r,s,c");
+  if (stored == nullptr) return Tensor::zeros(shape).named(full);
+  const std::vector<float> oihw = stored->to_f32();
+  const Tensor tensor = Tensor::empty(shape);
+  const View<float> to = tensor.view<float>();
+  const float* from = oihw.data();
+  for (int k = 0; k < K; ++k)
+    for (int c = 0; c < C; ++c)
+      for (int r = 0; r < R; ++r)
+        for (int s = 0; s < S; ++s) to(k, r, s, c) = *from++;
+  return tensor.named(full);
+}
+
+Tensor Scope::transposed_kernel(std::string_view name, int K, int R, int S, int C,
+                                int groups) const {
+  const std::string full = key(name);
+  const Shape shape{K, R, S, C};
+  const int k_per_group = K / groups;
+  const StoredTensor* stored =
+      claim(full, {std::int64_t{groups} * C, k_per_group, R, S}, {0, 1, 2, 3}, "c,k,r,s");
+  if (stored == nullptr) return Tensor::zeros(shape).named(full);
+  const std::vector<float> iohw = stored->to_f32();
+  const Tensor tensor = Tensor::empty(shape);
+  const View<float> to = tensor.view<float>();
+  const float* from = iohw.data();
+  for (int g = 0; g < groups; ++g)
+    for (int c = 0; c < C; ++c)
+      for (int k = 0; k < k_per_group; ++k)
+        for (int r = 0; r < R; ++r)
+          for (int s = 0; s < S; ++s) to(g * k_per_group + k, r, s, c) = *from++;
+  return tensor.named(full);
+}
+
+Tensor Scope::vector(std::string_view name, int count) const {
+  // The one lookup that does not care how the file splits the extents: [C], [1,C,1,1], [C,1,1] ...
+  const StoredTensor* stored = store_->find(key(name));
+  const bool fits = stored != nullptr && stored->elements() == count;
+  return dense(name, fits ? stored->shape : std::vector<std::int64_t>{count}, vector_shape(count));
+}
+
+Tensor Scope::matrix(std::string_view name, int rows, int columns) const {
+  return dense(name, {rows, columns}, {1, 1, rows, columns});
+}
+
+Tensor Scope::dense(std::string_view name, const std::vector<std::int64_t>& stored_shape,
+                    const Shape& shape) const {
+  const std::string full = key(name);
+  const StoredTensor* stored = claim(full, stored_shape, {}, "");
+  if (stored == nullptr) return Tensor::zeros(shape).named(full);
+  return Tensor::from(shape, stored->to_f32()).named(full);
+}
+
+}  // namespace mend
