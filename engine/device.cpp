@@ -1,0 +1,65 @@
+#include "engine/device.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+
+#include "engine/error.h"
+
+namespace mend {
+namespace {
+
+std::atomic<std::int64_t> allocated{0};
+std::atomic<std::int64_t> peak{0};
+
+void count_allocation(std::int64_t bytes) {
+  const std::int64_t now = allocated.fetch_add(bytes) + bytes;
+  std::int64_t highest = peak.load();
+  while (now > highest && !peak.compare_exchange_weak(highest, now)) {
+  }
+}
+
+constexpr std::size_t kAlignment = 64;  // one cache line, one AVX-512 vector
+
+class Cpu final : public Device {
+ public:
+  DeviceKind kind() const override { return DeviceKind::kCpu; }
+  std::string_view name() const override { return "cpu"; }
+
+  void* allocate(std::size_t bytes) override {
+    const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    void* memory = rounded < bytes ? nullptr : std::aligned_alloc(kAlignment, rounded);
+    if (memory == nullptr) {
+      throw OutOfMemory(fmt::format(
+          "cannot allocate {:.1f} MB of memory; use --memory to cap what a tile may take",
+          static_cast<double>(bytes) / 1e6));
+    }
+    count_allocation(static_cast<std::int64_t>(bytes));
+    return memory;
+  }
+
+  void free(void* memory, std::size_t bytes) noexcept override {
+    std::free(memory);
+    allocated.fetch_sub(static_cast<std::int64_t>(bytes));
+  }
+
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    std::memcpy(to, from, bytes);
+  }
+  void fill(void* to, int byte, std::size_t bytes) override { std::memset(to, byte, bytes); }
+  void synchronize() override {}
+};
+
+}  // namespace
+
+Device& cpu() {
+  static Cpu device;
+  return device;
+}
+
+std::int64_t allocated_bytes() { return allocated.load(); }
+std::int64_t peak_allocated_bytes() { return peak.load(); }
+
+}  // namespace mend

@@ -1,0 +1,35 @@
+#include "engine/op.h"
+
+#include "engine/trace.h"
+
+namespace mend {
+
+Shapes shapes_of(Inputs inputs) {
+  Shapes shapes;
+  shapes.reserve(inputs.size());
+  for (const Tensor& input : inputs) shapes.push_back(input.shape());
+  return shapes;
+}
+
+Tensor apply(const AnyOp& op, Inputs inputs) {
+  for (const Tensor& input : inputs) {
+    if (input.is_placeholder()) return input.trace()->record(op, inputs);
+  }
+  if (op.is_view()) {
+    if (std::optional<Tensor> y = op.view(inputs[0])) return *y;
+  }
+  const Shapes shapes = shapes_of(inputs);
+  Tensor y = Tensor::empty(op.shape(shapes));
+  if (const std::int64_t bytes = op.scratch_bytes(shapes); bytes > 0) {
+    const auto storage = std::make_shared<Storage>(static_cast<std::size_t>(bytes), y.device());
+    op.forward(inputs, y, {storage->data(), storage->bytes()});
+  } else {
+    op.forward(inputs, y, {});
+  }
+  for (const Tensor& input : inputs) {
+    if (input.tape()) return input.tape()->record(op, inputs, y);
+  }
+  return y;
+}
+
+}  // namespace mend

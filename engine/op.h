@@ -1,0 +1,191 @@
+// What an operation is, and the three ways to run it.
+//
+// An operation is a small value type that holds its parameters (stride, padding, ...), knows its
+// formula's shapes, its cost and what it can see, and computes its output. `apply` is the only way
+// to run one, and looks only at its inputs:
+//
+//   plain tensors               eager: the operation runs at once
+//   a tensor on a tape          tape:  it runs, and the tape notes it for the gradient
+//   a placeholder of a trace    trace: nothing runs; the step is noted, and a plan is made of it
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+#include <vector>
+
+#include "engine/cost.h"
+#include "engine/tensor.h"
+
+namespace mend {
+
+/// The inputs of one call in the order of the operation's slots; an absent one is undefined.
+using Inputs = std::span<const Tensor>;
+/// Working memory of one call, aligned to 64 bytes, contents undefined.
+using Scratch = std::span<std::byte>;
+
+class AnyOp;
+struct Fusion;
+struct Lowering;
+
+/// Every operation has these. Optional members, used when they are there:
+///   std::int64_t scratch_bytes(const Shapes&) const           working memory of forward
+///   std::string describe() const                              parameters in a few characters
+///   static constexpr bool kJoinsChannels = true               y is its inputs side by side; an
+///                                                             input that is already there stays
+///   std::optional<Tensor> view(const Tensor& x) const         y as a view of x, without any work
+///   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const
+///                                                             does `next` fit my epilogue?
+///   std::optional<Lowering> lower(const Shapes& in) const     fix the rung, repack constants
+///   Tensors backward(Inputs, const Tensor& y, const Tensor& dy) const
+template <class Op>
+concept Operation = requires(const Op op, const Shapes& in, Inputs inputs, const Tensor& y,
+                             Scratch scratch) {
+  { Op::kName } -> std::convertible_to<std::string_view>;
+  { op.shape(in) } -> std::same_as<Shape>;          // of y; throws ShapeError
+  { op.cost(in) } -> std::same_as<Cost>;            // FLOPs and compulsory bytes
+  { op.footprint(in) } -> std::same_as<Footprint>;  // what one pixel of y can see
+  op.forward(inputs, y, scratch);                   // computes y, which may be a channel slice
+};
+
+/// Any operation behind one type; cheap to copy.
+class AnyOp {
+ public:
+  template <Operation Op>
+  AnyOp(Op op) : self_(std::make_shared<Model<Op>>(std::move(op))) {}  // NOLINT: implicit by design
+
+  std::string_view name() const { return self_->name(); }
+  std::string describe() const { return self_->describe(); }
+  Shape shape(const Shapes& in) const { return self_->shape(in); }
+  Cost cost(const Shapes& in) const { return self_->cost(in); }
+  Footprint footprint(const Shapes& in) const { return self_->footprint(in); }
+  std::int64_t scratch_bytes(const Shapes& in) const { return self_->scratch_bytes(in); }
+  void forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
+    self_->forward(inputs, y, scratch);
+  }
+  std::optional<Tensor> view(const Tensor& x) const { return self_->view(x); }
+  bool is_view() const { return self_->is_view(); }
+  bool joins_channels() const { return self_->joins_channels(); }
+  std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
+  std::optional<Lowering> lower(const Shapes& in) const;
+
+  /// The operation itself if it is an Op, else null.
+  template <Operation Op>
+  const Op* as() const {
+    return self_->type() == typeid(Op) ? &static_cast<const Model<Op>&>(*self_).op : nullptr;
+  }
+
+ private:
+  struct Interface {
+    virtual ~Interface() = default;
+    virtual const std::type_info& type() const = 0;
+    virtual std::string_view name() const = 0;
+    virtual std::string describe() const = 0;
+    virtual Shape shape(const Shapes&) const = 0;
+    virtual Cost cost(const Shapes&) const = 0;
+    virtual Footprint footprint(const Shapes&) const = 0;
+    virtual std::int64_t scratch_bytes(const Shapes&) const = 0;
+    virtual void forward(Inputs, const Tensor&, Scratch) const = 0;
+    virtual std::optional<Tensor> view(const Tensor&) const = 0;
+    virtual bool is_view() const = 0;
+    virtual bool joins_channels() const = 0;
+    virtual std::optional<Fusion> absorb(const AnyOp&, int, const Shapes&) const = 0;
+    virtual std::optional<Lowering> lower(const Shapes&) const = 0;
+  };
+  template <class Op>
+  struct Model;
+
+  std::shared_ptr<const Interface> self_;
+};
+
+/// Where one input of a fused operation comes from.
+struct FusedInput {
+  enum From { kAbsent, kMine, kNext } from = kAbsent;
+  int index = 0;
+};
+
+/// One operation that computes `next(op(x), ...)`, and which of the two operations' inputs it takes.
+struct Fusion {
+  AnyOp op;
+  std::vector<FusedInput> inputs;
+};
+
+/// The same operation with its rung fixed, and for each input the operation that repacks it for
+/// that rung (if any). The planner folds a repacked constant before the first run.
+struct Lowering {
+  AnyOp op;
+  std::vector<std::optional<AnyOp>> repack;
+};
+
+/// Takes note of operations for the gradient.
+class Tape {
+ public:
+  virtual ~Tape() = default;
+  /// Returns `y` as a tensor that is on this tape.
+  virtual Tensor record(const AnyOp& op, Inputs inputs, const Tensor& y) = 0;
+};
+
+/// Runs, tapes or traces `op`. Throws ShapeError if the inputs do not fit.
+Tensor apply(const AnyOp& op, Inputs inputs);
+inline Tensor apply(const AnyOp& op, std::initializer_list<Tensor> inputs) {
+  return apply(op, Inputs(inputs.begin(), inputs.size()));
+}
+
+Shapes shapes_of(Inputs inputs);
+
+// ---- how AnyOp calls the optional members ----
+
+template <class Op>
+struct AnyOp::Model final : AnyOp::Interface {
+  explicit Model(Op value) : op(std::move(value)) {}
+
+  const std::type_info& type() const override { return typeid(Op); }
+  std::string_view name() const override { return Op::kName; }
+  std::string describe() const override {
+    if constexpr (requires { op.describe(); }) return op.describe();
+    return {};
+  }
+  Shape shape(const Shapes& in) const override { return op.shape(in); }
+  Cost cost(const Shapes& in) const override { return op.cost(in); }
+  Footprint footprint(const Shapes& in) const override { return op.footprint(in); }
+  std::int64_t scratch_bytes(const Shapes& in) const override {
+    if constexpr (requires { op.scratch_bytes(in); }) return op.scratch_bytes(in);
+    return 0;
+  }
+  void forward(Inputs inputs, const Tensor& y, Scratch scratch) const override {
+    op.forward(inputs, y, scratch);
+  }
+  static constexpr bool kIsView = requires(const Op& o, const Tensor& x) { o.view(x); };
+  bool is_view() const override { return kIsView; }
+  std::optional<Tensor> view(const Tensor& x) const override {
+    if constexpr (kIsView) return op.view(x);
+    return std::nullopt;
+  }
+  bool joins_channels() const override {
+    return requires { Op::kJoinsChannels; };
+  }
+  std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const override {
+    if constexpr (requires { op.absorb(next, position, in); }) return op.absorb(next, position, in);
+    return std::nullopt;
+  }
+  std::optional<Lowering> lower(const Shapes& in) const override {
+    if constexpr (requires { op.lower(in); }) return op.lower(in);
+    return std::nullopt;
+  }
+
+  Op op;
+};
+
+inline std::optional<Fusion> AnyOp::absorb(const AnyOp& next, int position,
+                                           const Shapes& in) const {
+  return self_->absorb(next, position, in);
+}
+inline std::optional<Lowering> AnyOp::lower(const Shapes& in) const { return self_->lower(in); }
+
+}  // namespace mend

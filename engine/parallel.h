@@ -1,0 +1,28 @@
+// Work on all threads. Tasks must write disjoint outputs: then the result is the same for any
+// number of threads. The only file that knows OpenMP.
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace mend {
+
+/// How many threads `parallel_for` uses.
+inline int threads() { return omp_get_max_threads(); }
+inline void set_threads(int count) { omp_set_num_threads(std::max(1, count)); }
+
+/// Calls body(task, thread) once for every task in [0, tasks), thread in [0, threads()).
+/// The body must not throw. Neighbouring tasks go to the same thread.
+template <class Body>
+void parallel_for(std::int64_t tasks, const Body& body) {
+  if (tasks <= 1 || threads() == 1) {
+    for (std::int64_t task = 0; task < tasks; ++task) body(task, 0);
+    return;
+  }
+#pragma omp parallel for schedule(static)
+  for (std::int64_t task = 0; task < tasks; ++task) body(task, omp_get_thread_num());
+}
+
+}  // namespace mend

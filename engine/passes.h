@@ -1,0 +1,48 @@
+// What turns a trace into a plan: small rewrites, each with the property "same numbers as eager".
+// They run in this order.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/trace.h"
+
+namespace mend {
+
+/// Removes steps whose output nobody needs.
+void remove_unused(Graph& graph);
+
+/// Lets a step do its only reader's work too, where that fits its epilogue: conv2d takes over the
+/// activation, the scaling and the sum behind it.
+void absorb_epilogues(Graph& graph);
+
+/// Fixes the rung of every step and adds the steps that repack its constants for that rung.
+void lower(Graph& graph);
+
+/// Takes out the steps whose inputs are all constant and returns them: they run once, before the
+/// first run, and not in every run. Their outputs are constants from here on.
+std::vector<Step> hoist_constants(Graph& graph);
+
+/// Where a value's pixels lie: channels [first_channel, ...) of the buffer of `buffer`.
+struct Home {
+  int buffer = kNoValue;  ///< the value whose buffer it is: itself, if it has its own
+  int first_channel = 0;
+};
+
+/// Gives the inputs of a concatenation a home inside its output, so that they are written in place
+/// and nothing is copied. Steps and their inputs stay as they are.
+std::vector<Home> find_homes(const Graph& graph);
+
+/// Where in the arena each buffer and each step's scratch starts, in bytes.
+struct Placement {
+  std::vector<std::int64_t> buffer_offset;   ///< by value; -1 for those without a buffer
+  std::vector<std::int64_t> scratch_offset;  ///< by step; -1 for those without scratch
+  std::int64_t arena_bytes = 0;
+};
+
+/// Places everything by lifetime: what is never alive at once shares memory. The inputs of the
+/// network are alive from before the first step, its outputs until after the last.
+Placement place(const Graph& graph, const std::vector<Home>& homes,
+                const std::vector<std::int64_t>& scratch_bytes);
+
+}  // namespace mend

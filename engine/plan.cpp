@@ -1,0 +1,173 @@
+#include "engine/plan.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <set>
+
+#include "engine/error.h"
+#include "engine/parallel.h"
+
+namespace mend {
+namespace {
+
+Graph trace(const Network& network, const Shapes& inputs) {
+  const auto trace = std::make_shared<Trace>();
+  std::vector<Tensor> placeholders;
+  for (const Shape& shape : inputs) placeholders.push_back(trace->input(shape));
+  return trace->finish(network(placeholders));
+}
+
+void copy_pixels(const Tensor& from, const Tensor& to) {
+  const View<const float> x = from.view<const float>();
+  const View<float> y = to.view<float>();
+  const Shape& s = x.shape;
+  parallel_for(std::int64_t{s.n} * s.h, [&](std::int64_t row, int) {
+    const int n = static_cast<int>(row / s.h), h = static_cast<int>(row % s.h);
+    for (int w = 0; w < s.w; ++w) std::copy_n(x.pixel(n, h, w), s.c, y.pixel(n, h, w));
+  });
+}
+
+}  // namespace
+
+Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<ConstantCache> constants)
+    : traced_(trace(network, inputs)),
+      graph_(traced_),
+      threads_(threads()),
+      constants_(constants ? std::move(constants) : std::make_shared<ConstantCache>()) {
+  remove_unused(graph_);
+  absorb_epilogues(graph_);
+  lower(graph_);
+  constant_steps_ = hoist_constants(graph_);
+  homes_ = find_homes(graph_);
+  for (const Step& step : graph_.steps) {
+    scratch_bytes_.push_back(step.op.scratch_bytes(graph_.shapes(step.inputs)));
+  }
+  placement_ = place(graph_, homes_, scratch_bytes_);
+}
+
+std::int64_t Plan::constant_bytes() const {
+  std::set<int> read;
+  for (const Step& step : graph_.steps) read.insert(step.inputs.begin(), step.inputs.end());
+  std::int64_t bytes = 0;
+  for (const int value : read) {
+    if (value == kNoValue || !graph_.values[value].is_constant) continue;
+    bytes += graph_.values[value].shape.elements() * static_cast<std::int64_t>(sizeof(float));
+  }
+  return bytes;
+}
+
+void Plan::prepare() {
+  if (arena_ != nullptr) return;
+  compute_constants();
+  arena_ = std::make_shared<Storage>(
+      static_cast<std::size_t>(std::max<std::int64_t>(placement_.arena_bytes, 1)), cpu());
+  bind();
+}
+
+void Plan::compute_constants() {
+  for (const Step& step : constant_steps_) {
+    std::vector<Tensor> inputs;
+    std::string key = fmt::format("{} {}", step.op.name(), step.op.describe());
+    for (const int input : step.inputs) {
+      inputs.push_back(input == kNoValue ? Tensor() : graph_.values[input].constant);
+      const Tensor& constant = inputs.back();
+      // The pixels' address names the constant: it lives as long as the network does.
+      const float* address = constant ? constant.view<const float>().data : nullptr;
+      key += fmt::format(" {}{}", fmt::ptr(address), to_string(constant.shape()));
+    }
+    Tensor& cached = (*constants_)[key];
+    if (!cached) cached = mend::apply(step.op, inputs);
+    graph_.values[step.output].constant = cached;
+  }
+}
+
+void Plan::bind() {
+  tensors_.resize(graph_.values.size());
+  const auto in_arena = [&](int value) {
+    const Home home = homes_[value];
+    const Tensor buffer = Tensor::within(arena_, placement_.buffer_offset[home.buffer],
+                                         graph_.values[home.buffer].shape);
+    return buffer.channels(home.first_channel, graph_.values[value].shape.c);
+  };
+  for (std::size_t v = 0; v < tensors_.size(); ++v) tensors_[v] = graph_.values[v].constant;
+  for (const int input : graph_.inputs) {
+    if (placement_.buffer_offset[input] >= 0) tensors_[input] = in_arena(input);
+  }
+  for (const Step& step : graph_.steps) {
+    tensors_[step.output] =
+        step.op.is_view() ? step.op.view(tensors_[step.inputs[0]]).value() : in_arena(step.output);
+    std::vector<Tensor>& inputs = step_inputs_.emplace_back();
+    for (const int input : step.inputs) {
+      inputs.push_back(input == kNoValue ? Tensor() : tensors_[input]);
+    }
+  }
+}
+
+Tensor Plan::input(int i) {
+  prepare();
+  return tensors_[graph_.inputs[i]];
+}
+
+Tensor Plan::output(int i) {
+  prepare();
+  return tensors_[graph_.outputs[i]];
+}
+
+void Plan::check_threads() const {
+  if (threads() > threads_) {
+    throw UsageError(
+        fmt::format("the plan was made for {} threads and cannot run on {}", threads_, threads()));
+  }
+}
+
+void Plan::run_step(std::size_t s) {
+  const Step& step = graph_.steps[s];
+  if (step.op.is_view()) return;
+  Scratch scratch;
+  if (scratch_bytes_[s] > 0) {
+    scratch = {arena_->data() + placement_.scratch_offset[s],
+               static_cast<std::size_t>(scratch_bytes_[s])};
+  }
+  step.op.forward(step_inputs_[s], tensors_[step.output], scratch);
+}
+
+void Plan::run() {
+  prepare();
+  check_threads();
+  for (std::size_t s = 0; s < graph_.steps.size(); ++s) run_step(s);
+}
+
+std::vector<StepTime> Plan::run_timed() {
+  prepare();
+  check_threads();
+  std::vector<StepTime> times;
+  for (std::size_t s = 0; s < graph_.steps.size(); ++s) {
+    const auto start = std::chrono::steady_clock::now();
+    run_step(s);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    const Step& step = graph_.steps[s];
+    times.push_back({step.label, std::string(step.op.name()), elapsed.count()});
+  }
+  return times;
+}
+
+std::vector<Tensor> Plan::operator()(const std::vector<Tensor>& inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor place = input(static_cast<int>(i));
+    if (place) copy_pixels(inputs[i], place);
+  }
+  run();
+  std::vector<Tensor> outputs;
+  for (std::size_t i = 0; i < graph_.outputs.size(); ++i) {
+    outputs.push_back(output(static_cast<int>(i)).clone());
+  }
+  return outputs;
+}
+
+void Plan::poison() {
+  prepare();
+  cpu().fill(arena_->data(), 0xFF, arena_->bytes());  // all bits set is a NaN
+}
+
+}  // namespace mend

@@ -1,0 +1,82 @@
+// A plan: a network made ready to run many times on inputs of one shape.
+//
+// It is traced from the network's eager code, rewritten by the passes of engine/passes.h, and knows
+// its footprint, FLOPs, bytes and memory before it runs. A run allocates nothing: every tensor has
+// its place in one arena. Eager execution is the oracle: a plan gives the same numbers.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/passes.h"
+#include "engine/trace.h"
+
+namespace mend {
+
+/// Any network as a function from its inputs to its outputs.
+using Network = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
+
+/// Repacked constants that plans of one network for different shapes share.
+using ConstantCache = std::map<std::string, Tensor>;
+
+/// How long one step of a plan took, for the profiler.
+struct StepTime {
+  std::string label, op;
+  double seconds = 0;
+};
+
+class Plan {
+ public:
+  /// Traces `network` on inputs of these shapes. Reads no pixels and allocates no arena yet.
+  /// Throws ShapeError if the network cannot take the shapes.
+  Plan(const Network& network, const Shapes& inputs,
+       std::shared_ptr<ConstantCache> constants = nullptr);
+
+  /// Where to put input i before a run, and where to find output i until the next run.
+  Tensor input(int i);
+  Tensor output(int i);
+  /// Computes the outputs from the inputs.
+  void run();
+  /// As run(), and notes the seconds of each step.
+  std::vector<StepTime> run_timed();
+  /// Copies the inputs in, runs, and returns copies of the outputs.
+  std::vector<Tensor> operator()(const std::vector<Tensor>& inputs);
+
+  /// The steps as they run, and as they were traced.
+  const Graph& graph() const { return graph_; }
+  const Graph& traced() const { return traced_; }
+  Cost cost() const { return traced_.cost(); }
+  Footprint footprint() const { return traced_.footprint(); }
+  /// Memory of a run: the arena with inputs, outputs, everything between, and scratch.
+  std::int64_t arena_bytes() const { return placement_.arena_bytes; }
+  /// Parameters as they are used, repacked ones at their packed size.
+  std::int64_t constant_bytes() const;
+
+  /// Fills the arena with NaN, so that a read of something never written shows (for tests).
+  void poison();
+
+ private:
+  void prepare();
+  void compute_constants();
+  void bind();
+  void check_threads() const;
+  void run_step(std::size_t step);
+
+  Graph traced_, graph_;
+  std::vector<Step> constant_steps_;
+  std::vector<Home> homes_;
+  Placement placement_;
+  std::vector<std::int64_t> scratch_bytes_;
+  int threads_;
+  std::shared_ptr<ConstantCache> constants_;
+
+  // Filled by prepare(), on first use.
+  std::shared_ptr<Storage> arena_;
+  std::vector<Tensor> tensors_;                   // by value
+  std::vector<std::vector<Tensor>> step_inputs_;  // by step
+};
+
+}  // namespace mend

@@ -1,0 +1,101 @@
+#include "engine/trace.h"
+
+#include <cassert>
+
+namespace mend {
+
+int Graph::add_value(const Shape& shape) {
+  values.push_back({shape, false, {}});
+  return static_cast<int>(values.size()) - 1;
+}
+
+int Graph::add_constant(const Tensor& constant) {
+  values.push_back({constant.shape(), true, constant});
+  return static_cast<int>(values.size()) - 1;
+}
+
+Shapes Graph::shapes(const std::vector<int>& ids) const {
+  Shapes shapes;
+  shapes.reserve(ids.size());
+  for (const int id : ids) shapes.push_back(id == kNoValue ? Shape{} : values[id].shape);
+  return shapes;
+}
+
+std::vector<int> Graph::producers() const {
+  std::vector<int> producer(values.size(), -1);
+  for (std::size_t s = 0; s < steps.size(); ++s) producer[steps[s].output] = static_cast<int>(s);
+  return producer;
+}
+
+std::vector<int> Graph::uses() const {
+  std::vector<int> count(values.size(), 0);
+  for (const Step& step : steps) {
+    for (const int input : step.inputs) {
+      if (input != kNoValue) ++count[input];
+    }
+  }
+  for (const int output : outputs) ++count[output];
+  return count;
+}
+
+Cost Graph::cost() const {
+  Cost total;
+  for (const Step& step : steps) total += step.op.cost(shapes(step.inputs));
+  return total;
+}
+
+Footprint Graph::footprint() const {
+  std::vector<Footprint> sees(values.size());
+  std::vector<bool> known(values.size(), false);
+  known[inputs.front()] = true;
+  for (const Step& step : steps) {
+    const Footprint own = step.op.footprint(shapes(step.inputs));
+    for (const int input : step.inputs) {
+      if (input == kNoValue || !known[input]) continue;
+      const Footprint through = sees[input].then(own);
+      Footprint& y = sees[step.output];
+      y = known[step.output] ? y.beside(through) : through;
+      known[step.output] = true;
+    }
+  }
+  return sees[outputs.front()];
+}
+
+Tensor Trace::input(const Shape& shape) {
+  const int value = graph_.add_value(shape);
+  graph_.inputs.push_back(value);
+  return Tensor::placeholder(shared_from_this(), value, shape);
+}
+
+int Trace::value_of(const Tensor& tensor) {
+  if (!tensor.defined()) return kNoValue;
+  if (!tensor.is_placeholder()) return graph_.add_constant(tensor);
+  assert(tensor.trace().get() == this);
+  return tensor.traced_value();
+}
+
+Tensor Trace::record(const AnyOp& op, Inputs inputs) {
+  std::vector<int> ids;
+  std::string label;
+  for (const Tensor& input : inputs) {
+    ids.push_back(value_of(input));
+    if (label.empty() && !input.name().empty()) {
+      label = input.name().substr(0, input.name().rfind('.'));
+    }
+  }
+  const Shape shape = op.shape(shapes_of(inputs));
+  const int output = graph_.add_value(shape);
+  graph_.steps.push_back({op, std::move(ids), output, std::move(label)});
+  return Tensor::placeholder(shared_from_this(), output, shape);
+}
+
+Graph Trace::finish(const std::vector<Tensor>& outputs) {
+  Graph graph = graph_;
+  for (const Tensor& output : outputs) {
+    assert(output.is_placeholder() && output.trace().get() == this);
+    graph.outputs.push_back(output.traced_value());
+  }
+  return graph;
+}
+
+}  // namespace mend

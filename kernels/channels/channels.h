@@ -1,0 +1,41 @@
+// Channels side by side: concatenation, slices, repetition. A slice is a view and costs nothing; a
+// concatenation costs nothing in a plan, where its inputs are written in place.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/op.h"
+
+namespace mend::op {
+
+/// y[n,h,w,:] = x0[n,h,w,:] ++ x1[n,h,w,:] ++ ...
+///
+/// x_i [N,H,W,C_i] -> y [N,H,W,ΣC_i]. Throws ShapeError if N, H or W differ.
+/// An input whose pixels already are that slice of y is left alone.
+struct Concat {
+  static constexpr std::string_view kName = "concat";
+  static constexpr bool kJoinsChannels = true;
+
+  Shape shape(const Shapes& in) const;
+  Cost cost(const Shapes& in) const;
+  Footprint footprint(const Shapes& in) const;
+  void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+};
+
+/// y[n,h,w,c] = x[n,h,w,first + c], c in [0, count): a view of x.
+struct SliceChannels {
+  static constexpr std::string_view kName = "slice_channels";
+
+  int first = 0, count = 1;
+
+  Shape shape(const Shapes& in) const;
+  Cost cost(const Shapes& in) const;
+  Footprint footprint(const Shapes& in) const;
+  std::string describe() const;
+  void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  std::optional<Tensor> view(const Tensor& x) const;
+};
+
+}  // namespace mend::op

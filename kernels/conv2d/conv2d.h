@@ -1,0 +1,63 @@
+// 2-D convolution.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "engine/ladder.h"
+#include "engine/op.h"
+#include "kernels/activation/activation.h"
+
+namespace mend {
+
+/// What lies outside the image.
+enum class PaddingMode {
+  kZeros,
+  kReflect,    // mirrored without the edge pixel: 2 1 | 0 1 2
+  kReplicate,  // the edge pixel again: 0 0 | 0 1 2
+};
+
+struct Conv2dVariant;
+
+namespace op {
+
+/// 2-D cross-correlation with a fused epilogue.
+///
+///   z[n,p,q,k] = b[k] + Σ_{r,s,c} x[n,h,w,c] · weight[k,r,s,c]
+///   h = p·stride + r·dilation − padding_h,   w = q·stride + s·dilation − padding_w
+///   y = scale · activation(z) + residual
+///
+/// x [N,H,W,C]   weight [K,R,S,C/groups]   b [1,1,1,K] or absent
+/// slope [1,1,1,K] or [1,1,1,1] for a kPrelu activation, else absent   residual like y or absent
+/// -> y [N,P,Q,K],   P = (H + 2·padding_h − dilation·(R−1) − 1) / stride + 1, Q likewise
+/// Pixels outside x are as padding_mode says. Throws ShapeError if channels and groups disagree,
+/// y would be empty, or a reflection is wider than the image.
+/// Equals torch.nn.functional.conv2d with its OIHW weights permuted to K,R,S,C.
+struct Conv2d {
+  static constexpr std::string_view kName = "conv2d";
+  enum Slot { kX, kWeight, kBias, kSlope, kResidual, kSlots };
+
+  int kernel_h = 1, kernel_w = 1;
+  int stride = 1, padding_h = 0, padding_w = 0, dilation = 1, groups = 1;
+  PaddingMode padding_mode = PaddingMode::kZeros;
+  Activation activation;
+  float scale = 1.0f;
+  /// The rung to run and whose packing the weight has; null: choose one, the weight is [K,R,S,C].
+  const Conv2dVariant* variant = nullptr;
+  /// Output channels; the packed weight's shape does not tell them.
+  int outputs = 0;
+
+  Shape shape(const Shapes& in) const;
+  Cost cost(const Shapes& in) const;
+  Footprint footprint(const Shapes& in) const;
+  std::string describe() const;
+  std::int64_t scratch_bytes(const Shapes& in) const;
+  void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
+  std::optional<Lowering> lower(const Shapes& in) const;
+};
+
+}  // namespace op
+}  // namespace mend

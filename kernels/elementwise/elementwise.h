@@ -1,0 +1,57 @@
+// Arithmetic element by element.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "engine/ladder.h"
+#include "engine/op.h"
+
+namespace mend {
+
+enum class BinaryKind { kAdd, kSubtract, kMultiply, kDivide, kMinimum, kMaximum };
+
+namespace op {
+
+/// y = min(max(scale · x + offset, low), high)
+///
+/// x [N,H,W,C] -> y like x
+struct Affine {
+  static constexpr std::string_view kName = "affine";
+  enum Slot { kX };
+
+  float scale = 1.0f, offset = 0.0f;
+  float low = -std::numeric_limits<float>::infinity();
+  float high = std::numeric_limits<float>::infinity();
+
+  /// Only a factor: y = scale · x.
+  bool is_scale() const;
+
+  Shape shape(const Shapes& in) const;
+  Cost cost(const Shapes& in) const;
+  Footprint footprint(const Shapes& in) const;
+  std::string describe() const;
+  void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+};
+
+/// y[n,h,w,c] = x[n,h,w,c] ∘ z[n,h,w,c], where an extent of 1 in x or z stands for all (broadcast)
+///
+/// x, z: extents equal or 1 -> y the larger extent of each. Throws ShapeError otherwise.
+/// A vector [1,1,1,C] scales channels, a map [N,H,W,1] pixels, [N,1,1,C] gates of each image.
+struct Binary {
+  static constexpr std::string_view kName = "binary";
+  enum Slot { kX, kZ };
+
+  BinaryKind kind = BinaryKind::kAdd;
+
+  Shape shape(const Shapes& in) const;
+  Cost cost(const Shapes& in) const;
+  Footprint footprint(const Shapes& in) const;
+  std::string describe() const;
+  void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+};
+
+}  // namespace op
+}  // namespace mend
