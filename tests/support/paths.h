@@ -1,0 +1,39 @@
+// Where tests find their data.
+#pragma once
+
+#include <string>
+
+namespace mend::test {
+
+/// A file of the fixtures outside the repository: $MEND_SHARED/<relative>, by default
+/// <source>/../shared/<relative>.
+std::string shared_path(const std::string& relative);
+
+/// A file of the repository: tests/data/<relative>.
+std::string data_path(const std::string& relative);
+
+/// Whether `path` exists; if not, prints "skipped: <path> is missing". A test whose data is missing
+/// returns then.
+bool require_data(const std::string& path);
+
+/// The whole file. Throws InputError if it cannot be read.
+std::string read_file(const std::string& path);
+void write_file(const std::string& path, const std::string& bytes);
+
+/// A new folder below the system's temporary folder, removed with all it holds.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+  /// The path of a file in it.
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace mend::test
