@@ -1,0 +1,60 @@
+# Mend: one word for each thing you do. `make help` explains them.
+BUILD   ?= build
+JOBS    ?= $(shell nproc)
+ONLY    ?=
+PRESET  ?= release
+CMAKE_FLAGS ?=
+
+.DEFAULT_GOAL := all
+.PHONY: all help deps demo test bench format format-check asan fuzz coverage docs install clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+all: ## build the program and the library (build/mend)
+	@cmake --preset $(PRESET) $(CMAKE_FLAGS) > $(BUILD)-configure.log 2>&1 || { cat $(BUILD)-configure.log; echo "mend: configuring failed; 'make deps' installs what is missing"; exit 1; }
+	@rm -f $(BUILD)-configure.log
+	@cmake --build $(BUILD) -j $(JOBS) --target mend
+
+deps: ## install what the build needs (Debian, Ubuntu); prints the line to run if it may not
+	@tools/install_dependencies.sh
+
+demo: all ## restore a photo: make demo WEIGHTS=checkpoint [PHOTO=picture]
+	@tools/demo.sh $(BUILD)/mend "$(WEIGHTS)" "$(PHOTO)"
+
+test: ## build and run all tests; ONLY=conv2d picks those with the name
+	@cmake --preset $(PRESET) -DMEND_TESTS=ON $(CMAKE_FLAGS) > /dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
+	@ctest --test-dir $(BUILD) --output-on-failure $(if $(ONLY),-R $(ONLY))
+
+bench: ## time every kernel of the ladders; ONLY=conv2d picks those with the name
+	@cmake --preset $(PRESET) -DMEND_BENCH=ON $(CMAKE_FLAGS) > /dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target mend_bench_kernels
+	@$(BUILD)/bench/mend_bench_kernels $(if $(ONLY),--benchmark_filter=$(ONLY))
+
+format: ## format all sources in place
+	@git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format -i
+
+format-check: ## fail if a source is not formatted or an include points up between the floors
+	@git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format --dry-run -Werror
+	@tools/check_includes.py
+
+asan: ## run all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@cmake --preset asan > /dev/null
+	@cmake --build build-asan -j $(JOBS)
+	@ctest --test-dir build-asan --output-on-failure $(if $(ONLY),-R $(ONLY))
+
+fuzz: ## fuzz every reader of files for SECONDS seconds each (clang); FUZZ_SECONDS=60
+	@tools/fuzz.sh $(or $(FUZZ_SECONDS),60)
+
+coverage: ## line coverage of the tests, as build-coverage/coverage.html
+	@cmake --preset coverage > /dev/null
+	@cmake --build build-coverage -j $(JOBS)
+	@ctest --test-dir build-coverage --output-on-failure
+	@gcovr -r . build-coverage --exclude tests --html-details build-coverage/coverage.html --print-summary
+
+install: all ## install program, library, headers and CMake package; PREFIX=/usr/local
+	@cmake --install $(BUILD) --prefix $(or $(PREFIX),/usr/local)
+
+clean: ## remove all build folders
+	@rm -rf build build-asan build-coverage build-fuzz build-debug
