@@ -7,7 +7,7 @@
 #include <set>
 
 #include "engine/error.h"
-#include "weights/atomic_file.h"
+#include "engine/atomic_file.h"
 
 namespace mend {
 namespace {
@@ -210,9 +210,9 @@ void write_safetensors(const std::string& path, const std::map<std::string, Stor
 
   AtomicFile file(path);
   const std::uint64_t header_bytes = text.size();
-  file.write(std::as_bytes(std::span(&header_bytes, 1)));
-  file.write(std::as_bytes(std::span(text)));
-  for (const auto& [key, tensor] : order) file.write(tensor->to_bytes());
+  file.write_bytes(std::as_bytes(std::span(&header_bytes, 1)));
+  file.write_bytes(std::as_bytes(std::span(text)));
+  for (const auto& [key, tensor] : order) file.write_bytes(tensor->to_bytes());
   file.commit();
 }
 
