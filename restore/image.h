@@ -11,8 +11,8 @@
 
 namespace mend {
 
-/// Formats that can be read and written; kPnm is PPM, PGM, PBM and PAM.
-enum class ImageFormat : std::uint8_t { kUnknown, kPng, kJpeg, kBmp, kPnm };
+/// Formats that can be read and written; kPnm is PPM, PGM and PBM.
+enum class ImageFormat : std::uint8_t { kUnknown, kPng, kJpeg, kBmp, kPnm, kPam };
 
 /// "PNG", "JPEG", ...
 std::string_view name_of(ImageFormat format);
@@ -71,7 +71,10 @@ bool is_opaque(const Image& image);
 /// The same picture without its alpha channel.
 Image without_alpha(const Image& image);
 
-/// The same picture with 8 or 16 bits: v·257, or round(v / 257).
+/// Row `y` with 8 or 16 bits a channel: v·257, or round(v / 257).
+void copy_row(const Image& image, int y, int bits, std::uint8_t* to);
+
+/// The same picture with 8 or 16 bits a channel, by copy_row.
 Image with_bits(const Image& image, int bits);
 
 /// Undoes EXIF orientation 1..8 (the tag's value) in place; 1 changes nothing.

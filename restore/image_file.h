@@ -1,4 +1,4 @@
-// Image files: PNG, JPEG, BMP and PNM (PPM, PGM, PBM, PAM), recognised by content, never by name.
+// Image files: PNG, JPEG, BMP, PNM (PPM, PGM, PBM) and PAM, recognised by content, never by name.
 //
 // Every error is one line that starts with the file's name and says what, where and what to do:
 //   photo.png: PNG is truncated at byte 18233 (inside IDAT); get a complete copy of the file
@@ -48,13 +48,14 @@ struct WriteOptions {
   NoteCallback note;    ///< may be empty
 };
 
-/// The format that the extension of `path` names: .png .jpg .jpeg .bmp .ppm .pgm .pnm .pam.
+/// The format that the extension of `path` names: .png .jpg .jpeg .bmp .ppm .pgm .pnm .pam,
+/// in any case.
 /// Throws UsageError for any other.
 ImageFormat format_of_path(const std::string& path);
 
 /// Writes beside the final name and renames, so that no half file is ever seen (atomic_file.h).
 /// Format from the extension. ICC and EXIF are kept where the format has a place for them.
-/// Throws WriteError (disk full, no such folder), UsageError (transparency into JPEG or BMP).
+/// Throws WriteError (disk full, no such folder), UsageError (transparency into JPEG, BMP or PNM).
 void write_image(const std::string& path, const Image& image, const WriteOptions& options = {});
 
 /// The same into memory.
