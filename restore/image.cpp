@@ -9,34 +9,17 @@
 #include <new>
 
 #include "engine/error.h"
+#include "restore/pixels.h"
 
 namespace mend {
 namespace {
-
-// Pixels live in bytes; memcpy is how C++ lets them be read as 16-bit integers, at no cost.
-template <class Integer>
-Integer load(const std::uint8_t* at) {
-  Integer value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-template <class Integer>
-void store(std::uint8_t* at, Integer value) {
-  std::memcpy(at, &value, sizeof value);
-}
-
-/// Calls work(Integer{}) with the integer type of the image's channels.
-template <class Work>
-void with_integer_of(const Image& image, Work work) {
-  image.bits == 16 ? work(std::uint16_t{}) : work(std::uint8_t{});
-}
 
 [[maybe_unused]] bool is_inside(const Image& image, int y, int x, int h, int w) {
   return y >= 0 && x >= 0 && h > 0 && w > 0 && h <= image.height - y && w <= image.width - x;
 }
 
 template <class Integer>
-constexpr float kWhite = static_cast<float>(static_cast<Integer>(~Integer{0}));
+constexpr float kWhite = static_cast<float>(kFull<Integer>);
 
 /// The channels [first, first + count) of a window, scaled to [0,1].
 Tensor channels_to_float(const Image& image, int y, int x, int h, int w, int first, int count) {
@@ -179,11 +162,10 @@ bool is_opaque(const Image& image) {
   bool opaque = true;
   with_integer_of(image, [&](auto integer) {
     using Integer = decltype(integer);
-    constexpr Integer kOpaque = static_cast<Integer>(~Integer{0});
     const std::uint8_t* alpha = image.bytes.data() + image.colour_channels() * sizeof(Integer);
     const std::size_t step = image.channels * sizeof(Integer);
     for (std::int64_t k = 0; opaque && k < image.pixels(); ++k, alpha += step) {
-      opaque = load<Integer>(alpha) == kOpaque;
+      opaque = load<Integer>(alpha) == kFull<Integer>;
     }
   });
   return opaque;
