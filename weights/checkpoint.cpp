@@ -4,21 +4,56 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
+#include <filesystem>
 
 #include "engine/error.h"
+#include "weights/ncnn.h"
 #include "weights/safetensors.h"
+#include "weights/torch_file.h"
 
 namespace mend {
 namespace {
 
-/// The format is in the first bytes; names lie.
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// The other file of an ncnn pair: "net.bin" for "net.param" and the reverse.
+std::string partner(const std::string& path, std::string_view extension) {
+  return std::filesystem::path(path).replace_extension(extension).string();
+}
+
+/// A .bin has no mark of its own: it is ncnn's if a .param lies beside it.
+bool has_ncnn_graph(const std::string& path) {
+  const std::string graph = partner(path, ".param");
+  return graph != path && std::filesystem::is_regular_file(graph) &&
+         std::filesystem::file_size(graph) > 0 &&
+         looks_like_ncnn_param(text_of(Bytes::map(graph)->span()));
+}
+
+/// The format is in the content; names lie.
 Checkpoint read_any(const std::string& path) {
   const std::shared_ptr<const Bytes> file = Bytes::map(path);
   const std::span<const std::byte> bytes = file->span();
+  if (looks_like_zip(bytes)) return read_torch_zip(path, file);
   if (looks_like_safetensors(bytes)) return read_safetensors(path, file);
-  throw CheckpointError(
-      fmt::format("{}: is none of safetensors, PyTorch (zip or legacy) and ncnn", path));
+  if (looks_like_ncnn_param(text_of(bytes))) return read_ncnn(path, partner(path, ".bin"));
+  if (has_ncnn_graph(path)) return read_ncnn(partner(path, ".param"), path);
+  if (looks_like_torch_legacy(bytes)) return read_torch_legacy(path, file);
+  throw CheckpointError(fmt::format(
+      "{}: is none of safetensors, PyTorch (zip or legacy) and ncnn (.param beside .bin)", path));
+}
+
+/// Keys appear in messages and reports: one line each, no commands for the terminal.
+void check_keys(const Checkpoint& checkpoint) {
+  for (const auto& [key, tensor] : checkpoint.tensors) {
+    const bool odd = key.empty() || std::any_of(key.begin(), key.end(), [](unsigned char letter) {
+                       return std::iscntrl(letter) != 0;
+                     });
+    if (odd) throw CheckpointError(checkpoint.path + ": has a key that is no readable text");
+  }
 }
 
 }  // namespace
@@ -26,6 +61,7 @@ Checkpoint read_any(const std::string& path) {
 Checkpoint read_checkpoint(const std::string& path) {
   Checkpoint checkpoint = read_any(path);
   if (checkpoint.tensors.empty()) throw CheckpointError(path + ": holds no tensors");
+  check_keys(checkpoint);
   strip_prefixes(checkpoint);
   check_finite(checkpoint);
   return checkpoint;

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "engine/error.h"
 #include "engine/atomic_file.h"
+#include "engine/error.h"
 
 namespace mend {
 namespace {
@@ -132,10 +132,7 @@ void read_metadata(Checkpoint& checkpoint, const Json& metadata) {
 }  // namespace
 
 bool looks_like_safetensors(std::span<const std::byte> file) {
-  if (file.size() < 9 || file[8] != std::byte{'{'}) return false;
-  std::uint64_t header_bytes;
-  std::memcpy(&header_bytes, file.data(), sizeof header_bytes);
-  return header_bytes < (std::uint64_t{1} << 48);  // above, the eighth byte is text or a zip entry
+  return file.size() > 8 && file[8] == std::byte{'{'};  // no zip or PyTorch pickle has it there
 }
 
 Checkpoint read_safetensors(const std::string& path, std::shared_ptr<const Bytes> file) {

@@ -15,7 +15,7 @@
 
 namespace mend {
 
-/// Whether the bytes can only be meant as a safetensors file.
+/// Whether the ninth byte opens a JSON object.
 bool looks_like_safetensors(std::span<const std::byte> file);
 
 /// Reads all tensors in place: they share `file`. Throws CheckpointError that names `path` and, where
