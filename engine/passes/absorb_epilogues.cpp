@@ -14,6 +14,11 @@ std::size_t reader_of(const Graph& graph, int value, std::size_t from) {
   return graph.steps.size();
 }
 
+/// Input `slot` of `step`; trailing absent ones may have been left out.
+int input_of(const Step& step, int slot) {
+  return slot < static_cast<int>(step.inputs.size()) ? step.inputs[slot] : kNoValue;
+}
+
 /// Replaces steps `first` and `second` by one step at the place of `second`, where all inputs of
 /// both are known. Returns whether the first could take over the second.
 bool fuse(Graph& graph, std::size_t first, std::size_t second) {
@@ -34,10 +39,10 @@ bool fuse(Graph& graph, std::size_t first, std::size_t second) {
         inputs.push_back(kNoValue);
         break;
       case FusedInput::kMine:
-        inputs.push_back(mine.inputs[input.index]);
+        inputs.push_back(input_of(mine, input.index));
         break;
       case FusedInput::kNext:
-        inputs.push_back(next.inputs[input.index]);
+        inputs.push_back(input_of(next, input.index));
         break;
     }
   }

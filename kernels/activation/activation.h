@@ -41,6 +41,12 @@ struct Activation {
   bool operator==(const Activation&) const = default;
 };
 
+/// "leaky_relu 0.2"
+std::string describe(const Activation& activation);
+
+/// Throws ShapeError, on behalf of `op`, if a kPrelu's slope is neither one number nor c of them.
+void check_slope(std::string_view op, const Activation& activation, const Shape& slope, int c);
+
 namespace op {
 
 /// y[n,h,w,c] = activation(x[n,h,w,c])
@@ -61,6 +67,10 @@ struct Activate {
 };
 
 }  // namespace op
+
+/// activation(x) in double, by the formula of its kind: the truth that every kernel is measured by.
+/// `slope` is that of x's channel, for kPrelu.
+double activate(const Activation& activation, double x, double slope);
 
 using ActivationKernel = void (*)(const Activation&, View<const float> x, View<const float> slope,
                                   View<float> y);

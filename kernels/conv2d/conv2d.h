@@ -19,7 +19,12 @@ enum class PaddingMode {
   kReplicate,  // the edge pixel again: 0 0 | 0 1 2
 };
 
-struct Conv2dVariant;
+struct Conv2dKernel;
+namespace op {
+struct Conv2d;
+}
+/// One rung of the ladder; see kernels/conv2d/variant.h.
+using Conv2dVariant = Variant<op::Conv2d, Conv2dKernel>;
 
 namespace op {
 
@@ -32,8 +37,9 @@ namespace op {
 /// x [N,H,W,C]   weight [K,R,S,C/groups]   b [1,1,1,K] or absent
 /// slope [1,1,1,K] or [1,1,1,1] for a kPrelu activation, else absent   residual like y or absent
 /// -> y [N,P,Q,K],   P = (H + 2·padding_h − dilation·(R−1) − 1) / stride + 1, Q likewise
-/// Pixels outside x are as padding_mode says. Throws ShapeError if channels and groups disagree,
-/// y would be empty, or a reflection is wider than the image.
+/// Pixels outside x are as padding_mode says. Throws ShapeError if weight and parameters, channels
+/// and groups disagree, y would be empty, or a reflection is wider than the image.
+/// Trailing absent inputs may be left out.
 /// Equals torch.nn.functional.conv2d with its OIHW weights permuted to K,R,S,C.
 struct Conv2d {
   static constexpr std::string_view kName = "conv2d";
@@ -44,9 +50,11 @@ struct Conv2d {
   PaddingMode padding_mode = PaddingMode::kZeros;
   Activation activation;
   float scale = 1.0f;
+  /// Whether the epilogue ends in a residual; nothing more can be absorbed behind one.
+  bool adds_residual = false;
   /// The rung to run and whose packing the weight has; null: choose one, the weight is [K,R,S,C].
   const Conv2dVariant* variant = nullptr;
-  /// Output channels; the packed weight's shape does not tell them.
+  /// K. The shape of a packed weight does not tell it.
   int outputs = 0;
 
   Shape shape(const Shapes& in) const;
@@ -59,5 +67,23 @@ struct Conv2d {
   std::optional<Lowering> lower(const Shapes& in) const;
 };
 
+/// The weight of a convolution as its rung wants it: [K,R,S,C/groups] -> what the rung says.
+/// The planner runs it once, before the first run.
+struct PackConv2dWeight {
+  static constexpr std::string_view kName = "pack_conv2d_weight";
+
+  Conv2d conv;  ///< with its variant
+
+  Shape shape(const Shapes& in) const;
+  Cost cost(const Shapes& in) const;
+  Footprint footprint(const Shapes& in) const;
+  std::string describe() const;
+  void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+};
+
 }  // namespace op
+
+/// All rungs of conv2d, naive to fastest.
+std::span<const Conv2dVariant> conv2d_ladder();
+
 }  // namespace mend

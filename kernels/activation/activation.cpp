@@ -1,0 +1,83 @@
+#include "kernels/activation/activation.h"
+
+#include <fmt/format.h>
+
+#include "kernels/activation/rungs.h"
+
+namespace mend {
+namespace {
+
+/// FLOPs of one element, roughly: those with an exponential cost a polynomial and a division.
+double flops_per_element(ActivationKind kind) {
+  switch (kind) {
+    case ActivationKind::kNone:
+    case ActivationKind::kRelu:
+    case ActivationKind::kRelu6:
+      return 1;
+    case ActivationKind::kLeakyRelu:
+    case ActivationKind::kPrelu:
+      return 2;
+    case ActivationKind::kHardSigmoid:
+    case ActivationKind::kHardSwish:
+      return 4;
+    default:
+      return 30;
+  }
+}
+
+constexpr Variant<op::Activate, ActivationKernel> kLadder[] = {
+    {"activation/reference", DeviceKind::kCpu, never_refuses, slowest, 0, activation_reference},
+};
+
+}  // namespace
+
+std::string_view name_of(ActivationKind kind) {
+  constexpr std::string_view kNames[] = {
+      "none", "relu",    "relu6", "leaky_relu", "prelu", "elu",         "gelu",     "gelu_tanh",
+      "silu", "sigmoid", "tanh",  "softplus",   "mish",  "hardsigmoid", "hardswish"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+std::span<const Variant<op::Activate, ActivationKernel>> activation_ladder() { return kLadder; }
+
+void check_slope(std::string_view op, const Activation& activation, const Shape& slope, int c) {
+  if (activation.kind != ActivationKind::kPrelu) return;
+  if (slope == vector_shape(c) || slope == vector_shape(1)) return;
+  throw ShapeError(
+      fmt::format("{}: PReLU slope is {}, but {} channels take [1,1,1,{}] or [1,1,1,1]", op,
+                  to_string(slope), c, c));
+}
+
+namespace op {
+
+Shape Activate::shape(const Shapes& in) const {
+  check_slope(kName, activation, in.size() > kSlope ? in[kSlope] : Shape{}, in[kX].c);
+  return in[kX];
+}
+
+Cost Activate::cost(const Shapes& in) const {
+  const double elements = static_cast<double>(in[kX].elements());
+  return {elements * flops_per_element(activation.kind), 2 * elements * sizeof(float)};
+}
+
+Footprint Activate::footprint(const Shapes&) const { return {}; }
+
+std::string Activate::describe() const { return mend::describe(activation); }
+
+void Activate::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  const View<const float> slope =
+      inputs.size() > kSlope ? inputs[kSlope].view<const float>() : View<const float>{};
+  const auto& rung = choose(activation_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(activation, inputs[kX].view<const float>(), slope, y.view<float>());
+}
+
+}  // namespace op
+
+std::string describe(const Activation& activation) {
+  const bool has_parameter =
+      activation.kind == ActivationKind::kLeakyRelu || activation.kind == ActivationKind::kElu;
+  if (!has_parameter) return std::string(name_of(activation.kind));
+  return fmt::format("{} {}", name_of(activation.kind), activation.parameter);
+}
+
+}  // namespace mend

@@ -1,0 +1,13 @@
+// The rungs of the activation ladder; see ActivationKernel.
+#pragma once
+
+#include "kernels/activation/activation.h"
+
+namespace mend {
+
+void activation_reference(const Activation&, View<const float> x, View<const float> slope,
+                          View<float> y);
+void activation_simd(const Activation&, View<const float> x, View<const float> slope,
+                     View<float> y);
+
+}  // namespace mend

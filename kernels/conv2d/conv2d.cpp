@@ -1,0 +1,244 @@
+#include "kernels/conv2d/conv2d.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernels/conv2d/variant.h"
+#include "kernels/elementwise/elementwise.h"
+
+namespace mend {
+namespace op {
+namespace {
+
+Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
+View<const float> view(Inputs inputs, std::size_t i) {
+  return i < inputs.size() ? inputs[i].view<const float>() : View<const float>{};
+}
+
+/// P or Q: how many outputs fit along one side; less than 1 if none does.
+std::int64_t output_extent(std::int64_t extent, int kernel, int stride, int padding, int dilation) {
+  const std::int64_t room = extent + 2 * padding - std::int64_t{dilation} * (kernel - 1) - 1;
+  return room < 0 ? 0 : room / stride + 1;
+}
+
+void check_parameters(const Conv2d& op) {
+  const bool valid = op.kernel_h > 0 && op.kernel_w > 0 && op.stride > 0 && op.dilation > 0 &&
+                     op.padding_h >= 0 && op.padding_w >= 0 && op.groups > 0 && op.outputs > 0;
+  if (valid) return;
+  throw ShapeError(fmt::format(
+      "conv2d: kernel {}x{}, stride {}, dilation {}, groups {} and {} outputs must be positive, "
+      "padding {}x{} not negative",
+      op.kernel_h, op.kernel_w, op.stride, op.dilation, op.groups, op.outputs, op.padding_h,
+      op.padding_w));
+}
+
+void check_channels(const Conv2d& op, const Shape& x, const Shape& weight) {
+  if (x.c % op.groups != 0 || op.outputs % op.groups != 0) {
+    throw ShapeError(
+        fmt::format("conv2d: {} groups divide neither the {} channels of x {} nor {} "
+                    "outputs evenly",
+                    op.groups, x.c, to_string(x), op.outputs));
+  }
+  if (op.variant != nullptr) return;  // packed: its shape is the rung's affair
+  if (weight.c * op.groups != x.c) {
+    throw ShapeError(fmt::format("conv2d: weight {} takes {} channels, but x is {}",
+                                 to_string(weight), weight.c * op.groups, to_string(x)));
+  }
+  const Shape wanted{op.outputs, op.kernel_h, op.kernel_w, x.c / op.groups};
+  if (weight != wanted) {
+    throw ShapeError(fmt::format("conv2d: weight is {}, but {} outputs and a {}x{} kernel need {}",
+                                 to_string(weight), op.outputs, op.kernel_h, op.kernel_w,
+                                 to_string(wanted)));
+  }
+}
+
+void check_padding(const Conv2d& op, const Shape& x) {
+  if (op.padding_mode != PaddingMode::kReflect) return;
+  if (op.padding_h < x.h && op.padding_w < x.w) return;
+  throw ShapeError(
+      fmt::format("conv2d: cannot reflect {} rows and {} columns of x {}, which has "
+                  "too few; use a larger image",
+                  op.padding_h, op.padding_w, to_string(x)));
+}
+
+void check_vectors(const Conv2d& op, const Shapes& in) {
+  const Shape bias = slot(in, Conv2d::kBias);
+  if (!bias.empty() && bias != vector_shape(op.outputs)) {
+    throw ShapeError(
+        fmt::format("conv2d: bias is {}, but there are {} outputs", to_string(bias), op.outputs));
+  }
+  check_slope("conv2d", op.activation, slot(in, Conv2d::kSlope), op.outputs);
+}
+
+std::string_view name_of(PaddingMode mode) {
+  constexpr std::string_view kNames[] = {"zeros", "reflect", "replicate"};
+  return kNames[static_cast<std::size_t>(mode)];
+}
+
+}  // namespace
+
+Shape Conv2d::shape(const Shapes& in) const {
+  const Shape x = in[kX];
+  check_parameters(*this);
+  check_channels(*this, x, slot(in, kWeight));
+  check_padding(*this, x);
+  check_vectors(*this, in);
+  const std::int64_t P = output_extent(x.h, kernel_h, stride, padding_h, dilation);
+  const std::int64_t Q = output_extent(x.w, kernel_w, stride, padding_w, dilation);
+  if (P < 1 || Q < 1) {
+    throw ShapeError(fmt::format(
+        "conv2d: a {}x{} kernel with dilation {} does not fit into x {} with padding {}x{}",
+        kernel_h, kernel_w, dilation, to_string(x), padding_h, padding_w));
+  }
+  const Shape y{x.n, static_cast<int>(P), static_cast<int>(Q), outputs};
+  const Shape residual = slot(in, kResidual);
+  if (!residual.empty() && residual != y) {
+    throw ShapeError(
+        fmt::format("conv2d: residual is {}, but y is {}", to_string(residual), to_string(y)));
+  }
+  return y;
+}
+
+Cost Conv2d::cost(const Shapes& in) const {
+  const Shape x = in[kX], y = shape(in);
+  const double taps = static_cast<double>(kernel_h) * kernel_w * (x.c / groups);
+  const double elements =
+      static_cast<double>(x.elements() + y.elements() + slot(in, kBias).elements() +
+                          slot(in, kResidual).elements()) +
+      taps * outputs;
+  return {2 * taps * static_cast<double>(y.elements()), elements * sizeof(float)};
+}
+
+Footprint Conv2d::footprint(const Shapes&) const {
+  // Output p reads the rows p·stride − padding ... p·stride − padding + dilation·(R − 1), and
+  // stands for the rows p·stride ... p·stride + stride − 1.
+  const auto reach = [&](int kernel, int padding) {
+    return std::max({0, padding, dilation * (kernel - 1) - padding - (stride - 1)});
+  };
+  const int radius = std::max(reach(kernel_h, padding_h), reach(kernel_w, padding_w));
+  return {static_cast<double>(radius), 1.0 / stride, stride, false};
+}
+
+std::string Conv2d::describe() const {
+  std::string text = fmt::format("{}x{}", kernel_h, kernel_w);
+  if (stride != 1) text += fmt::format(" stride {}", stride);
+  if (padding_h != 0 || padding_w != 0) text += fmt::format(" padding {}x{}", padding_h, padding_w);
+  if (padding_mode != PaddingMode::kZeros) text += fmt::format(" {}", name_of(padding_mode));
+  if (dilation != 1) text += fmt::format(" dilation {}", dilation);
+  if (groups != 1) text += fmt::format(" groups {}", groups);
+  if (activation.kind != ActivationKind::kNone) text += " + " + mend::describe(activation);
+  if (scale != 1.0f) text += fmt::format(" · {}", scale);
+  if (adds_residual) text += " + residual";
+  if (variant != nullptr) text += fmt::format(" [{}]", variant->name);
+  return text;
+}
+
+namespace {
+
+std::int64_t scratch_of(const Conv2dVariant& rung, const Conv2d& op, const Shapes& in) {
+  return rung.kernel.scratch_bytes != nullptr ? rung.kernel.scratch_bytes(op, in) : 0;
+}
+
+}  // namespace
+
+std::int64_t Conv2d::scratch_bytes(const Shapes& in) const {
+  return variant != nullptr ? scratch_of(*variant, *this, in) : 0;
+}
+
+void Conv2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
+  if (variant == nullptr) {
+    // Eager: choose a rung, pack into a temporary, and run as the plan would.
+    const Shapes in = shapes_of(inputs);
+    Conv2d fixed = *this;
+    fixed.variant = &choose(conv2d_ladder(), *this, in, y.device().kind());
+    std::vector<Tensor> operands(inputs.begin(), inputs.end());
+    if (fixed.variant->kernel.pack != nullptr) {
+      operands[kWeight] = mend::apply(PackConv2dWeight{fixed}, {inputs[kWeight]});
+    }
+    const std::int64_t bytes = fixed.scratch_bytes(shapes_of(operands));
+    const Storage memory(static_cast<std::size_t>(std::max<std::int64_t>(bytes, 1)), y.device());
+    fixed.forward(operands, y, {memory.data(), memory.bytes()});
+    return;
+  }
+  variant->kernel.run({*this, view(inputs, kX), view(inputs, kWeight), view(inputs, kBias),
+                       view(inputs, kSlope), view(inputs, kResidual), y.view<float>(), scratch});
+}
+
+std::optional<Lowering> Conv2d::lower(const Shapes& in) const {
+  if (variant != nullptr) return std::nullopt;
+  Conv2d fixed = *this;
+  fixed.variant = &choose(conv2d_ladder(), *this, in, DeviceKind::kCpu);
+  Lowering lowering{fixed, std::vector<std::optional<AnyOp>>(in.size())};
+  if (fixed.variant->kernel.pack != nullptr) lowering.repack[kWeight] = PackConv2dWeight{fixed};
+  return lowering;
+}
+
+namespace {
+
+/// My operands x, weight, bias and slope, nothing in the residual's slot.
+std::vector<FusedInput> own_inputs() {
+  return {{FusedInput::kMine, Conv2d::kX},
+          {FusedInput::kMine, Conv2d::kWeight},
+          {FusedInput::kMine, Conv2d::kBias},
+          {FusedInput::kMine, Conv2d::kSlope},
+          {}};
+}
+
+std::optional<Fusion> absorb_activation(Conv2d op, const Activate& next) {
+  if (op.activation.kind != ActivationKind::kNone || op.scale != 1.0f) return std::nullopt;
+  op.activation = next.activation;
+  std::vector<FusedInput> inputs = own_inputs();
+  inputs[Conv2d::kSlope] = {};
+  if (next.activation.kind == ActivationKind::kPrelu) {
+    inputs[Conv2d::kSlope] = {FusedInput::kNext, Activate::kSlope};
+  }
+  return Fusion{op, inputs};
+}
+
+std::optional<Fusion> absorb_sum(Conv2d op, const Binary& next, int position, const Shapes& in) {
+  if (in[Binary::kX] != in[Binary::kZ]) return std::nullopt;  // the other one is broadcast
+  const bool is_sum = next.kind == BinaryKind::kAdd;
+  const bool is_taken_away = next.kind == BinaryKind::kSubtract && position == Binary::kZ;
+  if (!is_sum && !is_taken_away) return std::nullopt;
+  if (is_taken_away) op.scale = -op.scale;
+  op.adds_residual = true;
+  std::vector<FusedInput> inputs = own_inputs();
+  inputs[Conv2d::kResidual] = {FusedInput::kNext, 1 - position};
+  return Fusion{op, inputs};
+}
+
+}  // namespace
+
+std::optional<Fusion> Conv2d::absorb(const AnyOp& next, int position, const Shapes& in) const {
+  if (variant != nullptr || adds_residual) return std::nullopt;
+  if (const auto* activate = next.as<Activate>()) return absorb_activation(*this, *activate);
+  if (const auto* binary = next.as<Binary>()) return absorb_sum(*this, *binary, position, in);
+  if (const auto* affine = next.as<Affine>(); affine != nullptr && affine->is_scale()) {
+    Conv2d scaled = *this;
+    scaled.scale *= affine->scale;
+    return Fusion{scaled, own_inputs()};
+  }
+  return std::nullopt;
+}
+
+Shape PackConv2dWeight::shape(const Shapes& in) const {
+  return conv.variant->kernel.packed_shape(conv, in[0]);
+}
+
+Cost PackConv2dWeight::cost(const Shapes& in) const {
+  return {0, static_cast<double>(in[0].elements() + shape(in).elements()) * sizeof(float)};
+}
+
+Footprint PackConv2dWeight::footprint(const Shapes&) const { return {}; }
+
+std::string PackConv2dWeight::describe() const {
+  return fmt::format("for {} groups {}", conv.variant->name, conv.groups);
+}
+
+void PackConv2dWeight::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  conv.variant->kernel.pack(conv, inputs[0].view<const float>(), y.view<float>());
+}
+
+}  // namespace op
+}  // namespace mend

@@ -1,0 +1,45 @@
+// What a rung of the conv2d ladder is.
+#pragma once
+
+#include "engine/op.h"
+#include "kernels/conv2d/conv2d.h"
+
+namespace mend {
+
+/// One call of a rung; op::Conv2d says what the letters mean. Absent operands have no data.
+struct Conv2dCall {
+  const op::Conv2d& op;
+  View<const float> x;
+  View<const float> weight;  ///< as the rung's pack left it; [K,R,S,C/groups] if it has none
+  View<const float> bias, slope, residual;
+  View<float> y;
+  Scratch scratch;
+};
+
+struct Conv2dKernel {
+  /// How the rung wants the weight, and what makes it so; null: it takes [K,R,S,C/groups].
+  Shape (*packed_shape)(const op::Conv2d& op, const Shape& weight) = nullptr;
+  void (*pack)(const op::Conv2d& op, View<const float> weight, View<float> packed) = nullptr;
+  /// Working memory of one run; null: none. Grows with threads(), so ask under the count that runs.
+  std::int64_t (*scratch_bytes)(const op::Conv2d& op, const Shapes& in) = nullptr;
+  void (*run)(const Conv2dCall& call) = nullptr;
+};
+
+/// Where an index outside [0, extent) reads: -1 for a zero. One reflection or replication; the
+/// contract keeps reflections within one image.
+inline int source_index(int index, int extent, PaddingMode mode) {
+  if (index >= 0 && index < extent) return index;
+  switch (mode) {
+    case PaddingMode::kZeros:
+      return -1;
+    case PaddingMode::kReflect:
+      return index < 0 ? -index : 2 * (extent - 1) - index;
+    case PaddingMode::kReplicate:
+      return index < 0 ? 0 : extent - 1;
+  }
+  return -1;
+}
+
+void conv2d_reference(const Conv2dCall& call);
+
+}  // namespace mend

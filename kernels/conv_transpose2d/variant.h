@@ -1,0 +1,31 @@
+// What a rung of the conv_transpose2d ladder is.
+#pragma once
+
+#include "engine/op.h"
+#include "kernels/conv_transpose2d/conv_transpose2d.h"
+
+namespace mend {
+
+/// One call of a rung; op::ConvTranspose2d says what the letters mean. Absent operands have no data.
+struct ConvTranspose2dCall {
+  const op::ConvTranspose2d& op;
+  View<const float> x;
+  View<const float> weight;  ///< as the rung's pack left it; [K,R,S,C/groups] if it has none
+  View<const float> bias, slope;
+  View<float> y;
+  Scratch scratch;
+};
+
+struct ConvTranspose2dKernel {
+  /// How the rung wants the weight, and what makes it so; null: it takes [K,R,S,C/groups].
+  Shape (*packed_shape)(const op::ConvTranspose2d& op, const Shape& weight) = nullptr;
+  void (*pack)(const op::ConvTranspose2d& op, View<const float> weight,
+               View<float> packed) = nullptr;
+  /// Working memory of one run; null: none. Grows with threads(), so ask under the count that runs.
+  std::int64_t (*scratch_bytes)(const op::ConvTranspose2d& op, const Shapes& in) = nullptr;
+  void (*run)(const ConvTranspose2dCall& call) = nullptr;
+};
+
+void conv_transpose2d_reference(const ConvTranspose2dCall& call);
+
+}  // namespace mend
