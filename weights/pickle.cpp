@@ -136,10 +136,12 @@ class Machine {
   /// Decimal digits with an optional L at the end.
   void push_long(std::string digits) {
     if (digits.ends_with('L')) digits.pop_back();
-    if (digits.size() > 18)
+    const bool only_digits = digits.find_first_not_of("0123456789") == std::string::npos;
+    if (only_digits && digits.size() > 19) {  // INT64_MAX has 19
       push(LongInteger{digits});
-    else
+    } else {
       push(integer_of(digits));
+    }
   }
 
   /// Two's complement, little-endian.
@@ -180,10 +182,8 @@ class Machine {
       case kNewFalse: push(false); return true;
       case kInt: {
         const std::string digits = line();
-        if (digits == "00" || digits == "01")
-          push(digits == "01");
-        else
-          push_long(digits);
+        if (digits == "00" || digits == "01") push(digits == "01");
+        else push_long(digits);
         return true;
       }
       case kBinInt: push(std::int64_t{reader_.read<std::int32_t>("an integer")}); return true;
@@ -327,10 +327,8 @@ class Machine {
         call(callable(pop()), arguments);
         return true;
       }
-      case kNewObjEx:
-        pop();
-        [[fallthrough]];  // keyword arguments
-      case kNewObj: {     // an object, but its constructor is not called
+      case kNewObjEx: pop(); [[fallthrough]];  // the keyword arguments are dropped
+      case kNewObj: {  // an object, but its constructor is not called
         const Items arguments = expect<Tuple>(pop(), "a tuple of arguments").items;
         push(Record{
             .class_name = callable(pop()), .arguments = arguments, .items = {}, .entries = {}});

@@ -28,18 +28,19 @@ struct Twins {
 };
 
 constexpr Twins kTwins[] = {
-    {"aod_net/aod_dehazer.pth", "aod_net/aod_net.safetensors", ""},
-    {"dncnn_gray_s25/dncnn_25.pth", "dncnn_gray_s25/dncnn_gray_s25.safetensors", ""},
-    {"ffdnet_color/ffdnet_color.pth", "ffdnet_color/ffdnet_color.safetensors", ""},
-    {"hit_srf_x4/hit_srf_x4.pth", "hit_srf_x4/hit_srf_x4.safetensors", ""},
-    {"iat_lol/iat_lol_v1.pth", "iat_lol/iat_lol.safetensors", ""},
-    {"prenet_rain100h/prenet_rain100h.pth", "prenet_rain100h/prenet_rain100h.safetensors", ""},
-    {"rlfn_x4/rlfn_x4.pth", "rlfn_x4/rlfn_x4.safetensors", ""},
-    {"safmn_x4/safmn_x4.pth", "safmn_x4/safmn_x4.safetensors", ""},
-    {"sci_medium/sci_medium.pt", "sci_medium/sci_medium.safetensors", ""},
-    {"vdsr/vdsr_model_epoch_50.pth", "vdsr/vdsr.safetensors", ""},
-    {"zero_dce/zero_dce.pth", "zero_dce/zero_dce.safetensors", ""},
-    {"zero_dce/zero_dce_pp.pth", "zero_dce/zero_dce_pp.safetensors", ""},
+    {"aod_net/aod_dehazer.pth", "aod_net/aod_net.safetensors", "torch legacy"},
+    {"dncnn_gray_s25/dncnn_25.pth", "dncnn_gray_s25/dncnn_gray_s25.safetensors", "torch legacy"},
+    {"ffdnet_color/ffdnet_color.pth", "ffdnet_color/ffdnet_color.safetensors", "torch legacy"},
+    {"hit_srf_x4/hit_srf_x4.pth", "hit_srf_x4/hit_srf_x4.safetensors", "torch zip"},
+    {"iat_lol/iat_lol_v1.pth", "iat_lol/iat_lol.safetensors", "torch zip"},
+    {"prenet_rain100h/prenet_rain100h.pth", "prenet_rain100h/prenet_rain100h.safetensors",
+     "torch legacy"},
+    {"rlfn_x4/rlfn_x4.pth", "rlfn_x4/rlfn_x4.safetensors", "torch zip"},
+    {"safmn_x4/safmn_x4.pth", "safmn_x4/safmn_x4.safetensors", "torch zip"},
+    {"sci_medium/sci_medium.pt", "sci_medium/sci_medium.safetensors", "torch zip"},
+    {"vdsr/vdsr_model_epoch_50.pth", "vdsr/vdsr.safetensors", "torch legacy"},
+    {"zero_dce/zero_dce.pth", "zero_dce/zero_dce.safetensors", "torch legacy"},
+    {"zero_dce/zero_dce_pp.pth", "zero_dce/zero_dce_pp.safetensors", "torch zip"},
 };
 
 }  // namespace
@@ -52,7 +53,30 @@ TEST_CASE("torch: every published .pth equals its safetensors twin") {
     if (!require_data(pickled) || !require_data(twin)) continue;
     Checkpoint checkpoint;
     REQUIRE_NOTHROW(checkpoint = read_checkpoint(pickled));
-    MESSAGE(twins.pickled << " " << checkpoint.format);
+    CHECK(checkpoint.format == twins.format);
     check_same(checkpoint, read_checkpoint(twin));
+  }
+}
+
+TEST_CASE("ncnn: the published models load, and no byte of them is left") {
+  struct Model {
+    const char* path;
+    std::size_t tensors;
+    std::int64_t parameters;
+  };
+  // Parameters as in the models' descriptions.
+  for (const Model& model : {Model{"realesr_general_x4v3/RealESRGAN_General_x4_v3", 101, 1213296},
+                             Model{"srmd_x2/srmd_x2", 24, 1511692},
+                             Model{"waifu2x_cunet_x2/scale2.0x_model", 0, 1284598}}) {
+    CAPTURE(model.path);
+    const std::string stem = shared_path(std::string("weights/") + model.path);
+    if (!require_data(stem + ".param") || !require_data(stem + ".bin")) continue;
+    const Checkpoint checkpoint = read_checkpoint(stem + ".bin");
+    std::int64_t parameters = 0;
+    for (const auto& [key, tensor] : checkpoint.tensors) parameters += tensor.elements();
+    CHECK(parameters == model.parameters);
+    if (model.tensors != 0) CHECK(checkpoint.tensors.size() == model.tensors);
+    CHECK(checkpoint.format == "ncnn");
+    CHECK(read_checkpoint(stem + ".param").tensors.size() == checkpoint.tensors.size());
   }
 }
