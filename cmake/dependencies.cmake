@@ -21,7 +21,7 @@ add_library(mend_highway INTERFACE)
 target_include_directories(mend_highway SYSTEM INTERFACE ${HIGHWAY_INCLUDE})
 target_link_libraries(mend_highway INTERFACE ${HIGHWAY_LIBRARY})
 target_compile_definitions(mend_highway INTERFACE
-  HWY_DISABLED_TARGETS=\(HWY_SSSE3|HWY_AVX3_DL|HWY_AVX3_ZEN4\))
+  HWY_DISABLED_TARGETS=\(HWY_SSSE3|HWY_AVX3_DL\))
 
 # The image codecs, for restore/ alone.
 add_library(mend_images INTERFACE)
