@@ -1,6 +1,7 @@
 // Arithmetic element by element.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,7 +18,7 @@ namespace op {
 
 /// y = min(max(scale · x + offset, low), high)
 ///
-/// x [N,H,W,C] -> y like x
+/// x [N,H,W,C] -> y like x. NaN stays NaN. With the defaults y is x.
 struct Affine {
   static constexpr std::string_view kName = "affine";
   enum Slot { kX };
@@ -34,11 +35,14 @@ struct Affine {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  /// Another affine step behind an unbounded one: s2·(s1·x + o1) + o2 is one affine step too.
+  std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
 };
 
 /// y[n,h,w,c] = x[n,h,w,c] ∘ z[n,h,w,c], where an extent of 1 in x or z stands for all (broadcast)
 ///
 /// x, z: extents equal or 1 -> y the larger extent of each. Throws ShapeError otherwise.
+/// kMinimum and kMaximum give NaN where either is NaN, as torch.minimum does.
 /// A vector [1,1,1,C] scales channels, a map [N,H,W,1] pixels, [N,1,1,C] gates of each image.
 struct Binary {
   static constexpr std::string_view kName = "binary";
@@ -54,4 +58,11 @@ struct Binary {
 };
 
 }  // namespace op
+
+using AffineKernel = void (*)(const op::Affine&, View<const float> x, View<float> y);
+using BinaryKernel = void (*)(const op::Binary&, View<const float> x, View<const float> z,
+                              View<float> y);
+std::span<const Variant<op::Affine, AffineKernel>> affine_ladder();
+std::span<const Variant<op::Binary, BinaryKernel>> binary_ladder();
+
 }  // namespace mend

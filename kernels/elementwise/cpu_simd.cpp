@@ -1,0 +1,179 @@
+// One pass over memory at the speed of the cache or the DRAM stream: nothing is left to win in the
+// arithmetic, so the code only sees to it that all lanes are busy. Where the channels of all views
+// lie side by side, a run of pixels is one long vector; else each pixel's channels are.
+#include "engine/parallel.h"
+#include "kernels/elementwise/variants.h"
+#include "kernels/rows.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/elementwise/cpu_simd.cpp"
+#include "kernels/simd.h"
+
+#ifndef MEND_ELEMENTWISE_CPU_SIMD_ONCE
+#define MEND_ELEMENTWISE_CPU_SIMD_ONCE
+namespace mend {
+
+/// One input of a run: `pixels` apart, each with channels side by side, or one number for all.
+struct RunInput {
+  const float* data = nullptr;
+  std::int64_t w_stride = 0;
+  bool one_channel = false;
+};
+
+}  // namespace mend
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace mend::HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// body(d, i) for i over [0, count) in whole vectors, then one by one with the same instructions: a
+/// number does not depend on where in a row it stands.
+template <class Body>
+HWY_INLINE void for_each_vector(std::int64_t count, const Body& body) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> one;
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) body(d, i);
+  for (; i < count; ++i) body(one, i);
+}
+
+/// min and max return their second operand if either is NaN (x86) or NaN (NEON): so NaN stays.
+struct AffineBody {
+  const op::Affine& affine;
+  const float* x;
+  float* y;
+
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    auto value =
+        hn::MulAdd(hn::Set(d, affine.scale), hn::LoadU(d, x + i), hn::Set(d, affine.offset));
+    value = hn::Max(hn::Set(d, affine.low), value);
+    hn::StoreU(hn::Min(hn::Set(d, affine.high), value), d, y + i);
+  }
+};
+
+void affine_run(const op::Affine& affine, const float* x, std::int64_t x_stride, float* y,
+                std::int64_t y_stride, std::int64_t count, std::int64_t channels) {
+  for (std::int64_t w = 0; w < count; ++w) {
+    for_each_vector(channels, AffineBody{affine, x + w * x_stride, y + w * y_stride});
+  }
+}
+
+template <BinaryKind kKind, class V>
+HWY_INLINE V combine(V x, V z) {
+  if constexpr (kKind == BinaryKind::kAdd) return hn::Add(x, z);
+  if constexpr (kKind == BinaryKind::kSubtract) return hn::Sub(x, z);
+  if constexpr (kKind == BinaryKind::kMultiply) return hn::Mul(x, z);
+  if constexpr (kKind == BinaryKind::kDivide) return hn::Div(x, z);
+  // A NaN in z comes through by itself (see AffineBody), one in x must be asked for.
+  if constexpr (kKind == BinaryKind::kMinimum) {
+    return hn::IfThenElse(hn::IsNaN(x), x, hn::Min(x, z));
+  }
+  if constexpr (kKind == BinaryKind::kMaximum) {
+    return hn::IfThenElse(hn::IsNaN(x), x, hn::Max(x, z));
+  }
+}
+
+template <BinaryKind kKind, bool kOneX, bool kOneZ>
+struct BinaryBody {
+  const float* x;
+  const float* z;
+  float* y;
+
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    const auto xs = kOneX ? hn::Set(d, *x) : hn::LoadU(d, x + (kOneX ? 0 : i));
+    const auto zs = kOneZ ? hn::Set(d, *z) : hn::LoadU(d, z + (kOneZ ? 0 : i));
+    hn::StoreU(combine<kKind>(xs, zs), d, y + i);
+  }
+};
+
+template <BinaryKind kKind, bool kOneX, bool kOneZ>
+void binary_pixels(RunInput x, RunInput z, float* y, std::int64_t y_stride, std::int64_t count,
+                   std::int64_t channels) {
+  for (std::int64_t w = 0; w < count; ++w) {
+    for_each_vector(
+        channels, BinaryBody<kKind, kOneX, kOneZ>{x.data + w * x.w_stride, z.data + w * z.w_stride,
+                                                  y + w * y_stride});
+  }
+}
+
+template <BinaryKind kKind>
+void binary_run_of(RunInput x, RunInput z, float* y, std::int64_t y_stride, std::int64_t count,
+                   std::int64_t channels) {
+  if (x.one_channel) {
+    binary_pixels<kKind, true, false>(x, z, y, y_stride, count, channels);
+  } else if (z.one_channel) {
+    binary_pixels<kKind, false, true>(x, z, y, y_stride, count, channels);
+  } else {
+    binary_pixels<kKind, false, false>(x, z, y, y_stride, count, channels);
+  }
+}
+
+void binary_run(BinaryKind kind, RunInput x, RunInput z, float* y, std::int64_t y_stride,
+                std::int64_t count, std::int64_t channels) {
+  switch (kind) {
+    case BinaryKind::kAdd:
+      return binary_run_of<BinaryKind::kAdd>(x, z, y, y_stride, count, channels);
+    case BinaryKind::kSubtract:
+      return binary_run_of<BinaryKind::kSubtract>(x, z, y, y_stride, count, channels);
+    case BinaryKind::kMultiply:
+      return binary_run_of<BinaryKind::kMultiply>(x, z, y, y_stride, count, channels);
+    case BinaryKind::kDivide:
+      return binary_run_of<BinaryKind::kDivide>(x, z, y, y_stride, count, channels);
+    case BinaryKind::kMinimum:
+      return binary_run_of<BinaryKind::kMinimum>(x, z, y, y_stride, count, channels);
+    case BinaryKind::kMaximum:
+      return binary_run_of<BinaryKind::kMaximum>(x, z, y, y_stride, count, channels);
+  }
+}
+
+}  // namespace
+}  // namespace mend::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mend {
+
+HWY_EXPORT(affine_run);
+HWY_EXPORT(binary_run);
+
+namespace {
+
+/// x as the run of y sees it: an extent of 1 stays where it is.
+RunInput input_of_run(View<const float> x, const Shape& y, const Run& run) {
+  const Shape& s = x.shape;
+  return {x.pixel(s.n == 1 ? 0 : run.n, s.h == 1 ? 0 : run.h, s.w == 1 ? 0 : run.w),
+          s.w == 1 && y.w > 1 ? 0 : x.w_stride, s.c == 1 && y.c > 1};
+}
+
+}  // namespace
+
+void affine_simd(const op::Affine& affine, View<const float> x, View<float> y) {
+  const std::int64_t C = y.shape.c;
+  const bool flat = x.w_stride == C && y.w_stride == C;
+  for_each_run(y.shape, [&](const Run& run) {
+    HWY_DYNAMIC_DISPATCH(affine_run)
+    (affine, x.pixel(run.n, run.h, run.w), x.w_stride, y.pixel(run.n, run.h, run.w), y.w_stride,
+     flat ? 1 : run.count, flat ? run.count * C : C);
+  });
+}
+
+void binary_simd(const op::Binary& binary, View<const float> x, View<const float> z,
+                 View<float> y) {
+  const std::int64_t C = y.shape.c;
+  for_each_run(y.shape, [&](const Run& run) {
+    const RunInput xs = input_of_run(x, y.shape, run), zs = input_of_run(z, y.shape, run);
+    const bool flat = !xs.one_channel && !zs.one_channel && xs.w_stride == C && zs.w_stride == C &&
+                      y.w_stride == C;
+    HWY_DYNAMIC_DISPATCH(binary_run)
+    (binary.kind, xs, zs, y.pixel(run.n, run.h, run.w), y.w_stride, flat ? 1 : run.count,
+     flat ? run.count * C : C);
+  });
+}
+
+}  // namespace mend
+#endif
