@@ -3,12 +3,15 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "engine/ladder.h"
 #include "engine/op.h"
 
-namespace mend::op {
+namespace mend {
+namespace op {
 
 /// y[n,h,w,:] = x0[n,h,w,:] ++ x1[n,h,w,:] ++ ...
 ///
@@ -25,6 +28,7 @@ struct Concat {
 };
 
 /// y[n,h,w,c] = x[n,h,w,first + c], c in [0, count): a view of x.
+/// Throws ShapeError if x has no such channels.
 struct SliceChannels {
   static constexpr std::string_view kName = "slice_channels";
 
@@ -38,4 +42,9 @@ struct SliceChannels {
   std::optional<Tensor> view(const Tensor& x) const;
 };
 
-}  // namespace mend::op
+}  // namespace op
+
+using ConcatKernel = void (*)(Inputs inputs, View<float> y);
+std::span<const Variant<op::Concat, ConcatKernel>> concat_ladder();
+
+}  // namespace mend

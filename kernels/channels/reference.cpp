@@ -1,0 +1,20 @@
+// The truth: element by element.
+#include "kernels/channels/variants.h"
+
+namespace mend {
+
+void concat_reference(Inputs inputs, View<float> y) {
+  int first = 0;
+  for (const Tensor& input : inputs) {
+    const View<const float> x = input.view<const float>();
+    const View<float> slice = channels_of(y, first, x.shape.c);
+    first += x.shape.c;
+    if (same_pixels(x, slice)) continue;
+    for (int n = 0; n < y.shape.n; ++n)
+      for (int h = 0; h < y.shape.h; ++h)
+        for (int w = 0; w < y.shape.w; ++w)
+          for (int c = 0; c < x.shape.c; ++c) slice(n, h, w, c) = x(n, h, w, c);
+  }
+}
+
+}  // namespace mend
