@@ -1,17 +1,19 @@
 // Depth to space and back (Shi et al. 2016, arXiv:1609.05158).
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "engine/ladder.h"
 #include "engine/op.h"
 
-namespace mend::op {
+namespace mend {
+namespace op {
 
 /// y[n, h·r + i, w·r + j, c] = x[n, h, w, c·r² + i·r + j]        (PyTorch's channel order)
 ///
-/// x [N,H,W,C·r²] -> y [N,H·r,W·r,C]. Throws ShapeError if C·r² is no multiple of r².
+/// x [N,H,W,C·r²] -> y [N,H·r,W·r,C]. Throws ShapeError if x's channels are no multiple of r².
 struct PixelShuffle {
   static constexpr std::string_view kName = "pixel_shuffle";
 
@@ -26,7 +28,8 @@ struct PixelShuffle {
 
 /// y[n, h, w, c·r² + i·r + j] = x[n, h·r + i, w·r + j, c]: the inverse of PixelShuffle.
 ///
-/// x [N,H·r,W·r,C] -> y [N,H,W,C·r²]. Throws ShapeError if H or W is no multiple of r.
+/// x [N,H·r,W·r,C] -> y [N,H,W,C·r²]. Throws ShapeError if x's height or width is no multiple of r.
+/// Its grid is r: a tile that starts inside a block of r x r pixels would deal them out otherwise.
 struct PixelUnshuffle {
   static constexpr std::string_view kName = "pixel_unshuffle";
 
@@ -39,4 +42,12 @@ struct PixelUnshuffle {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
 };
 
-}  // namespace mend::op
+}  // namespace op
+
+using PixelShuffleKernel = void (*)(const op::PixelShuffle&, View<const float> x, View<float> y);
+using PixelUnshuffleKernel = void (*)(const op::PixelUnshuffle&, View<const float> x,
+                                      View<float> y);
+std::span<const Variant<op::PixelShuffle, PixelShuffleKernel>> pixel_shuffle_ladder();
+std::span<const Variant<op::PixelUnshuffle, PixelUnshuffleKernel>> pixel_unshuffle_ladder();
+
+}  // namespace mend

@@ -1,0 +1,94 @@
+#include "kernels/pixel_shuffle/pixel_shuffle.h"
+
+#include <cassert>
+
+#include "kernels/pixel_shuffle/variants.h"
+
+namespace mend {
+namespace {
+
+template <class Op>
+double seconds(const Op& op, const Shapes& in) {
+  return op.cost(in).bytes / NominalMachine::kBytesPerSecond;
+}
+
+// clang-format off
+constexpr Variant<op::PixelShuffle, PixelShuffleKernel> kShuffleLadder[] = {
+    // name                       device            can it?        time     error  entry
+    {"pixel_shuffle/reference",   DeviceKind::kCpu, never_refuses, slowest, 0, pixel_shuffle_reference},
+    {"pixel_shuffle/rows",        DeviceKind::kCpu, never_refuses, seconds, 0, pixel_shuffle_rows},
+};
+
+constexpr Variant<op::PixelUnshuffle, PixelUnshuffleKernel> kUnshuffleLadder[] = {
+    {"pixel_unshuffle/reference", DeviceKind::kCpu, never_refuses, slowest, 0, pixel_unshuffle_reference},
+    {"pixel_unshuffle/rows",      DeviceKind::kCpu, never_refuses, seconds, 0, pixel_unshuffle_rows},
+};
+// clang-format on
+
+Cost copy_cost(const Shape& x) {
+  return {0, 2 * sizeof(float) * static_cast<double>(x.elements())};
+}
+
+}  // namespace
+
+std::span<const Variant<op::PixelShuffle, PixelShuffleKernel>> pixel_shuffle_ladder() {
+  return kShuffleLadder;
+}
+std::span<const Variant<op::PixelUnshuffle, PixelUnshuffleKernel>> pixel_unshuffle_ladder() {
+  return kUnshuffleLadder;
+}
+
+namespace op {
+
+Shape PixelShuffle::shape(const Shapes& in) const {
+  assert(in.size() == 1 && factor >= 1);
+  const Shape& x = in[0];
+  if (x.c % (factor * factor) != 0) {
+    throw ShapeError(
+        fmt::format("pixel_shuffle: factor {} needs a multiple of {} channels, but x "
+                    "is {}",
+                    factor, factor * factor, to_string(x)));
+  }
+  return {x.n, x.h * factor, x.w * factor, x.c / (factor * factor)};
+}
+
+Cost PixelShuffle::cost(const Shapes& in) const { return copy_cost(in[0]); }
+
+Footprint PixelShuffle::footprint(const Shapes&) const {
+  return {0, static_cast<double>(factor), 1, false};
+}
+
+std::string PixelShuffle::describe() const { return fmt::format("x{}", factor); }
+
+void PixelShuffle::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  const auto& rung = choose(pixel_shuffle_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
+}
+
+Shape PixelUnshuffle::shape(const Shapes& in) const {
+  assert(in.size() == 1 && factor >= 1);
+  const Shape& x = in[0];
+  if (x.h % factor != 0 || x.w % factor != 0) {
+    throw ShapeError(
+        fmt::format("pixel_unshuffle: factor {} needs height and width to be multiples "
+                    "of it, but x is {}; pad it first",
+                    factor, to_string(x)));
+  }
+  return {x.n, x.h / factor, x.w / factor, x.c * factor * factor};
+}
+
+Cost PixelUnshuffle::cost(const Shapes& in) const { return copy_cost(in[0]); }
+
+Footprint PixelUnshuffle::footprint(const Shapes&) const {
+  return {0, 1.0 / factor, factor, false};
+}
+
+std::string PixelUnshuffle::describe() const { return fmt::format("x{}", factor); }
+
+void PixelUnshuffle::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  const auto& rung = choose(pixel_unshuffle_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
+}
+
+}  // namespace op
+}  // namespace mend
