@@ -1,0 +1,134 @@
+#include "kernels/pool/pool.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "kernels/pool/variants.h"
+
+namespace mend {
+namespace {
+
+double pool_seconds(const op::Pool& pool, const Shapes& in) {
+  return pool.cost(in).bytes / NominalMachine::kBytesPerSecond;
+}
+
+double adaptive_pool_seconds(const op::AdaptivePool& pool, const Shapes& in) {
+  return pool.cost(in).bytes / NominalMachine::kBytesPerSecond;
+}
+
+// clang-format off
+constexpr Variant<op::Pool, PoolKernel> kPoolLadder[] = {
+    // name            device            can it?        time          error  entry
+    {"pool/reference", DeviceKind::kCpu, never_refuses, slowest,      0,     pool_reference},
+    {"pool/simd",      DeviceKind::kCpu, never_refuses, pool_seconds, 1e-6,  pool_simd},
+};
+
+constexpr Variant<op::AdaptivePool, AdaptivePoolKernel> kAdaptivePoolLadder[] = {
+    {"adaptive_pool/reference", DeviceKind::kCpu, never_refuses, slowest, 0, adaptive_pool_reference},
+    {"adaptive_pool/simd", DeviceKind::kCpu, never_refuses, adaptive_pool_seconds, 1e-6, adaptive_pool_simd},
+};
+// clang-format on
+
+constexpr std::string_view name_of(PoolKind kind) {
+  return kind == PoolKind::kMax ? "max" : "average";
+}
+
+Cost pool_cost(const Shape& x, const Shape& y, double window) {
+  return {static_cast<double>(y.elements()) * window,
+          sizeof(float) * static_cast<double>(x.elements() + y.elements())};
+}
+
+}  // namespace
+
+std::span<const Variant<op::Pool, PoolKernel>> pool_ladder() { return kPoolLadder; }
+std::span<const Variant<op::AdaptivePool, AdaptivePoolKernel>> adaptive_pool_ladder() {
+  return kAdaptivePoolLadder;
+}
+
+Window pool_window(const op::Pool& pool, int p, int extent) {
+  const int first = p * pool.stride - pool.padding;
+  return {std::max(first, 0), std::min(first + pool.kernel, extent)};
+}
+
+Window adaptive_window(int p, int windows, int extent) {
+  const std::int64_t first = std::int64_t{p} * extent / windows;
+  const std::int64_t last = (std::int64_t{p + 1} * extent + windows - 1) / windows;
+  return {static_cast<int>(first), static_cast<int>(last)};
+}
+
+namespace op {
+
+Shape Pool::shape(const Shapes& in) const {
+  assert(in.size() == 1 && kernel >= 1 && stride >= 1 && padding >= 0);
+  const Shape& x = in[0];
+  if (2 * padding > kernel) {
+    throw ShapeError(
+        fmt::format("pool: padding {} is more than half of kernel {}", padding, kernel));
+  }
+  if (x.h + 2 * padding < kernel || x.w + 2 * padding < kernel) {
+    throw ShapeError(fmt::format("pool: a window of {} x {} with padding {} does not fit in {}",
+                                 kernel, kernel, padding, to_string(x)));
+  }
+  return {x.n, (x.h + 2 * padding - kernel) / stride + 1, (x.w + 2 * padding - kernel) / stride + 1,
+          x.c};
+}
+
+Cost Pool::cost(const Shapes& in) const {
+  return pool_cost(in[0], shape(in), static_cast<double>(kernel) * kernel);
+}
+
+Footprint Pool::footprint(const Shapes&) const {
+  // Output p stands for input rows [p·stride, (p+1)·stride) and sees
+  // [p·stride − padding, p·stride − padding + kernel).
+  const int before = padding, after = kernel - stride - padding;
+  return {static_cast<double>(std::max({before, after, 0})), 1.0 / stride, stride, false};
+}
+
+std::string Pool::describe() const {
+  return fmt::format("{} k{} s{} p{}", name_of(kind), kernel, stride, padding);
+}
+
+void Pool::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  const auto& rung = choose(pool_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
+}
+
+Shape AdaptivePool::shape(const Shapes& in) const {
+  assert(in.size() == 1);
+  if (height < 1 || width < 1) {
+    throw ShapeError(fmt::format("adaptive_pool: {} x {} windows of {}; there must be at least one",
+                                 height, width, to_string(in[0])));
+  }
+  return {in[0].n, height, width, in[0].c};
+}
+
+Cost AdaptivePool::cost(const Shapes& in) const {
+  const Shape& x = in[0];
+  const double window = std::max(1.0, static_cast<double>(x.h) / height) *
+                        std::max(1.0, static_cast<double>(x.w) / width);
+  return pool_cost(x, shape(in), window);
+}
+
+Footprint AdaptivePool::footprint(const Shapes& in) const {
+  const Shape& x = in[0];
+  const double scale = static_cast<double>(height) / x.h;
+  const bool even = x.h % height == 0 && x.w % width == 0 && x.h / height == x.w / width;
+  if (!even || (height == 1 && width == 1)) return {0, scale, 1, true};
+  return {0, scale, x.h / height, false};
+}
+
+std::string AdaptivePool::describe() const {
+  return fmt::format("{} to {}x{}", name_of(kind), width, height);
+}
+
+std::int64_t AdaptivePool::scratch_bytes(const Shapes& in) const {
+  return adaptive_pool_simd_scratch(in[0], shape(in));
+}
+
+void AdaptivePool::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
+  const auto& rung = choose(adaptive_pool_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[0].view<const float>(), y.view<float>(), scratch);
+}
+
+}  // namespace op
+}  // namespace mend

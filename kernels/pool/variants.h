@@ -1,0 +1,28 @@
+// The rungs of the poolings' ladders.
+#pragma once
+
+#include "kernels/pool/pool.h"
+
+namespace mend {
+
+/// Rows (or columns) [first, last) of an image.
+struct Window {
+  int first = 0, last = 0;
+};
+
+/// What of an image of `extent` rows the window of output row p covers.
+Window pool_window(const op::Pool& pool, int p, int extent);
+/// Window p of `windows` that cover `extent` rows evenly.
+Window adaptive_window(int p, int windows, int extent);
+
+void pool_reference(const op::Pool& pool, View<const float> x, View<float> y);
+void pool_simd(const op::Pool& pool, View<const float> x, View<float> y);
+
+void adaptive_pool_reference(const op::AdaptivePool& pool, View<const float> x, View<float> y,
+                             Scratch scratch);
+void adaptive_pool_simd(const op::AdaptivePool& pool, View<const float> x, View<float> y,
+                        Scratch scratch);
+/// Working memory of adaptive_pool_simd in bytes.
+std::int64_t adaptive_pool_simd_scratch(const Shape& x, const Shape& y);
+
+}  // namespace mend
