@@ -1,6 +1,7 @@
 // Changing the size of an image.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,7 @@ enum class ResampleMode {
   kNearestExact,  // x[floor((p + 0.5)·H/P)], Pillow's and scikit-image's rule
   kBilinear,
   kBicubic,  // Keys 1981 with a = -0.75, as in PyTorch and OpenCV; -0.5 with antialias, as in Pillow
-  kArea,     // the mean of the input pixels that the output pixel covers
+  kArea,     // the mean of the input pixels that the output pixel touches
 };
 
 namespace op {
@@ -25,8 +26,19 @@ namespace op {
 /// align_corners: the centres of the corner pixels coincide (kBilinear, kBicubic); else the image's
 /// edges do. antialias: when shrinking, the kernel widens with the scale (kBilinear, kBicubic).
 /// `scale_h`, `scale_w` (output pixels per input pixel) are used for positions when given (> 0), as
-/// PyTorch does when called with scale_factor; else they are height/H and width/W.
-/// Equals torch.nn.functional.interpolate.
+/// PyTorch does when called with scale_factor; else they are height/H and width/W. kArea takes no
+/// notice of them.
+/// Throws ShapeError if the size is not positive.
+/// Equals torch.nn.functional.interpolate. Positions are computed as fractions of whole numbers, so
+/// an output of an integer factor depends, to the last bit, only on its position modulo the factor.
+/// (PyTorch takes nearest positions from a float32 factor, which for some odd ones, such as 41, is
+/// one pixel off.)
+///
+/// Footprint: output/input = b/a in lowest terms has grid a (1 when enlarging by a whole factor),
+/// and the radius is what the kernel reaches over beyond an output's own input pixels. It is global
+/// with align_corners, where positions depend on the size of the image, with different factors in
+/// height and width, and with a factor that is neither whole nor one over a whole number, given
+/// by scale_h and different from height/H.
 struct Resample {
   static constexpr std::string_view kName = "resample";
 
@@ -44,4 +56,9 @@ struct Resample {
 };
 
 }  // namespace op
+
+using ResampleKernel = void (*)(const op::Resample&, View<const float> x, View<float> y,
+                                Scratch scratch);
+std::span<const Variant<op::Resample, ResampleKernel>> resample_ladder();
+
 }  // namespace mend

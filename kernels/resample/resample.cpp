@@ -1,0 +1,126 @@
+#include "kernels/resample/resample.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstdlib>
+#include <numeric>
+#include <vector>
+
+#include "engine/parallel.h"
+#include "kernels/resample/taps.h"
+#include "kernels/resample/variants.h"
+
+namespace mend {
+namespace {
+
+std::string needs_nearest(const op::Resample& resample, const Shapes&) {
+  return picks_pixels(resample.mode) ? std::string() : "needs a nearest mode";
+}
+
+/// Both passes from memory or cache; see cpu_simd.cpp.
+double simd_seconds(const op::Resample& resample, const Shapes& in) {
+  const Cost cost = resample.cost(in);
+  return 2 * cost.bytes / NominalMachine::kBytesPerSecond +
+         cost.flops / NominalMachine::kFlopsPerSecond;
+}
+
+double rows_seconds(const op::Resample& resample, const Shapes& in) {
+  return resample.cost(in).bytes / NominalMachine::kBytesPerSecond;
+}
+
+// clang-format off
+constexpr Variant<op::Resample, ResampleKernel> kLadder[] = {
+    // name                device            can it?        time          error  entry
+    {"resample/reference", DeviceKind::kCpu, never_refuses, slowest,      0,     resample_reference},
+    {"resample/simd",      DeviceKind::kCpu, never_refuses, simd_seconds, 1e-6,  resample_simd},
+    {"resample/rows",      DeviceKind::kCpu, needs_nearest, rows_seconds, 0,     resample_rows},
+};
+
+constexpr std::string_view name_of(ResampleMode mode) {
+  constexpr std::string_view kNames[] = {"nearest", "nearest-exact", "bilinear", "bicubic", "area"};
+  return kNames[static_cast<std::size_t>(mode)];
+}
+// clang-format on
+
+std::int64_t ceil_divide(std::int64_t x, std::int64_t by) { return (x + by - 1) / by; }
+
+/// The footprint along one axis; see the contract.
+Footprint footprint_of(const Axis& axis) {
+  const Ratio ratio = ratio_of(axis);
+  const double scale = static_cast<double>(axis.output) / axis.input;
+  const bool stretches = axis.align_corners && axis.input != axis.output;
+  if (!ratio.exact() || (stretches && (axis.mode == ResampleMode::kBilinear ||
+                                       axis.mode == ResampleMode::kBicubic))) {
+    return {0, scale, 1, true};
+  }
+  const std::int64_t common = std::gcd(ratio.in, ratio.out);
+  const std::int64_t in = ratio.in / common, out = ratio.out / common;
+  std::vector<double> weights(static_cast<std::size_t>(most_taps(axis)));
+  std::int64_t radius = 0;
+  for (int p = 0; p < out; ++p) {  // the pattern repeats after `out` rows
+    const Taps taps = endless_taps(axis, p, weights.data());
+    const std::int64_t own_first = p * in / out, own_last = ceil_divide((p + 1) * in, out) - 1;
+    radius = std::max({radius, own_first - taps.first, taps.first + taps.count - 1 - own_last});
+  }
+  return {static_cast<double>(radius), static_cast<double>(out) / static_cast<double>(in),
+          static_cast<int>(in), false};
+}
+
+}  // namespace
+
+std::span<const Variant<op::Resample, ResampleKernel>> resample_ladder() { return kLadder; }
+
+bool picks_pixels(ResampleMode mode) {
+  return mode == ResampleMode::kNearest || mode == ResampleMode::kNearestExact;
+}
+
+namespace op {
+
+Shape Resample::shape(const Shapes& in) const {
+  assert(in.size() == 1);
+  if (height < 1 || width < 1) {
+    throw ShapeError(fmt::format("resample: {} cannot become {} rows of {} pixels",
+                                 to_string(in[0]), height, width));
+  }
+  return {in[0].n, height, width, in[0].c};
+}
+
+Cost Resample::cost(const Shapes& in) const {
+  const Shape& x = in[0];
+  const Shape y = shape(in);
+  const double bytes = sizeof(float) * static_cast<double>(x.elements() + y.elements());
+  if (picks_pixels(mode)) return {0, bytes};
+  // Rows first: `height` rows as wide as x, then their columns.
+  const double between = static_cast<double>(Shape{x.n, height, x.w, x.c}.elements());
+  return {2 * between * most_taps(rows_of(*this, x)) +
+              2 * static_cast<double>(y.elements()) * most_taps(columns_of(*this, x)),
+          bytes};
+}
+
+Footprint Resample::footprint(const Shapes& in) const {
+  const Footprint rows = footprint_of(rows_of(*this, in[0]));
+  const Footprint columns = footprint_of(columns_of(*this, in[0]));
+  Footprint both = rows.beside(columns);
+  if (rows.scale != columns.scale) both.global = true;
+  return both;
+}
+
+std::string Resample::describe() const {
+  return fmt::format("{} to {}x{}{}{}", name_of(mode), width, height,
+                     align_corners ? " align_corners" : "", antialias ? " antialias" : "");
+}
+
+std::int64_t Resample::scratch_bytes(const Shapes& in) const {
+  const Shape& x = in[0];
+  const std::int64_t row = std::int64_t{x.w} * x.c * static_cast<std::int64_t>(sizeof(float));
+  return tap_table_bytes(rows_of(*this, x)) + tap_table_bytes(columns_of(*this, x)) +
+         (picks_pixels(mode) ? 0 : threads() * row);
+}
+
+void Resample::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
+  const auto& rung = choose(resample_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[0].view<const float>(), y.view<float>(), scratch);
+}
+
+}  // namespace op
+}  // namespace mend
