@@ -67,9 +67,9 @@ class Machine {
   }
   /// Values below the last mark are out of reach, as in Python.
   Value* pop() {
-    const Value* checked = top();
+    Value* last = top();
     stack_.pop_back();
-    return const_cast<Value*>(checked);
+    return last;
   }
   Value* top() const {
     if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) reader_.fail("the stack is empty");
@@ -96,10 +96,8 @@ class Machine {
     switch (op) {
       case kMark: marks_.push_back(stack_.size()); return true;
       case kPop:  // directly above a mark, POP removes the mark
-        if (!marks_.empty() && marks_.back() == stack_.size())
-          marks_.pop_back();
-        else
-          pop();
+        if (!marks_.empty() && marks_.back() == stack_.size()) marks_.pop_back();
+        else pop();
         return true;
       case kPopMark: pop_to_mark(); return true;
       case kDup: stack_.push_back(top()); return true;
