@@ -25,8 +25,15 @@ double flops_per_element(ActivationKind kind) {
   }
 }
 
+double memory_time(const op::Activate& op, const Shapes& in) {
+  const Cost cost = op.cost(in);
+  return cost.bytes / NominalMachine::kBytesPerSecond +
+         cost.flops / NominalMachine::kFlopsPerSecond;
+}
+
 constexpr Variant<op::Activate, ActivationKernel> kLadder[] = {
     {"activation/reference", DeviceKind::kCpu, never_refuses, slowest, 0, activation_reference},
+    {"activation/simd", DeviceKind::kCpu, never_refuses, memory_time, 1e-6, activation_simd},
 };
 
 }  // namespace

@@ -154,7 +154,9 @@ void Conv2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
     fixed.variant = &choose(conv2d_ladder(), *this, in, y.device().kind());
     std::vector<Tensor> operands(inputs.begin(), inputs.end());
     if (fixed.variant->kernel.pack != nullptr) {
-      operands[kWeight] = mend::apply(PackConv2dWeight{fixed}, {inputs[kWeight]});
+      const PackConv2dWeight pack{fixed};
+      operands[kWeight] = Tensor::empty(pack.shape({inputs[kWeight].shape()}));
+      pack.forward(inputs.subspan(kWeight, 1), operands[kWeight], {});
     }
     const std::int64_t bytes = fixed.scratch_bytes(shapes_of(operands));
     const Storage memory(static_cast<std::size_t>(std::max<std::int64_t>(bytes, 1)), y.device());

@@ -122,7 +122,9 @@ void ConvTranspose2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) c
     fixed.variant = &choose(conv_transpose2d_ladder(), *this, shapes_of(inputs), y.device().kind());
     std::vector<Tensor> operands(inputs.begin(), inputs.end());
     if (fixed.variant->kernel.pack != nullptr) {
-      operands[kWeight] = mend::apply(PackConvTranspose2dWeight{fixed}, {inputs[kWeight]});
+      const PackConvTranspose2dWeight pack{fixed};
+      operands[kWeight] = Tensor::empty(pack.shape({inputs[kWeight].shape()}));
+      pack.forward(inputs.subspan(kWeight, 1), operands[kWeight], {});
     }
     const std::int64_t bytes = fixed.scratch_bytes(shapes_of(operands));
     const Storage memory(static_cast<std::size_t>(std::max<std::int64_t>(bytes, 1)), y.device());
