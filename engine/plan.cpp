@@ -5,6 +5,7 @@
 #include <chrono>
 #include <set>
 
+#include "engine/cancel.h"
 #include "engine/error.h"
 #include "engine/parallel.h"
 
@@ -114,6 +115,8 @@ Tensor Plan::output(int i) {
   return tensors_[graph_.outputs[i]];
 }
 
+void Plan::set_input(int i, const Tensor& x) { copy_pixels(x, input(i)); }
+
 void Plan::check_threads() const {
   if (threads() > threads_) {
     throw UsageError(
@@ -122,6 +125,7 @@ void Plan::check_threads() const {
 }
 
 void Plan::run_step(std::size_t s) {
+  check_cancel();
   const Step& step = graph_.steps[s];
   if (step.op.is_view()) return;
   Scratch scratch;
@@ -153,10 +157,7 @@ std::vector<StepTime> Plan::run_timed() {
 }
 
 std::vector<Tensor> Plan::operator()(const std::vector<Tensor>& inputs) {
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const Tensor place = input(static_cast<int>(i));
-    if (place) copy_pixels(inputs[i], place);
-  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) set_input(static_cast<int>(i), inputs[i]);
   run();
   std::vector<Tensor> outputs;
   for (std::size_t i = 0; i < graph_.outputs.size(); ++i) {

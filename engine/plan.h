@@ -38,6 +38,8 @@ class Plan {
   /// Where to put input i before a run, and where to find output i until the next run.
   Tensor input(int i);
   Tensor output(int i);
+  /// Copies `x` into input i.
+  void set_input(int i, const Tensor& x);
   /// Computes the outputs from the inputs.
   void run();
   /// As run(), and notes the seconds of each step.

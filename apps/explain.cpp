@@ -1,0 +1,120 @@
+// mend explain: what a network will do and take, before it does it.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdio>
+#include <memory>
+
+#include "apps/model_source.h"
+#include "apps/program.h"
+#include "apps/size_option.h"
+
+namespace mend {
+namespace {
+
+struct ExplainOptions {
+  CommonOptions common;
+  ModelSource source;
+  std::string size = "256x256";
+  bool traced = false;
+};
+
+std::string list_shapes(const Shapes& shapes) {
+  std::string text;
+  for (const Shape& shape : shapes) {
+    if (!shape.empty()) text += (text.empty() ? "" : " ") + to_string(shape);
+  }
+  return text;
+}
+
+void print_steps(const Graph& graph) {
+  std::puts(fmt::format("{:>4}  {:<34} {:<18} {:<54} {:>20} {:>9} {:>8}", "step", "layer",
+                        "operation", "parameters", "output", "MFLOP", "MB")
+                .c_str());
+  int number = 0;
+  for (const Step& step : graph.steps) {
+    const Shapes in = graph.shapes(step.inputs);
+    const Cost cost = step.op.cost(in);
+    std::puts(fmt::format("{:>4}  {:<34} {:<18} {:<54} {:>20} {:>9.1f} {:>8.2f}", number++,
+                          step.label, step.op.name(), step.op.describe(),
+                          to_string(graph.values[step.output].shape), cost.flops / 1e6,
+                          cost.bytes / 1e6)
+                  .c_str());
+  }
+}
+
+std::string receptive_field(const Footprint& footprint) {
+  if (footprint.global) return "the whole image";
+  return fmt::format("{} pixels to each side", static_cast<int>(std::ceil(footprint.radius)));
+}
+
+void print_summary(const Model& model, const Plan& plan, const Shapes& inputs) {
+  const Footprint footprint = plan.footprint();
+  const Cost cost = plan.cost();
+  const double megapixels = static_cast<double>(inputs[0].pixels()) / 1e6;
+  std::string tasks;
+  for (const std::string& task : model.traits.tasks) tasks += (tasks.empty() ? "" : ", ") + task;
+  const auto line = [](const char* what, const std::string& value) {
+    std::puts(fmt::format("{:<18} {}", what, value).c_str());
+  };
+  line("network", model.description);
+  line("tasks", tasks);
+  line("parameters", fmt::format("{}", model.parameters));
+  line("input", list_shapes(inputs));
+  line("output", to_string(plan.traced().values[plan.traced().outputs[0]].shape));
+  line("steps", fmt::format("{} traced, {} in the plan", plan.traced().steps.size(),
+                            plan.graph().steps.size()));
+  line("arithmetic", fmt::format("{:.2f} GFLOP ({:.1f} GFLOP a megapixel)", cost.flops / 1e9,
+                                 cost.flops / 1e9 / megapixels));
+  line("traffic", fmt::format("{:.1f} MB at least, layer by layer", cost.bytes / 1e6));
+  line("memory of a run", fmt::format("{:.1f} MB", static_cast<double>(plan.arena_bytes()) / 1e6));
+  line("constants", fmt::format("{:.1f} MB", static_cast<double>(plan.constant_bytes()) / 1e6));
+  line("sees", receptive_field(footprint));
+  line("tiles start on", fmt::format("multiples of {}", footprint.grid));
+}
+
+ExitCode explain(const ExplainOptions& options) {
+  options.common.apply();
+  const Model model = options.source.load();
+  const Shapes inputs = input_shapes(model, parse_size(options.size));
+  const Plan plan(model.forward, inputs);
+  if (options.common.json) {
+    Json json = {{"network", model.name},
+                 {"hyperparameters", model.hyperparameters},
+                 {"parameters", model.parameters},
+                 {"flops", plan.cost().flops},
+                 {"bytes", plan.cost().bytes},
+                 {"arena_bytes", plan.arena_bytes()},
+                 {"constant_bytes", plan.constant_bytes()},
+                 {"radius", plan.footprint().radius},
+                 {"global", plan.footprint().global}};
+    std::puts(json.dump().c_str());
+    return ExitCode::kDone;
+  }
+  print_steps(options.traced ? plan.traced() : plan.graph());
+  std::puts("");
+  print_summary(model, plan, inputs);
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+void add_explain(Program& program) {
+  const auto options = std::make_shared<ExplainOptions>();
+  CLI::App* command = program.add(
+      "explain", "Show a network's layers, shapes, arithmetic, memory and receptive field",
+      "  mend explain RealESRGAN_x4plus.pth --size 1920x1080\n"
+      "  mend explain net.pth --size 64x64 --traced    before the plan fuses anything\n",
+      [options] { return explain(*options); });
+  command->add_option("checkpoint", options->source.weights, "The network's weights")
+      ->required()
+      ->type_name("CHECKPOINT");
+  command->add_option("--size", options->size, "Of the input picture: WIDTHxHEIGHT")
+      ->capture_default_str();
+  command->add_flag("--traced", options->traced,
+                    "Show the operations as the network's code calls them");
+  options->source.add_config_to(*command);
+  options->common.add_to(*command);
+}
+
+}  // namespace mend

@@ -1,0 +1,22 @@
+// Which files to read, and what to call the results.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace mend {
+
+struct Job {
+  std::string input, output;
+};
+
+/// Pairs every input with its output.
+///
+/// inputs: files, folders (their pictures, sorted, not those of subfolders), patterns with * ? [],
+/// or "-" for standard input. output: a file for one input, or a folder; a folder is created.
+/// Names in a folder are kept, with the extension replaced by .png if it cannot be written.
+/// Throws UsageError (no input; several inputs and one output file; two results of one name; an
+/// output that is its own input) or InputError (a pattern or folder without a picture).
+std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::string& output);
+
+}  // namespace mend

@@ -1,0 +1,79 @@
+// The `mend` program: parses the command line, runs the chosen subcommand, and turns every failure
+// into one line on stderr and an exit code.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "apps/program.h"
+#include "engine/atomic_file.h"
+#include "engine/cancel.h"
+
+namespace mend {
+namespace {
+
+/// The first signal lets the work stop between two steps; the second ends the program at once.
+extern "C" void stop(int) {
+  if (cancel_requested()) {
+    remove_part_files();
+    _exit(static_cast<int>(ExitCode::kInterrupted));
+  }
+  request_cancel();
+}
+
+void handle_signals() {
+  struct sigaction action {};
+  action.sa_handler = stop;
+  sigemptyset(&action.sa_mask);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a write error with a message
+  std::signal(SIGXFSZ, SIG_IGN);  // so is the limit of file sizes
+}
+
+int failed(ExitCode code, const char* message) {
+  std::fprintf(stderr, "mend: error: %s\n", message);
+  return static_cast<int>(code);
+}
+
+int run(int argc, char** argv) {
+  Program program;
+  program.app.require_subcommand(1);
+  program.app.set_version_flag("--version", "mend " MEND_VERSION);
+  program.app.footer("`mend COMMAND --help` shows a command's options and examples.");
+  add_task_commands(program);
+  add_run(program);
+  add_models(program);
+  add_inspect(program);
+  add_explain(program);
+  add_convert(program);
+  add_pull(program);
+  add_compare(program);
+  add_bench(program);
+  try {
+    program.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return program.app.exit(error);  // --help, --version
+    std::fprintf(stderr, "mend: error: %s (mend --help explains)\n", error.what());
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  handle_signals();
+  return static_cast<int>(program.chosen());
+}
+
+}  // namespace
+}  // namespace mend
+
+int main(int argc, char** argv) {
+  try {
+    return mend::run(argc, argv);
+  } catch (const mend::Error& error) {
+    return mend::failed(error.exit_code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return mend::failed(mend::ExitCode::kOutOfMemory,
+                        "memory ran out; --memory caps what tiles take");
+  } catch (const std::exception& error) {
+    return mend::failed(mend::ExitCode::kSomeFailed, error.what());
+  }
+}

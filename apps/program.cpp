@@ -1,0 +1,138 @@
+#include "apps/program.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "engine/ladder.h"
+#include "engine/log.h"
+#include "engine/parallel.h"
+#include "kernels/catalogue.h"
+
+namespace mend {
+namespace {
+
+void force_kernel(const std::string& choice) {
+  const std::size_t equals = choice.find('=');
+  if (equals == std::string::npos) {
+    throw UsageError(
+        fmt::format("--kernel {}: write op=variant, for example conv2d=direct", choice));
+  }
+  const std::string op = choice.substr(0, equals);
+  const std::string rung = choice.substr(equals + 1);
+  std::string known;
+  for (const LadderSummary& ladder : all_ladders()) {
+    if (ladder.op != op) continue;
+    for (const std::string_view name : ladder.rungs) {
+      if (name == rung) return force_variant(op, rung);
+      known += fmt::format(" {}", name);
+    }
+    throw UsageError(fmt::format("--kernel {}: {} has the variants{}", choice, op, known));
+  }
+  for (const LadderSummary& ladder : all_ladders()) known += fmt::format(" {}", ladder.op);
+  throw UsageError(
+      fmt::format("--kernel {}: there is no operation {}; there are{}", choice, op, known));
+}
+
+}  // namespace
+
+std::int64_t parse_bytes(const std::string& text) {
+  std::size_t used = 0;
+  double value = -1;
+  try {
+    value = std::stod(text, &used);
+  } catch (const std::exception&) {
+  }
+  const std::string unit = text.substr(used);
+  double factor = 0;
+  if (unit.empty() || unit == "B") factor = 1;
+  if (unit == "k" || unit == "K" || unit == "kB") factor = 1e3;
+  if (unit == "M" || unit == "MB") factor = 1e6;
+  if (unit == "G" || unit == "GB") factor = 1e9;
+  if (!(value > 0) || factor == 0 || !(value * factor < 1e15)) {
+    throw UsageError(fmt::format("'{}' is no amount of memory; write 800M or 1.5G", text));
+  }
+  return static_cast<std::int64_t>(value * factor);
+}
+
+void CommonOptions::add_to(CLI::App& command) {
+  const std::string group = "Common options";
+  command.add_option("--tile", tile, "Cut the image into tiles: auto, off, or the size in pixels")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_flag("--tile-exact", tile_exact,
+                "Tiles overlap by the whole receptive field, however much that is")
+      ->group(group);
+  command.add_option("--memory", memory, "What the network may take with --tile auto: 800M, 2G")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--device", device, "auto, cpu or cuda:0")
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--threads", threads, "Threads to compute on; 0 takes all")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024))
+      ->group(group);
+  command.add_option("--precision", precision, "f32")->capture_default_str()->group(group);
+  command
+      .add_option("--kernel", kernels, "Force an implementation: op=variant, such as conv2d=direct")
+      ->group(group);
+  command.add_flag("--eager", eager, "Run operation by operation instead of a plan; same result")
+      ->group(group);
+  command.add_flag("--json", json, "Print results as JSON, a line each")->group(group);
+  command.add_flag("-q,--quiet", quiet, "Print errors only")->group(group);
+  command.add_flag("-v,--verbose", verbose, "Say what is done, which kernels run and why")
+      ->group(group);
+}
+
+void CommonOptions::apply() const {
+  if (quiet) set_log_level(LogLevel::kQuiet);
+  if (verbose) set_log_level(LogLevel::kVerbose);
+  if (threads > 0) set_threads(threads);
+  if (device.rfind("cuda", 0) == 0) {
+    throw DeviceError(fmt::format(
+        "--device {}: this build of mend has no CUDA device; use --device cpu", device));
+  }
+  if (device != "auto" && device != "cpu") {
+    throw UsageError(fmt::format("--device {}: choose auto, cpu or cuda:0", device));
+  }
+  if (precision != "f32") {
+    throw UsageError(fmt::format("--precision {}: this device computes in f32", precision));
+  }
+  clear_forced_variants();
+  for (const std::string& choice : kernels) force_kernel(choice);
+}
+
+TileOptions CommonOptions::tiles() const {
+  TileOptions options;
+  options.exact = tile_exact;
+  options.eager = eager;
+  options.memory_bytes = parse_bytes(memory);
+  if (tile == "auto") return options;
+  if (tile == "off") {
+    options.mode = TileOptions::Mode::kOff;
+    return options;
+  }
+  options.mode = TileOptions::Mode::kFixed;
+  std::size_t used = 0;
+  try {
+    options.size = std::stoi(tile, &used);
+  } catch (const std::exception&) {
+  }
+  if (used != tile.size() || options.size < 1) {
+    throw UsageError(
+        fmt::format("--tile {}: write auto, off, or a size in pixels such as 256", tile));
+  }
+  return options;
+}
+
+CLI::App* Program::add(const std::string& name, const std::string& description,
+                       const std::string& examples, std::function<ExitCode()> run) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->footer("Examples:\n" + examples);
+  command->callback([this, run = std::move(run)] { chosen = run; });
+  return command;
+}
+
+}  // namespace mend

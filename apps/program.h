@@ -1,0 +1,57 @@
+// What all subcommands share: the common options, and how a subcommand is chosen and run.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/error.h"
+#include "restore/tiled_network.h"
+
+namespace mend {
+
+/// Options that every subcommand which computes understands.
+struct CommonOptions {
+  std::string tile = "auto";  ///< auto, off, or pixels
+  bool tile_exact = false;
+  bool eager = false;
+  std::string memory = "1G";
+  std::string device = "auto";
+  int threads = 0;  ///< 0: all
+  std::string precision = "f32";
+  std::vector<std::string> kernels;  ///< op=variant
+  bool json = false, quiet = false, verbose = false;
+
+  void add_to(CLI::App& command);
+  /// Puts threads, forced kernels and the log level into force; checks device and precision.
+  /// Throws UsageError or DeviceError.
+  void apply() const;
+  TileOptions tiles() const;
+};
+
+/// "1.5G", "800M", "64k" or bytes. Throws UsageError.
+std::int64_t parse_bytes(const std::string& text);
+
+/// The program: subcommands add themselves and set `chosen` when they are called.
+struct Program {
+  CLI::App app{"Mend restores images with deep networks.", "mend"};
+  std::function<ExitCode()> chosen;
+
+  /// A subcommand whose `run` is called after parsing. `examples` end its --help.
+  CLI::App* add(const std::string& name, const std::string& description,
+                const std::string& examples, std::function<ExitCode()> run);
+};
+
+void add_task_commands(Program& program);  // upscale, denoise, dejpeg, lowlight, dehaze
+void add_run(Program& program);
+void add_models(Program& program);
+void add_inspect(Program& program);
+void add_explain(Program& program);
+void add_convert(Program& program);
+void add_pull(Program& program);
+void add_compare(Program& program);
+void add_bench(Program& program);
+
+}  // namespace mend

@@ -1,0 +1,103 @@
+// mend run: any supported checkpoint on pictures, or on tensors for parity checks.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "apps/model_source.h"
+#include "apps/restore_files.h"
+#include "engine/log.h"
+#include "restore/tensor_file.h"
+
+namespace mend {
+namespace {
+
+struct RunOptions {
+  CommonOptions common;
+  ModelSource source;
+  FileOptions files;
+  std::string tensor_in, tensor_out;
+  float sigma = 0;
+  int scale = 2;
+};
+
+ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
+  if (options.tensor_in.empty() || options.tensor_out.empty()) {
+    throw UsageError("--tensor-in and --tensor-out go together");
+  }
+  if (!options.files.inputs.empty() || !options.files.output.empty()) {
+    throw UsageError("give either pictures and -o, or --tensor-in and --tensor-out");
+  }
+  const std::map<std::string, Tensor> given = read_tensors(options.tensor_in);
+  std::vector<Tensor> inputs;
+  Shapes shapes;
+  for (const std::string& name : model.traits.inputs) {
+    const auto found = given.find(name);
+    if (found == given.end()) {
+      throw InputError(fmt::format("{}: has no tensor '{}', which {} reads", options.tensor_in,
+                                   name, model.description));
+    }
+    inputs.push_back(found->second);
+    shapes.push_back(found->second.shape());
+  }
+  const std::vector<Tensor> outputs =
+      options.common.eager ? model.forward(inputs) : Plan(model.forward, shapes)(inputs);
+  std::map<std::string, Tensor> named;
+  for (std::size_t i = 0; i < outputs.size(); ++i) named[model.traits.outputs[i]] = outputs[i];
+  write_tensors(options.tensor_out, named);
+  inform(fmt::format("{} -> {} ({})", options.tensor_in, options.tensor_out, model.description));
+  return ExitCode::kDone;
+}
+
+ExitCode run_on_pictures(const RunOptions& options, const Model& model) {
+  if (options.files.inputs.empty())
+    throw UsageError("say which picture: mend run CHECKPOINT INPUT -o OUTPUT");
+  RestoreOptions restore;
+  restore.tiles = options.common.tiles();
+  restore.conditions.sigma = options.sigma / 255.0f;
+  restore.enlarge = options.scale;
+  return restore_files(model, options.files, options.common, restore);
+}
+
+}  // namespace
+
+void add_run(Program& program) {
+  const auto options = std::make_shared<RunOptions>();
+  CLI::App* command = program.add(
+      "run", "Run any supported checkpoint",
+      "  mend run RealESRGAN_x4plus.pth photo.jpg -o large.png\n"
+      "  mend run net.pth --tensor-in in.safetensors --tensor-out out.safetensors --eager\n"
+      "Tensors are NCHW f32 under the names of the network's inputs (`input`, ...) and outputs\n"
+      "(`output`, ...); they are neither scaled nor cut into tiles.\n",
+      [options] {
+        options->common.apply();
+        const Model model = options->source.load();
+        const bool tensors = !options->tensor_in.empty() || !options->tensor_out.empty();
+        return tensors ? run_on_tensors(*options, model) : run_on_pictures(*options, model);
+      });
+  command->add_option("checkpoint", options->source.weights, "The network's weights")
+      ->required()
+      ->type_name("CHECKPOINT");
+  command->add_option("input", options->files.inputs, "Pictures, folders, patterns, or -")
+      ->type_name("INPUT");
+  command->add_option("-o,--output", options->files.output, "A file for one input, else a folder")
+      ->type_name("OUTPUT");
+  command->add_option("--quality", options->files.write.quality, "Of JPEG outputs, 1..100")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100));
+  command->add_option("--tensor-in", options->tensor_in, "Inputs as safetensors")
+      ->type_name("FILE");
+  command->add_option("--tensor-out", options->tensor_out, "Outputs as safetensors")
+      ->type_name("FILE");
+  command
+      ->add_option("--sigma", options->sigma, "Noise level in grey levels, for networks that ask")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 255.0));
+  command->add_option("-s,--scale", options->scale, "For networks that sharpen an enlarged picture")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 8));
+  options->source.add_config_to(*command);
+  options->common.add_to(*command);
+}
+
+}  // namespace mend

@@ -1,0 +1,27 @@
+#include "apps/size_option.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "engine/error.h"
+
+namespace mend {
+
+PictureSize parse_size(const std::string& text) {
+  PictureSize size;
+  int used = 0;
+  const int fields = std::sscanf(text.c_str(), "%7dx%7d%n", &size.width, &size.height, &used);
+  if (fields != 2 || used != static_cast<int>(text.size()) || size.width < 1 || size.height < 1) {
+    throw UsageError(fmt::format("--size {}: write WIDTHxHEIGHT, for example 1920x1080", text));
+  }
+  return size;
+}
+
+Shapes input_shapes(const Model& model, PictureSize size) {
+  Shapes shapes = {{1, size.height, size.width, model.traits.input_channels}};
+  if (model.traits.condition == Condition::kSigma) shapes.push_back({1, 1, 1, 1});
+  return shapes;
+}
+
+}  // namespace mend

@@ -1,0 +1,171 @@
+#include "restore/restore.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/error.h"
+#include "layers/functions.h"
+#include "restore/color.h"
+#include "restore/imresize.h"
+
+namespace mend {
+namespace {
+
+LumaRange range_of(Colour colour) {
+  return colour == Colour::kLuma ? LumaRange::kLimited : LumaRange::kFull;
+}
+
+/// Every pixel of x times `factor`, in place.
+void multiply(const Tensor& x, float factor) {
+  if (factor == 1.0f) return;
+  const View<float> view = x.view<float>();
+  for (int h = 0; h < view.shape.h; ++h) {
+    for (int w = 0; w < view.shape.w; ++w) {
+      for (int c = 0; c < view.shape.c; ++c) view(0, h, w, c) *= factor;
+    }
+  }
+}
+
+void copy(const Tensor& from, const Tensor& to) {
+  const View<const float> x = from.view<const float>();
+  const View<float> y = to.view<float>();
+  for (int h = 0; h < y.shape.h; ++h) {
+    for (int w = 0; w < y.shape.w; ++w) {
+      // Gray into RGB: the one channel three times.
+      for (int c = 0; c < y.shape.c; ++c) y(0, h, w, c) = x(0, h, w, std::min(c, x.shape.c - 1));
+    }
+  }
+}
+
+/// The picture as the network wants to see it, window by window, and its way back.
+class Exchange {
+ public:
+  Exchange(const Model& model, const Image& image, const RestoreOptions& options)
+      : traits_(model.traits), image_(image), strength_(options.strength) {
+    const int scale = output_scale(model, options);
+    const bool keeps_something =
+        image.has_alpha() || (traits_.picture_channels() == 1 && image.colour_channels() == 3);
+    if (scale == 1) {
+      canvas_ = image;
+    } else if (keeps_something) {
+      canvas_ = imresize(image, scale);
+    } else {
+      canvas_ = make_image_like(image, image.width * scale, image.height * scale, image.channels,
+                                image.bits);
+    }
+    if (traits_.enlarge_first != 1) {
+      // In f32: rounding the enlarged luma to 8 bits would cost the network some of its gain.
+      const Tensor whole = window_to_float(image, 0, 0, image.height, image.width);
+      enlarged_luma_ = imresize(luma(whole, range_of(traits_.colour)), scale);
+    }
+  }
+
+  /// Extents of what the network reads.
+  int height() const { return enlarged_luma_ ? enlarged_luma_.shape().h : image_.height; }
+  int width() const { return enlarged_luma_ ? enlarged_luma_.shape().w : image_.width; }
+
+  void read(const Rectangle& window, const Tensor& to) const {
+    Tensor pixels = enlarged_luma_
+                        ? enlarged_luma_.crop(window.y, window.x, window.h, window.w)
+                        : window_to_float(image_, window.y, window.x, window.h, window.w);
+    if (traits_.picture_channels() == 1) pixels = luma(pixels, range_of(traits_.colour));
+    copy(pixels, to);
+    multiply(to, traits_.white);
+  }
+
+  void write(const Rectangle& output, const Tensor& result) {
+    Tensor pixels = result.clone();
+    multiply(pixels, 1.0f / traits_.white);
+    const bool colour_picture = image_.colour_channels() == 3;
+    const auto behind = [&] {
+      return window_to_float(canvas_, output.y, output.x, output.h, output.w);
+    };
+    if (pixels.shape().c == 1 && colour_picture) {
+      pixels = replace_luma(behind(), pixels, range_of(traits_.colour));
+    } else if (pixels.shape().c == 3 && !colour_picture) {
+      pixels = luma(pixels, LumaRange::kFull);
+    }
+    if (strength_ != 1.0f) pixels = strength_ * pixels + (1.0f - strength_) * behind();
+    store_float(canvas_, output.y, output.x, pixels);
+  }
+
+  Image take() { return std::move(canvas_); }
+
+ private:
+  const Traits& traits_;
+  const Image& image_;
+  float strength_;
+  Image canvas_;
+  Tensor enlarged_luma_;
+};
+
+/// A picture too small for the network, with its last row and column repeated.
+Image extended(const Image& image, int smallest) {
+  Image larger = make_image_like(image, std::max(image.width, smallest),
+                                 std::max(image.height, smallest), image.channels, image.bits);
+  const std::size_t pixel = image.row_bytes() / static_cast<std::size_t>(image.width);
+  for (int y = 0; y < larger.height; ++y) {
+    const std::uint8_t* from = image.row(std::min(y, image.height - 1));
+    for (int x = 0; x < larger.width; ++x) {
+      std::copy_n(from + static_cast<std::size_t>(std::min(x, image.width - 1)) * pixel, pixel,
+                  larger.row(y) + static_cast<std::size_t>(x) * pixel);
+    }
+  }
+  return larger;
+}
+
+Image top_left(const Image& image, int height, int width) {
+  Image part = make_image_like(image, width, height, image.channels, image.bits);
+  for (int y = 0; y < height; ++y) std::copy_n(image.row(y), part.row_bytes(), part.row(y));
+  return part;
+}
+
+void check(const Model& model, const RestoreOptions& options) {
+  if (options.strength < 0 || options.strength > 1) {
+    throw UsageError(fmt::format("the strength is {}, but must be in 0..1", options.strength));
+  }
+  if (options.strength != 1 && model.traits.scale != 1) {
+    throw UsageError(
+        fmt::format("a strength only suits networks that keep the size; {} enlarges by {}",
+                    model.description, model.traits.scale));
+  }
+}
+
+}  // namespace
+
+int output_scale(const Model& model, const RestoreOptions& options) {
+  if (model.traits.enlarge_first == 1) return model.traits.scale;
+  return model.traits.enlarge_first == 0 ? options.enlarge : model.traits.enlarge_first;
+}
+
+Image restore(const Model& model, const Image& image, const RestoreOptions& options,
+              Tiling* tiling) {
+  check(model, options);
+  const int scale = output_scale(model, options);
+  if (image.width < model.traits.smallest || image.height < model.traits.smallest) {
+    const Image larger = extended(image, model.traits.smallest);
+    return top_left(restore(model, larger, options, tiling), image.height * scale,
+                    image.width * scale);
+  }
+  constexpr std::int64_t kLongestSide = (1 << 30) - 1;
+  if (std::int64_t{std::max(image.width, image.height)} * scale > kLongestSide) {
+    throw InputError(fmt::format("a {}x{} picture is too large to enlarge by {}", image.width,
+                                 image.height, scale));
+  }
+
+  Exchange exchange(model, image, options);
+  const Network network = [&](const std::vector<Tensor>& inputs) {
+    return std::vector<Tensor>{
+        model.forward(network_inputs(model, inputs[0], options.conditions)).front()};
+  };
+  TiledNetwork tiles(network, model.traits.picture_channels(), model.traits.overlap);
+  const Tiling used = tiles.run(
+      exchange.height(), exchange.width(), options.tiles,
+      [&](const Rectangle& window, const Tensor& to) { exchange.read(window, to); },
+      [&](const Rectangle& output, const Tensor& pixels) { exchange.write(output, pixels); });
+  if (tiling != nullptr) *tiling = used;
+  return exchange.take();
+}
+
+}  // namespace mend

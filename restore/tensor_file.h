@@ -1,0 +1,19 @@
+// Tensors in files, as the frameworks have them: safetensors, NCHW, f32.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "engine/tensor.h"
+
+namespace mend {
+
+/// Every tensor of the file as f32 [N,H,W,C]; one with fewer than four extents stands at the end of
+/// {1,1,1,1}: a vector is a tensor [1,1,1,C]. Throws InputError for files that are none, and for
+/// tensors of more than four extents.
+std::map<std::string, Tensor> read_tensors(const std::string& path);
+
+/// Writes [N,H,W,C] as NCHW. Throws WriteError.
+void write_tensors(const std::string& path, const std::map<std::string, Tensor>& tensors);
+
+}  // namespace mend
