@@ -20,7 +20,7 @@ using NoteCallback = std::function<void(const std::string&)>;
 struct ReadOptions {
   std::int64_t max_pixels = 400'000'000;  ///< larger headers are refused before any allocation
   std::int64_t max_file_bytes = std::int64_t{2} << 30;
-  NoteCallback note;  ///< may be empty
+  NoteCallback note = {};  ///< may be empty
 };
 
 /// What a file's header says; extents as the pixels will stand after EXIF orientation.
@@ -42,10 +42,10 @@ Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name,
                    const ReadOptions& options = {});
 
 struct WriteOptions {
-  int quality = 95;     ///< JPEG, 1..100 on the IJG scale; from 90 on chroma is not subsampled
-  int bits = 0;         ///< 8 or 16; 0 keeps the image's where the format can
-  int compression = 3;  ///< PNG: zlib level 0..9
-  NoteCallback note;    ///< may be empty
+  int quality = 95;        ///< JPEG, 1..100 on the IJG scale; from 90 on chroma is not subsampled
+  int bits = 0;            ///< 8 or 16; 0 keeps the image's where the format can
+  int compression = 3;     ///< PNG: zlib level 0..9
+  NoteCallback note = {};  ///< may be empty
 };
 
 /// The format that the extension of `path` names: .png .jpg .jpeg .bmp .ppm .pgm .pnm .pam,
