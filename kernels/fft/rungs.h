@@ -1,0 +1,22 @@
+// The rungs of the Fourier transforms' ladders.
+#pragma once
+
+#include "kernels/fft/fft.h"
+
+namespace mend {
+
+/// The factor of one transform of height x width numbers.
+double fft_scale(FftNorm norm, bool inverse, int height, int width);
+
+void real_fft2_reference(const op::RealFft2& op, View<const float> x, View<float> y,
+                         Scratch scratch);
+void inverse_real_fft2_reference(const op::InverseRealFft2& op, View<const float> x, View<float> y,
+                                 Scratch scratch);
+
+std::int64_t real_fft2_bundles_scratch(const op::RealFft2& op, const Shapes& in);
+void real_fft2_bundles(const op::RealFft2& op, View<const float> x, View<float> y, Scratch scratch);
+std::int64_t inverse_real_fft2_bundles_scratch(const op::InverseRealFft2& op, const Shapes& in);
+void inverse_real_fft2_bundles(const op::InverseRealFft2& op, View<const float> x, View<float> y,
+                               Scratch scratch);
+
+}  // namespace mend
