@@ -44,7 +44,7 @@ Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name,
 struct WriteOptions {
   int quality = 95;        ///< JPEG, 1..100 on the IJG scale; from 90 on chroma is not subsampled
   int bits = 0;            ///< 8 or 16; 0 keeps the image's where the format can
-  int compression = 3;     ///< PNG: zlib level 0..9
+  int compression = 2;     ///< PNG: zlib level 0..9
   NoteCallback note = {};  ///< may be empty
 };
 

@@ -3,16 +3,19 @@
 // libjpeg reports errors by longjmp; see png.cpp for how no destructor is jumped over. Its warnings
 // of corrupt data are errors here: it would fill the rest of a truncated photo with gray.
 #include <fmt/format.h>
-#include <jpeglib.h>
 
 #include <array>
 #include <csetjmp>
-#include <cstdio>  // jpeglib.h wants FILE
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <utility>
-// after jpeglib.h, whose types it uses
+
+// jpeglib.h needs <cstdio> before it, and jerror.h needs jpeglib.h.
+// clang-format off
+#include <jpeglib.h>
 #include <jerror.h>
+// clang-format on
 
 #include "engine/error.h"
 #include "restore/codec.h"

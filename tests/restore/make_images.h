@@ -2,7 +2,6 @@
 // so that the reader is tested against the format and not against our own writer.
 #pragma once
 
-#include <jpeglib.h>
 #include <zlib.h>
 
 #include <array>
@@ -12,6 +11,11 @@
 #include <cstring>
 #include <string>
 #include <vector>
+
+// jpeglib.h needs <cstdio> before it.
+// clang-format off
+#include <jpeglib.h>
+// clang-format on
 
 #include "restore/image.h"
 
