@@ -36,6 +36,9 @@ class ParameterStore {
   /// the first three of each and how many there are. `*.num_batches_tracked` is always ignored.
   void finish() const;
 
+  /// The keys that have been asked for, whether they are there or not.
+  const std::set<std::string>& used() const { return used_; }
+
  private:
   friend class Scope;
   const StoredTensor* find(const std::string& key) const;

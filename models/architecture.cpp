@@ -1,0 +1,91 @@
+#include "models/architecture.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <set>
+
+#include "engine/error.h"
+
+namespace mend {
+namespace {
+
+// No restoration network comes near; a file that claims more is not one of ours.
+constexpr std::int64_t kWidest = 8192;
+constexpr int kMostBlocks = 1024;
+
+[[noreturn]] void refuse(const Json& hyper, const std::string& name, const std::string& wanted) {
+  throw CheckpointError(
+      fmt::format("hyper-parameter {} is {}, must be {}", name, hyper.at(name).dump(), wanted));
+}
+
+}  // namespace
+
+int extent(const Checkpoint& checkpoint, const std::string& key, std::size_t d) {
+  const auto entry = checkpoint.tensors.find(key);
+  if (entry == checkpoint.tensors.end() || d >= entry->second.shape.size()) return 0;
+  const std::int64_t value = entry->second.shape[d];
+  return value > kWidest ? 0 : static_cast<int>(value);
+}
+
+std::vector<int> indices(const Checkpoint& checkpoint, const std::string& prefix,
+                         const std::string& suffix) {
+  std::set<int> found;
+  for (auto entry = checkpoint.tensors.lower_bound(prefix);
+       entry != checkpoint.tensors.end() && entry->first.starts_with(prefix); ++entry) {
+    const std::string_view rest = std::string_view(entry->first).substr(prefix.size());
+    int index = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), index);
+    if (error != std::errc() || index < 0 || index >= kMostBlocks) continue;
+    const std::string_view tail = rest.substr(static_cast<std::size_t>(end - rest.data()));
+    if (tail.starts_with(".") && tail.substr(1) == suffix) found.insert(index);
+  }
+  return {found.begin(), found.end()};
+}
+
+int whole_root(int square) {
+  const int root = static_cast<int>(std::lround(std::sqrt(square)));
+  return root * root == square ? root : 0;
+}
+
+int integer(const Json& hyper, const std::string& name, int low, int high) {
+  const Json& value = hyper.at(name);
+  const double real = value.is_number() ? value.get<double>() : NAN;
+  if (!(real >= low && real <= high) || real != std::floor(real)) {
+    refuse(hyper, name, fmt::format("a whole number from {} to {}", low, high));
+  }
+  return static_cast<int>(real);
+}
+
+float number(const Json& hyper, const std::string& name) {
+  const Json& value = hyper.at(name);
+  if (!value.is_number() || !std::isfinite(value.get<float>())) refuse(hyper, name, "a number");
+  return value.get<float>();
+}
+
+std::vector<float> numbers(const Json& hyper, const std::string& name, std::size_t count) {
+  const Json& values = hyper.at(name);
+  const auto finite = [](const Json& value) {
+    return value.is_number() && std::isfinite(value.get<float>());
+  };
+  if (!values.is_array() || values.size() != count ||
+      !std::all_of(values.begin(), values.end(), finite)) {
+    refuse(hyper, name, fmt::format("a list of {} numbers", count));
+  }
+  return values.get<std::vector<float>>();
+}
+
+std::string choice(const Json& hyper, const std::string& name,
+                   std::initializer_list<std::string_view> choices) {
+  const Json& value = hyper.at(name);
+  if (!value.is_string() ||
+      std::find(choices.begin(), choices.end(), value.get<std::string>()) == choices.end()) {
+    refuse(hyper, name, fmt::format("one of {}", fmt::join(choices, ", ")));
+  }
+  return value.get<std::string>();
+}
+
+}  // namespace mend

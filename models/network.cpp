@@ -1,0 +1,50 @@
+#include "models/network.h"
+
+#include <fmt/format.h>
+
+#include <span>
+
+#include "engine/error.h"
+#include "layers/functions.h"
+#include "models/srmd.h"
+
+namespace mend {
+namespace {
+
+/// [N,H,W,1] of one value, beside `picture`.
+Tensor map_of(float value, const Tensor& picture) {
+  const Shape& shape = picture.shape();
+  return Tensor::full({shape.n, shape.h, shape.w, 1}, value);
+}
+
+Tensor with_blur_and_sigma(const Tensor& picture, const Conditions& conditions) {
+  std::span<const float> blur = conditions.blur;
+  if (blur.empty()) blur = SRMD::kNoBlur;
+  if (blur.size() != SRMD::kNoBlur.size()) {
+    throw UsageError(fmt::format("the blur kernel has {} coefficients, SRMD takes {}", blur.size(),
+                                 SRMD::kNoBlur.size()));
+  }
+  std::vector<Tensor> parts = {picture};
+  for (const float coefficient : blur) parts.push_back(map_of(coefficient, picture));
+  parts.push_back(map_of(conditions.sigma, picture));
+  return concat(parts);
+}
+
+}  // namespace
+
+std::vector<Tensor> network_inputs(const Model& model, const Tensor& picture,
+                                   const Conditions& conditions) {
+  switch (model.traits.condition) {
+    case Condition::kNone:
+      break;
+    case Condition::kSigma:
+      return {picture, Tensor::full({picture.shape().n, 1, 1, 1}, conditions.sigma)};
+    case Condition::kSigmaMap:
+      return {concat({picture, map_of(conditions.sigma, picture)})};
+    case Condition::kBlurAndSigmaMap:
+      return {with_blur_and_sigma(picture, conditions)};
+  }
+  return {picture};
+}
+
+}  // namespace mend

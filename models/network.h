@@ -1,0 +1,82 @@
+// What the floors above know of a network: how to feed it, and a function from inputs to outputs.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "engine/plan.h"
+#include "engine/tensor.h"
+
+namespace mend {
+
+/// Keeps the order of the entries, so that descriptions read as the constructors do.
+using Json = nlohmann::ordered_json;
+
+/// Which channels of a picture a network was trained on.
+enum class Colour {
+  kRgb,   ///< red, green, blue
+  kGray,  ///< one full-range gray channel; a colour picture goes by its luma
+  kLuma,  ///< Y of BT.601 with its limited range: 16/255 is black, 235/255 is white
+};
+
+/// What a network must be told beside the picture.
+enum class Condition {
+  kNone,
+  kSigma,            ///< a second input {N,1,1,1}: sigma
+  kSigmaMap,         ///< one more channel of the input, sigma everywhere
+  kBlurAndSigmaMap,  ///< 15 more channels, the blur kernel's coefficients, and the same
+};
+
+struct Traits {
+  /// What it is for: "upscale", "denoise", "dejpeg", "lowlight", "dehaze".
+  std::vector<std::string> tasks;
+  int scale = 1;  ///< output pixels per input pixel, along each axis
+  /// The picture must be enlarged by this factor before, by MATLAB's bicubic: SRCNN and VDSR
+  /// sharpen what bicubic left. 0: by any factor.
+  int enlarge_first = 1;
+  Colour colour = Colour::kRgb;
+  float white = 1;  ///< the value of full brightness, of inputs and of the first output
+  Condition condition = Condition::kNone;
+  /// Height and width from which on the network can take a picture.
+  int smallest = 1;
+  std::vector<std::string> inputs = {"input"};
+  std::vector<std::string> outputs = {"output"};  ///< the first is the picture
+  int input_channels = 3;                         ///< of the first input, conditions included
+  /// The halo of tiles that is wide enough in practice where the receptive field is too wide to pay
+  /// for: its worst error is below half a grey level (tests/restore). 0: the receptive field.
+  int overlap = 0;
+  /// Why tiles change the result although the traced footprint does not say so; else empty.
+  std::string tiles_change;
+
+  /// Channels of the picture itself.
+  int picture_channels() const { return colour == Colour::kRgb ? 3 : 1; }
+};
+
+/// Values for what Traits::condition asks.
+struct Conditions {
+  float sigma = 0;  ///< standard deviation of the noise, in units of full brightness (25/255)
+  /// The 15 coefficients of the blur kernel in SRMD's basis; empty: no blur (a delta kernel).
+  std::vector<float> blur;
+};
+
+/// A network with its parameters, ready to run.
+struct Model {
+  std::string name;               ///< the architecture's, as in the registry: "rrdbnet"
+  std::string description;        ///< "RRDBNet(num_feat 64, num_block 23, ...)"
+  Json hyperparameters;           ///< all of them, with the official constructor's names
+  std::int64_t parameters;        ///< how many numbers training could change
+  std::vector<std::string> keys;  ///< of the tensors in use, buffers included; official names
+  Traits traits;
+  /// The inputs of traits.inputs -> the outputs of traits.outputs, [N,H,W,C], not clipped.
+  /// Throws ShapeError if the inputs do not fit. Shares the parameters with its copies.
+  Network forward;
+};
+
+/// The inputs of `model` for a picture [N,H,W,picture_channels] in 0..white. Reads only the traits.
+/// Throws UsageError if the conditions do not suit the network.
+std::vector<Tensor> network_inputs(const Model& model, const Tensor& picture,
+                                   const Conditions& conditions);
+
+}  // namespace mend

@@ -1,0 +1,181 @@
+#include "models/registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/error.h"
+#include "engine/log.h"
+#include "models/aod_net.h"
+#include "models/dncnn.h"
+#include "models/edsr.h"
+#include "models/espcn.h"
+#include "models/ffdnet.h"
+#include "models/fsrcnn.h"
+#include "models/official_keys.h"
+#include "models/rlfn.h"
+#include "models/rrdbnet.h"
+#include "models/sci.h"
+#include "models/srcnn.h"
+#include "models/srmd.h"
+#include "models/srvgg.h"
+#include "models/upcunet.h"
+#include "models/vdsr.h"
+#include "models/zero_dce.h"
+
+namespace mend {
+namespace {
+
+std::string official_name(const Architecture& architecture, const std::string& name) {
+  for (const auto& [alias, official] : architecture.aliases) {
+    if (alias == name) return official;
+  }
+  return name;
+}
+
+/// Puts the entries of `given` over those of `hyper`; returns the first that the network does not
+/// know, or "".
+std::string overlay(const Identified& identified, const Json& given, const std::string& source,
+                    Json& hyper) {
+  std::string unknown;
+  for (const auto& [name, value] : given.items()) {
+    const std::string official = official_name(*identified.architecture, name);
+    const Json& fixed = identified.recognised.fixed;
+    if (!hyper.contains(official)) {
+      if (unknown.empty()) unknown = name;
+    } else if (!fixed.contains(official)) {
+      hyper[official] = value;
+    } else if (fixed.at(official) != value) {
+      throw CheckpointError(fmt::format("{}: {} says {} = {}, the shapes say {}",
+                                        identified.checkpoint.path, source, name, value.dump(),
+                                        fixed.at(official).dump()));
+    }
+  }
+  return unknown;
+}
+
+Json metadata_hyperparameters(const Checkpoint& checkpoint) {
+  const auto entry = checkpoint.metadata.find("hyperparameters");
+  if (entry == checkpoint.metadata.end()) return Json::object();
+  const Json parsed = Json::parse(entry->second, nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_object()) return parsed;
+  throw CheckpointError(
+      fmt::format("{}: metadata `hyperparameters` is no JSON object", checkpoint.path));
+}
+
+std::string list_of_names(const Json& hyper) {
+  std::string names;
+  for (const auto& [name, value] : hyper.items()) names += (names.empty() ? "" : ", ") + name;
+  return names;
+}
+
+/// "RRDBNet(num_feat 64, num_block 23)"
+std::string describe(const Architecture& architecture, const Json& hyper) {
+  std::string text;
+  for (const auto& [name, value] : hyper.items()) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name,
+                        value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return fmt::format("{}({})", architecture.title, text);
+}
+
+/// Batch norm's running statistics are in the file, but no training step changes them by gradient.
+bool is_parameter(const std::string& key, const StoredTensor& tensor) {
+  return is_floating(tensor.type) && !key.ends_with("running_mean") &&
+         !key.ends_with("running_var");
+}
+
+/// `network`, but it checks its inputs at the door.
+Network checked(const Built& built, const std::string& description) {
+  return [built, description](const std::vector<Tensor>& inputs) {
+    const Traits& traits = built.traits;
+    if (inputs.size() != traits.inputs.size()) {
+      throw ShapeError(fmt::format("{}: takes {} inputs ({} ...), but got {}", description,
+                                   traits.inputs.size(), traits.inputs.front(), inputs.size()));
+    }
+    const Shape& shape = inputs.front().shape();
+    if (shape.c != traits.input_channels) {
+      throw ShapeError(fmt::format("{}: takes {} channels, but {} is {}", description,
+                                   traits.input_channels, traits.inputs.front(), to_string(shape)));
+    }
+    if (std::min(shape.h, shape.w) < traits.smallest) {
+      throw ShapeError(fmt::format("{}: takes at least {} x {} pixels, but {} is {}", description,
+                                   traits.smallest, traits.smallest, traits.inputs.front(),
+                                   to_string(shape)));
+    }
+    return built.forward(inputs);
+  };
+}
+
+}  // namespace
+
+std::span<const Architecture> architectures() {
+  static const std::vector<Architecture> kTable = {
+      aod_net(), dncnn(), edsr(),    espcn(),   fdncnn(),   ffdnet(),
+      fsrcnn(),  ircnn(), rlfn(),    rrdbnet(), sci(),      srcnn(),
+      srmd(),    srvgg(), upcunet(), vdsr(),    zero_dce(), zero_dce_pp(),
+  };
+  return kTable;
+}
+
+Identified identify(Checkpoint checkpoint) {
+  checkpoint = to_official_keys(std::move(checkpoint));
+  std::string looked_for;
+  for (const Architecture& architecture : architectures()) {
+    if (std::optional<Recognised> recognised = architecture.recognise(checkpoint)) {
+      return {std::move(checkpoint), &architecture, *std::move(recognised)};
+    }
+    looked_for += fmt::format("{}{} ({})", looked_for.empty() ? "" : ", ", architecture.title,
+                              architecture.signature);
+  }
+  const std::string first =
+      checkpoint.tensors.empty() ? "no keys at all" : checkpoint.tensors.begin()->first;
+  throw CheckpointError(
+      fmt::format("{}: no known network has these {} keys ({} ...); looked for {}", checkpoint.path,
+                  checkpoint.tensors.size(), first, looked_for));
+}
+
+Json complete_hyperparameters(const Identified& identified, const Json& config) {
+  const std::string& path = identified.checkpoint.path;
+  Json hyper = identified.recognised.fixed;
+  hyper.update(identified.recognised.defaults);
+  const std::string foreign =
+      overlay(identified, metadata_hyperparameters(identified.checkpoint), "its metadata", hyper);
+  if (!foreign.empty()) detail(fmt::format("{}: metadata entry {} is not used", path, foreign));
+  const std::string unknown = overlay(identified, config, "the configuration", hyper);
+  if (!unknown.empty()) {
+    throw UsageError(fmt::format("{} has no hyper-parameter {}; it has {}",
+                                 identified.architecture->title, unknown, list_of_names(hyper)));
+  }
+  for (const auto& [name, value] : hyper.items()) {
+    if (!value.is_null()) continue;
+    throw CheckpointError(
+        fmt::format("{}: no {} file tells its {}; give it: --config '{{\"{}\": ...}}'", path,
+                    identified.architecture->title, name, name));
+  }
+  return hyper;
+}
+
+Model load_model(Checkpoint checkpoint, const Json& config) {
+  Identified identified = identify(std::move(checkpoint));
+  const Architecture& architecture = *identified.architecture;
+  Model model;
+  model.name = architecture.name;
+  model.hyperparameters = complete_hyperparameters(identified, config);
+  model.description = describe(architecture, model.hyperparameters);
+  const auto store =
+      std::make_shared<ParameterStore>(std::move(identified.checkpoint), model.description);
+  const Built built = architecture.make(Scope(store), model.hyperparameters);
+  store->finish();
+  model.traits = built.traits;
+  model.forward = checked(built, model.description);
+  model.parameters = 0;
+  for (const auto& [key, tensor] : store->checkpoint().tensors) {
+    if (!store->used().contains(key)) continue;
+    model.keys.push_back(key);
+    if (is_parameter(key, tensor)) model.parameters += tensor.elements();
+  }
+  return model;
+}
+
+}  // namespace mend

@@ -1,0 +1,35 @@
+// The table of networks, and how a checkpoint finds its row.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "models/architecture.h"
+
+namespace mend {
+
+/// All networks, in alphabetical order of their names.
+std::span<const Architecture> architectures();
+
+/// A checkpoint under official keys, the row it belongs to, and what its keys and shapes tell.
+struct Identified {
+  Checkpoint checkpoint;
+  const Architecture* architecture;
+  Recognised recognised;
+};
+
+/// Throws CheckpointError that says what was looked for if no network has these keys.
+Identified identify(Checkpoint checkpoint);
+
+/// What `identify` found, completed: defaults, then the checkpoint's metadata "hyperparameters"
+/// (JSON), then `config`, each stronger than the one before. Throws CheckpointError if one
+/// contradicts the shapes, or what no file tells is missing; UsageError if `config` has an entry
+/// that this network does not know.
+Json complete_hyperparameters(const Identified& identified, const Json& config);
+
+/// Recognises the network, builds it and binds every parameter. Throws CheckpointError as above,
+/// and one that names all missing, misshaped and surplus keys.
+Model load_model(Checkpoint checkpoint, const Json& config = Json::object());
+
+}  // namespace mend

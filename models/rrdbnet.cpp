@@ -1,0 +1,68 @@
+#include "models/rrdbnet.h"
+
+namespace mend {
+namespace {
+
+std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
+  const int features = extent(checkpoint, "conv_first.weight", 0);
+  const int in = extent(checkpoint, "conv_first.weight", 1);
+  const int out = extent(checkpoint, "conv_last.weight", 0);
+  const int growth = extent(checkpoint, "body.0.rdb1.conv1.weight", 0);
+  if (features == 0 || in == 0 || out == 0 || growth == 0) return std::nullopt;
+  // More input than output channels: the picture comes unshuffled.
+  const int unshuffle = in > out && in % out == 0 ? whole_root(in / out) : 1;
+  int enlarged = 1;
+  for (int i = 1; i <= 4 && has(checkpoint, "conv_up" + std::to_string(i) + ".weight"); ++i) {
+    enlarged *= 2;
+  }
+  if (unshuffle == 0 || enlarged % unshuffle != 0) return std::nullopt;
+  const std::vector<int> blocks = indices(checkpoint, "body.", "rdb1.conv1.weight");
+  return Recognised{.fixed = {{"num_in_ch", in / (unshuffle * unshuffle)},
+                              {"num_out_ch", out},
+                              {"scale", enlarged / unshuffle},
+                              {"num_feat", features},
+                              {"num_block", blocks.back() + 1},
+                              {"num_grow_ch", growth},
+                              {"unshuffle", unshuffle}},
+                    .defaults = Json::object()};
+}
+
+Built make(const Scope& p, const Json& hyper) {
+  RRDBNet::Hyper h;
+  h.num_in_ch = integer(hyper, "num_in_ch", 1, 64);
+  h.num_out_ch = integer(hyper, "num_out_ch", 1, 64);
+  h.scale = integer(hyper, "scale", 1, 16);
+  h.num_feat = integer(hyper, "num_feat", 1, 4096);
+  h.num_block = integer(hyper, "num_block", 1, 1024);
+  h.num_grow_ch = integer(hyper, "num_grow_ch", 1, 4096);
+  h.unshuffle = integer(hyper, "unshuffle", 1, 8);
+  Traits traits;
+  traits.tasks = {"upscale"};
+  if (h.scale == 1) traits.tasks = {"denoise", "dejpeg"};
+  traits.scale = h.scale;
+  traits.input_channels = h.num_in_ch;
+  traits.colour = h.num_in_ch == 1 ? Colour::kGray : Colour::kRgb;
+  traits.smallest = h.unshuffle;  // a reflection adds at most unshuffle - 1 pixels
+  return {traits, image_to_image(RRDBNet(p, h))};
+}
+
+}  // namespace
+
+Architecture rrdbnet() {
+  return {.name = "rrdbnet",
+          .title = "RRDBNet",
+          .paper = "Wang et al. 2018, ESRGAN, arXiv:1809.00219",
+          .signature = "body.0.rdb1.conv1.weight",
+          .aliases = {{"in_nc", "num_in_ch"},
+                      {"out_nc", "num_out_ch"},
+                      {"nf", "num_feat"},
+                      {"num_filters", "num_feat"},
+                      {"nb", "num_block"},
+                      {"num_blocks", "num_block"},
+                      {"gc", "num_grow_ch"},
+                      {"sf", "scale"}},
+          .recognise = recognise,
+          .make = make};
+}
+
+}  // namespace mend
