@@ -40,9 +40,8 @@ HWY_INLINE void for_each_vector(std::int64_t count, const Body& body) {
   for (; i < count; ++i) body(one, i);
 }
 
-/// min and max return their second operand if either is NaN (x86) or NaN (NEON): so NaN stays.
 struct AffineBody {
-  const op::Affine& affine;
+  op::Affine affine;
   const float* x;
   float* y;
 
@@ -50,8 +49,10 @@ struct AffineBody {
   HWY_INLINE void operator()(D d, std::int64_t i) const {
     auto value =
         hn::MulAdd(hn::Set(d, affine.scale), hn::LoadU(d, x + i), hn::Set(d, affine.offset));
-    value = hn::Max(hn::Set(d, affine.low), value);
-    hn::StoreU(hn::Min(hn::Set(d, affine.high), value), d, y + i);
+    // Comparisons with NaN are false, so NaN stays; Min and Max differ between instruction sets.
+    const auto low = hn::Set(d, affine.low), high = hn::Set(d, affine.high);
+    value = hn::IfThenElse(hn::Lt(value, low), low, value);
+    hn::StoreU(hn::IfThenElse(hn::Gt(value, high), high, value), d, y + i);
   }
 };
 
@@ -68,12 +69,12 @@ HWY_INLINE V combine(V x, V z) {
   if constexpr (kKind == BinaryKind::kSubtract) return hn::Sub(x, z);
   if constexpr (kKind == BinaryKind::kMultiply) return hn::Mul(x, z);
   if constexpr (kKind == BinaryKind::kDivide) return hn::Div(x, z);
-  // A NaN in z comes through by itself (see AffineBody), one in x must be asked for.
+  // A comparison with NaN is false: that keeps a NaN of x, and one of z is asked for.
   if constexpr (kKind == BinaryKind::kMinimum) {
-    return hn::IfThenElse(hn::IsNaN(x), x, hn::Min(x, z));
+    return hn::IfThenElse(hn::Or(hn::Lt(z, x), hn::IsNaN(z)), z, x);
   }
   if constexpr (kKind == BinaryKind::kMaximum) {
-    return hn::IfThenElse(hn::IsNaN(x), x, hn::Max(x, z));
+    return hn::IfThenElse(hn::Or(hn::Gt(z, x), hn::IsNaN(z)), z, x);
   }
 }
 

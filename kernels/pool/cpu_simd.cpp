@@ -20,10 +20,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 // 64 additions of one sign lose at most 64 · 2^-24 = 4e-6, on average a tenth of that.
 constexpr int kBlock = 64;
 
-/// The larger, or NaN if there is one: Max returns its second operand where either is NaN.
+/// The larger, or NaN if there is one: a comparison with NaN is false, which keeps that of `most`.
 template <class V>
 HWY_INLINE V larger(V value, V most) {
-  return hn::IfThenElse(hn::IsNaN(value), value, hn::Max(value, most));
+  return hn::IfThenElse(hn::Or(hn::Gt(value, most), hn::IsNaN(value)), value, most);
 }
 
 /// y[i] = the sum or maximum of x over the window's rows and columns, at channel i of `lanes`.

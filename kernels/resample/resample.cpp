@@ -17,6 +17,10 @@ std::string needs_nearest(const op::Resample& resample, const Shapes&) {
   return picks_pixels(resample.mode) ? std::string() : "needs a nearest mode";
 }
 
+std::string needs_weights(const op::Resample& resample, const Shapes&) {
+  return picks_pixels(resample.mode) ? "needs a mode with weights" : std::string();
+}
+
 /// Both passes from memory or cache; see cpu_simd.cpp.
 double simd_seconds(const op::Resample& resample, const Shapes& in) {
   const Cost cost = resample.cost(in);
@@ -32,7 +36,7 @@ double rows_seconds(const op::Resample& resample, const Shapes& in) {
 constexpr Variant<op::Resample, ResampleKernel> kLadder[] = {
     // name                device            can it?        time          error  entry
     {"resample/reference", DeviceKind::kCpu, never_refuses, slowest,      0,     resample_reference},
-    {"resample/simd",      DeviceKind::kCpu, never_refuses, simd_seconds, 1e-6,  resample_simd},
+    {"resample/simd",      DeviceKind::kCpu, needs_weights, simd_seconds, 1e-6,  resample_simd},
     {"resample/rows",      DeviceKind::kCpu, needs_nearest, rows_seconds, 0,     resample_rows},
 };
 
