@@ -12,6 +12,9 @@ if(MEND_SANITIZE)
     $<BUILD_INTERFACE:-fsanitize=${MEND_SANITIZE};-fno-omit-frame-pointer;-fno-sanitize-recover=all>)
   target_link_options(mend_options INTERFACE $<BUILD_INTERFACE:-fsanitize=${MEND_SANITIZE}>)
 endif()
+if(MEND_FUZZ)  # lets libFuzzer see which branches an input took
+  target_compile_options(mend_options INTERFACE $<BUILD_INTERFACE:-fsanitize=fuzzer-no-link>)
+endif()
 
 function(mend_floor name)
   cmake_parse_arguments(FLOOR "" "" "DEPENDS" ${ARGN})
