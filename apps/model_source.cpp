@@ -9,6 +9,7 @@
 #include "engine/error.h"
 #include "engine/log.h"
 #include "models/registry.h"
+#include "weights/catalogue.h"
 #include "weights/pull.h"
 
 namespace mend {
@@ -47,13 +48,25 @@ Json parse_config(const std::string& config) {
   return parsed;
 }
 
+namespace {
+
+/// Where `mend pull` keeps the published checkpoint of that name; empty if it is not there.
+std::string pulled_file(const std::string& name) {
+  for (const PublishedCheckpoint& published : catalogue()) {
+    if (published.name != name || published.files.empty()) continue;
+    const std::string path =
+        fmt::format("{}/{}/{}", default_cache_folder(), name, published.files.front().file);
+    if (std::filesystem::exists(path)) return path;
+  }
+  return {};
+}
+
+}  // namespace
+
 Checkpoint open_checkpoint(const std::string& weights) {
   if (std::filesystem::exists(weights)) return read_checkpoint(weights);
-  if (weights.find('/') == std::string::npos) {
-    if (const std::string cached = cached_checkpoint(weights); !cached.empty()) {
-      return read_checkpoint(cached);
-    }
-  }
+  if (const std::string pulled = pulled_file(weights); !pulled.empty())
+    return read_checkpoint(pulled);
   throw CheckpointError(fmt::format(
       "{}: no such file, and no published checkpoint of that name was pulled; `mend models` lists "
       "the names, `mend pull NAME` fetches one",

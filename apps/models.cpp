@@ -1,0 +1,90 @@
+// mend models: the networks that can be run, and the published checkpoints that can be pulled.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "apps/program.h"
+#include "models/registry.h"
+#include "weights/catalogue.h"
+
+namespace mend {
+namespace {
+
+struct ModelsOptions {
+  bool json = false, markdown = false;
+};
+
+std::string megabytes(const PublishedCheckpoint& published) {
+  std::int64_t bytes = 0;
+  for (const PublishedFile& file : published.files) bytes += file.bytes;
+  return bytes > 0 ? fmt::format("{:.1f}", static_cast<double>(bytes) / 1e6) : "?";
+}
+
+void print_json() {
+  Json json = {{"networks", Json::array()}, {"checkpoints", Json::array()}};
+  for (const Architecture& network : architectures()) {
+    json["networks"].push_back(
+        {{"name", network.name}, {"class", network.title}, {"paper", network.paper}});
+  }
+  for (const PublishedCheckpoint& published : catalogue()) {
+    Json files = Json::array();
+    for (const PublishedFile& file : published.files) {
+      files.push_back(
+          {{"file", file.file}, {"url", file.url}, {"bytes", file.bytes}, {"sha256", file.sha256}});
+    }
+    json["checkpoints"].push_back({{"name", published.name},
+                                   {"task", published.task},
+                                   {"network", published.network},
+                                   {"licence", published.licence},
+                                   {"page", published.page},
+                                   {"files", files}});
+  }
+  std::puts(json.dump(1).c_str());
+}
+
+void print_markdown() {
+  std::puts("| network | class | paper |\n|---|---|---|");
+  for (const Architecture& network : architectures()) {
+    std::puts(
+        fmt::format("| `{}` | {} | {} |", network.name, network.title, network.paper).c_str());
+  }
+}
+
+void print_text() {
+  std::puts("Networks");
+  for (const Architecture& network : architectures()) {
+    std::puts(
+        fmt::format("  {:<16} {:<18} {}", network.name, network.title, network.paper).c_str());
+  }
+  std::puts(
+      fmt::format("\nPublished checkpoints (mend pull NAME)\n  {:<44} {:<10} {:<14} {:>7}  {}",
+                  "name", "task", "network", "MB", "licence")
+          .c_str());
+  for (const PublishedCheckpoint& published : catalogue()) {
+    std::puts(fmt::format("  {:<44} {:<10} {:<14} {:>7}  {}", published.name, published.task,
+                          published.network, megabytes(published), published.licence)
+                  .c_str());
+  }
+}
+
+}  // namespace
+
+void add_models(Program& program) {
+  const auto options = std::make_shared<ModelsOptions>();
+  CLI::App* command = program.add("models", "List networks and published checkpoints",
+                                  "  mend models\n  mend models --markdown\n", [options] {
+                                    if (options->json) {
+                                      print_json();
+                                    } else if (options->markdown) {
+                                      print_markdown();
+                                    } else {
+                                      print_text();
+                                    }
+                                    return ExitCode::kDone;
+                                  });
+  command->add_flag("--json", options->json, "Print JSON");
+  command->add_flag("--markdown", options->markdown, "Print the networks as a Markdown table");
+}
+
+}  // namespace mend

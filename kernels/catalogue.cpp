@@ -1,0 +1,45 @@
+#include "kernels/catalogue.h"
+
+#include "kernels/activation/activation.h"
+#include "kernels/channels/channels.h"
+#include "kernels/conv2d/conv2d.h"
+#include "kernels/conv2d/variant.h"
+#include "kernels/conv_transpose2d/conv_transpose2d.h"
+#include "kernels/conv_transpose2d/variant.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/pad/pad.h"
+#include "kernels/pixel_shuffle/pixel_shuffle.h"
+#include "kernels/pool/pool.h"
+#include "kernels/resample/resample.h"
+
+namespace mend {
+namespace {
+
+template <class Op, class Kernel>
+LadderSummary summary(std::span<const Variant<Op, Kernel>> ladder) {
+  LadderSummary summary{Op::kName, {}};
+  for (const auto& rung : ladder) summary.rungs.push_back(rung.name.substr(Op::kName.size() + 1));
+  return summary;
+}
+
+}  // namespace
+
+const std::vector<LadderSummary>& all_ladders() {
+  static const std::vector<LadderSummary> kLadders = {
+      summary(activation_ladder()),
+      summary(adaptive_pool_ladder()),
+      summary(affine_ladder()),
+      summary(binary_ladder()),
+      summary(concat_ladder()),
+      summary(conv2d_ladder()),
+      summary(conv_transpose2d_ladder()),
+      summary(pad_ladder()),
+      summary(pixel_shuffle_ladder()),
+      summary(pixel_unshuffle_ladder()),
+      summary(pool_ladder()),
+      summary(resample_ladder()),
+  };
+  return kLadders;
+}
+
+}  // namespace mend
