@@ -40,6 +40,21 @@ inline int source_index(int index, int extent, PaddingMode mode) {
   return -1;
 }
 
+// The rungs; ladder.cpp lists them.
+
 void conv2d_reference(const Conv2dCall& call);
+
+double conv2d_direct_seconds(const op::Conv2d& op, const Shapes& in);
+Shape conv2d_direct_packed_shape(const op::Conv2d& op, const Shape& weight);
+void conv2d_direct_pack(const op::Conv2d& op, View<const float> weight, View<float> packed);
+std::int64_t conv2d_direct_scratch_bytes(const op::Conv2d& op, const Shapes& in);
+void conv2d_direct(const Conv2dCall& call);
+
+std::string conv2d_depthwise_refuses(const op::Conv2d& op, const Shapes& in);
+double conv2d_depthwise_seconds(const op::Conv2d& op, const Shapes& in);
+Shape conv2d_depthwise_packed_shape(const op::Conv2d& op, const Shape& weight);
+void conv2d_depthwise_pack(const op::Conv2d& op, View<const float> weight, View<float> packed);
+std::int64_t conv2d_depthwise_scratch_bytes(const op::Conv2d& op, const Shapes& in);
+void conv2d_depthwise(const Conv2dCall& call);
 
 }  // namespace mend

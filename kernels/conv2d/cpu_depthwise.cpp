@@ -1,0 +1,177 @@
+// Depthwise convolution: every output channel sees one input channel, so lanes are channels, and
+// there is nothing to broadcast.
+//
+// What limits it: memory. A 3x3 does 9 FMAs for each number read and written, 1.1 FLOPs a byte. In
+// the L1 cache one load an FMA would limit it to half the FMA peak; a tile of 8 neighbouring outputs
+// keeps the tap's weights in a register and 8 sums in flight, as many as cover the FMA's latency.
+#include <algorithm>
+#include <string>
+
+#include "engine/parallel.h"
+#include "kernels/conv2d/row.h"
+#include "kernels/conv2d/variant.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/conv2d/cpu_depthwise.cpp"
+#include "kernels/simd.h"
+// The rest once for every instruction set.
+#include "kernels/conv2d/epilogue-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mend::HWY_NAMESPACE {
+namespace {
+
+constexpr int kLanes = static_cast<int>(hn::MaxLanes(hn::ScalableTag<float>()));
+constexpr int kPixels = 8;
+
+/// A tile's input: for tap row r the tile's first column, at the tile's first channel.
+struct DepthwiseInput {
+  const float* const* rows;
+  std::int64_t offset, tap_stride, pixel_stride;
+};
+
+/// z[p] = bias + Σ_{r,s} x · weight for kLanes channels; weight[r][s] lies `taps` floats apart.
+template <int kWidth>
+HWY_INLINE void sum_taps(const DepthwiseInput& in, int R, int S, const float* weight,
+                         std::int64_t taps, const float* bias, float* z) {
+  const hn::ScalableTag<float> d;
+  hn::Vec<decltype(d)> sum[kWidth];
+  HWY_UNROLL(8)
+  for (int p = 0; p < kWidth; ++p) sum[p] = hn::Load(d, bias);
+  for (int r = 0; r < R; ++r) {
+    if (in.rows[r] == nullptr) {
+      weight += S * taps;
+      continue;
+    }
+    const float* x = in.rows[r] + in.offset;
+    for (int s = 0; s < S; ++s, x += in.tap_stride, weight += taps) {
+      const auto w = hn::LoadU(d, weight);
+      HWY_UNROLL(8)
+      for (int p = 0; p < kWidth; ++p) {
+        sum[p] = hn::MulAdd(hn::LoadU(d, x + p * in.pixel_stride), w, sum[p]);
+      }
+    }
+  }
+  HWY_UNROLL(8)
+  for (int p = 0; p < kWidth; ++p) hn::Store(sum[p], d, z + p * kLanes);
+}
+
+/// The columns that a tile sees, padded, with the input channel of each lane: input channel
+/// k / multiplier for output channel k, zeros from channel K on.
+DepthwiseInput pad_into_strip(const ConvRow& row, int first, int columns, int k, int multiplier,
+                              const float** strip_rows) {
+  float* strip = row.strip;
+  const int channels = std::min(kLanes, row.K - k);
+  for (int r = 0; r < row.R; ++r) {
+    strip_rows[r] = nullptr;
+    if (row.x[r] == nullptr) continue;
+    strip_rows[r] = strip;
+    for (int column = 0; column < columns; ++column, strip += kLanes) {
+      const int source = source_index(first + column, row.W, row.mode);
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const bool is_zero = source < 0 || lane >= channels;
+        strip[lane] = is_zero ? 0.0f : row.x[r][source * row.x_stride + (k + lane) / multiplier];
+      }
+    }
+  }
+  return {strip_rows, 0, std::int64_t{row.tap_step} * kLanes, std::int64_t{row.step} * kLanes};
+}
+
+/// Outputs [q, q + pixels), channels [k, k + kLanes) of the row.
+void depthwise_tile(const ConvRow& row, int q, int pixels, int k, int multiplier, std::int64_t taps,
+                    const float** strip_rows) {
+  const int channels = std::min(kLanes, row.K - k);
+  const ConvEpilogue epilogue = row.epilogue.from_channel(k);
+  const TileConstants<kLanes> constants(epilogue, channels);
+  const int first = q * row.step + row.first;
+  const int columns = (pixels - 1) * row.step + (row.S - 1) * row.tap_step + 1;
+  const bool direct =
+      first >= 0 && first + columns <= row.W && multiplier == 1 && channels == kLanes;
+  const DepthwiseInput in =
+      direct ? DepthwiseInput{row.x, first * row.x_stride + k, row.tap_step * row.x_stride,
+                              row.step * row.x_stride}
+             : pad_into_strip(row, first, columns, k, multiplier, strip_rows);
+  HWY_ALIGN float z[kPixels * kLanes];
+  if (pixels == kPixels) {
+    sum_taps<kPixels>(in, row.R, row.S, row.weight + k, taps, constants.bias, z);
+  } else {
+    for (int p = 0; p < pixels; ++p) {
+      DepthwiseInput one = in;
+      one.offset += p * in.pixel_stride;
+      sum_taps<1>(one, row.R, row.S, row.weight + k, taps, constants.bias, z + p * kLanes);
+    }
+  }
+  const float* residual =
+      epilogue.residual == nullptr ? nullptr : epilogue.residual + q * epilogue.residual_stride;
+  finish_tile(epilogue.activation.kind,
+              FinishTile{z, pixels, kLanes, channels, constants.slope, epilogue.scale, residual,
+                         epilogue.residual_stride, row.y + q * row.y_stride + k, row.y_stride});
+}
+
+void depthwise_row(const ConvRow& row, int multiplier, const float** strip_rows) {
+  const std::int64_t taps = blocks_of(row.K) * kConvBlock;
+  const int pixels = std::min(kPixels, row.Q);
+  for (int tile = 0; tile < row.Q; tile += kPixels) {
+    const int q = std::min(tile, row.Q - pixels);  // the last tile overlaps the one before
+    for (int chunk = 0; chunk < row.K; chunk += kLanes) {
+      // So do the last channels, so that no lane reads or writes beside the slice.
+      const int k = std::max(0, std::min(chunk, row.K - kLanes));
+      depthwise_tile(row, q, pixels, k, multiplier, taps, strip_rows);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace mend::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mend {
+HWY_EXPORT(depthwise_row);
+
+std::string conv2d_depthwise_refuses(const op::Conv2d& op, const Shapes& in) {
+  const int channels = in[op::Conv2d::kX].c;
+  if (op.groups == channels) return {};
+  return "needs one group a channel; this layer has " + std::to_string(op.groups) + " groups for " +
+         std::to_string(channels) + " channels";
+}
+
+double conv2d_depthwise_seconds(const op::Conv2d& op, const Shapes& in) {
+  const Cost cost = op.cost(in);
+  return cost.flops / (0.3 * NominalMachine::kFlopsPerSecond) +
+         cost.bytes / NominalMachine::kBytesPerSecond;
+}
+
+/// [R·S][K], K padded to whole blocks with zeros.
+Shape conv2d_depthwise_packed_shape(const op::Conv2d&, const Shape& weight) {
+  return {1, 1, weight.h * weight.w, blocks_of(weight.n) * kConvBlock};
+}
+
+void conv2d_depthwise_pack(const op::Conv2d&, View<const float> weight, View<float> packed) {
+  const Shape& shape = weight.shape;
+  for (int r = 0; r < shape.h; ++r)
+    for (int s = 0; s < shape.w; ++s) {
+      float* to = packed.pixel(0, 0, r * shape.w + s);
+      for (int k = 0; k < packed.shape.c; ++k) to[k] = k < shape.n ? weight(k, r, s, 0) : 0.0f;
+    }
+}
+
+std::int64_t conv2d_depthwise_scratch_bytes(const op::Conv2d& op, const Shapes&) {
+  return row_scratch_bytes(op.kernel_h, op.kernel_w, kConvBlock, op.stride, op.dilation);
+}
+
+void conv2d_depthwise(const Conv2dCall& call) {
+  const Shape& shape = call.y.shape;
+  parallel_for(std::int64_t{shape.n} * shape.h, [&](std::int64_t task, int thread) {
+    const int n = static_cast<int>(task / shape.h), p = static_cast<int>(task % shape.h);
+    const RowScratch scratch = row_scratch(call.scratch, call.op.kernel_h, thread);
+    ConvRow row = conv2d_row_at(call, n, p, 0, shape.w, scratch);
+    row.C = 1;
+    row.K = shape.c;
+    row.weight = call.weight.data;
+    HWY_DYNAMIC_DISPATCH(depthwise_row)(row, shape.c / call.x.shape.c, scratch.strip_rows);
+  });
+}
+
+}  // namespace mend
+#endif

@@ -1,0 +1,89 @@
+// y = scale · activation(z) + residual on a tile of sums that lies in the L1 cache.
+//
+// It works on memory, not on the registers of the sums: then there is one copy of it and not one in
+// every register tile. For a 3x3 convolution of 64 channels the detour is 0.3% of the time, for one
+// of 3 channels 7%.
+#include <cstring>
+
+#include "kernels/activation/activation-inl.h"
+#include "kernels/conv2d/row.h"
+#include "kernels/simd.h"
+
+#if defined(MEND_KERNELS_CONV2D_EPILOGUE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef MEND_KERNELS_CONV2D_EPILOGUE_INL_H_
+#undef MEND_KERNELS_CONV2D_EPILOGUE_INL_H_
+#else
+#define MEND_KERNELS_CONV2D_EPILOGUE_INL_H_
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace mend::HWY_NAMESPACE {
+
+struct FinishTile {
+  const float* z;  // [pixels][z_stride], aligned, whole vectors
+  int pixels, z_stride, channels;
+  const float* slope;  // as many as z_stride
+  float scale;
+  const float* residual;  // of the first pixel, or null
+  std::int64_t residual_stride;
+  float* y;
+  std::int64_t y_stride;
+
+  template <class Function>
+  HWY_INLINE void operator()(Function function) const {
+    const hn::ScalableTag<float> d;
+    const int lanes = static_cast<int>(hn::Lanes(d));
+    const auto factor = hn::Set(d, scale);
+    for (int p = 0; p < pixels; ++p) {
+      const float* sums = z + p * z_stride;
+      float* out = y + p * y_stride;
+      const float* add = residual == nullptr ? nullptr : residual + p * residual_stride;
+      int k = 0;
+      for (; k + lanes <= channels; k += lanes) {
+        const auto value = function(d, hn::Load(d, sums + k), hn::Load(d, slope + k));
+        const auto sum = add == nullptr ? hn::Mul(factor, value)
+                                        : hn::MulAdd(factor, value, hn::LoadU(d, add + k));
+        hn::StoreU(sum, d, out + k);
+      }
+      if (k == channels) continue;
+      // Fewer channels than lanes: never touch what lies beside the slice.
+      HWY_ALIGN float last[hn::MaxLanes(d)] = {};
+      const std::size_t bytes = static_cast<std::size_t>(channels - k) * sizeof(float);
+      if (add != nullptr) std::memcpy(last, add + k, bytes);
+      const auto value = function(d, hn::Load(d, sums + k), hn::Load(d, slope + k));
+      const auto sum =
+          add == nullptr ? hn::Mul(factor, value) : hn::MulAdd(factor, value, hn::Load(d, last));
+      hn::Store(sum, d, last);
+      std::memcpy(out + k, last, bytes);
+    }
+  }
+};
+
+/// One copy for all register tiles.
+HWY_NOINLINE inline void finish_tile(ActivationKind kind, const FinishTile& tile) {
+  with_activation(kind, tile);
+}
+
+/// Bias and slope of up to kCount channels, padded to whole vectors.
+template <int kCount>
+struct TileConstants {
+  HWY_ALIGN float bias[kCount] = {};
+  HWY_ALIGN float slope[kCount] = {};
+
+  HWY_INLINE TileConstants(const ConvEpilogue& epilogue, int channels) {
+    const std::size_t bytes = static_cast<std::size_t>(channels) * sizeof(float);
+    if (epilogue.bias != nullptr) std::memcpy(bias, epilogue.bias, bytes);
+    if (epilogue.slope != nullptr && !epilogue.slope_is_shared) {
+      std::memcpy(slope, epilogue.slope, bytes);
+    } else {
+      const float shared =
+          epilogue.slope != nullptr ? epilogue.slope[0] : epilogue.activation.parameter;
+      for (float& value : slope) value = shared;
+    }
+  }
+};
+
+}  // namespace mend::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,411 @@
+#include "kernels/conv2d/conv2d.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <ostream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "engine/parallel.h"
+#include "engine/plan.h"
+#include "kernels/conv2d/variant.h"
+#include "kernels/elementwise/elementwise.h"
+#include "tests/support/compare.h"
+#include "tests/support/golden.h"
+#include "tests/support/instruction_sets.h"
+#include "tests/support/paths.h"
+
+namespace mend::test {
+namespace {
+
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+Tensor random_tensor(const Shape& shape, unsigned seed, float low = -1, float high = 1) {
+  std::mt19937 generator(seed);
+  std::uniform_real_distribution<float> uniform(low, high);
+  const Tensor tensor = Tensor::empty(shape);
+  float* values = tensor.view<float>().data;
+  for (std::int64_t i = 0; i < shape.elements(); ++i) values[i] = uniform(generator);
+  return tensor;
+}
+
+/// `inner` as the middle of a larger tensor: pixels and channels around it, of an odd number so that
+/// it starts unaligned, are NaN.
+Tensor inside_nan(const Tensor& inner) {
+  const Shape s = inner.shape();
+  const Tensor outer = Tensor::full({s.n, s.h + 2, s.w + 3, s.c + 8}, kNaN);
+  const Tensor middle = outer.crop(1, 2, s.h, s.w).channels(3, s.c);
+  const View<const float> from = inner.view<const float>();
+  const View<float> to = middle.view<float>();
+  for (int n = 0; n < s.n; ++n)
+    for (int h = 0; h < s.h; ++h)
+      for (int w = 0; w < s.w; ++w) std::copy_n(from.pixel(n, h, w), s.c, to.pixel(n, h, w));
+  return middle;
+}
+
+/// How many elements of the memory behind `middle` are not NaN: writes outside it would add some.
+std::int64_t written(const Tensor& middle) {
+  const Storage& memory = *middle.storage();
+  const float* values = reinterpret_cast<const float*>(memory.data());
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i < memory.bytes() / sizeof(float); ++i) count += !std::isnan(values[i]);
+  return count;
+}
+
+struct Case {
+  const char* name;
+  Shape x;
+  op::Conv2d op;
+  bool has_bias = true, has_residual = false;
+
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
+};
+
+op::Conv2d conv(int kernel, int outputs, int padding = 0, int stride = 1, int dilation = 1,
+                int groups = 1, PaddingMode mode = PaddingMode::kZeros) {
+  op::Conv2d op;
+  op.kernel_h = op.kernel_w = kernel;
+  op.outputs = outputs;
+  op.padding_h = op.padding_w = padding;
+  op.stride = stride;
+  op.dilation = dilation;
+  op.groups = groups;
+  op.padding_mode = mode;
+  return op;
+}
+
+op::Conv2d with(op::Conv2d op, Activation activation, float scale = 1.0f) {
+  op.activation = activation;
+  op.scale = scale;
+  return op;
+}
+
+op::Conv2d oblong(int kernel_h, int kernel_w, int padding_h, int padding_w, int outputs) {
+  op::Conv2d op = conv(kernel_h, outputs);
+  op.kernel_w = kernel_w;
+  op.padding_h = padding_h;
+  op.padding_w = padding_w;
+  return op;
+}
+
+std::vector<Case> awkward_cases() {
+  constexpr PaddingMode kReflect = PaddingMode::kReflect, kReplicate = PaddingMode::kReplicate;
+  // clang-format off
+  std::vector<Case> cases = {
+      {"one pixel, 3x3",              {1, 1, 1, 1},    conv(3, 1, 1)},
+      {"one pixel, 1x1",              {1, 1, 1, 127},  conv(1, 65)},
+      {"width 7",                     {1, 5, 7, 16},   conv(3, 64, 1)},
+      {"width 2, kernel 5",           {1, 3, 2, 6},    conv(5, 20, 2)},
+      {"first layer 3 -> 64",         {1, 9, 31, 3},   conv(3, 64, 1)},
+      {"last layer 64 -> 3",          {1, 9, 31, 64},  conv(3, 3, 1)},
+      {"64 -> 48",                    {1, 4, 26, 64},  conv(3, 48, 1)},
+      {"odd channels 127 -> 33",      {1, 6, 13, 127}, conv(3, 33, 1)},
+      {"17 -> 100",                   {1, 4, 14, 17},  conv(3, 100, 1)},
+      {"batch of 3",                  {3, 4, 9, 5},    conv(3, 7, 1)},
+      {"no padding",                  {1, 8, 17, 12},  conv(3, 12)},
+      {"no bias",                     {1, 5, 9, 4},    conv(3, 12, 1), false},
+      {"stride 2",                    {1, 9, 21, 12},  conv(3, 24, 1, 2)},
+      {"stride 2, kernel 4",          {1, 10, 30, 8},  conv(4, 16, 1, 2)},
+      {"stride 4, kernel 4",          {1, 13, 18, 3},  conv(4, 8, 0, 4)},
+      {"stride 3, kernel 1",          {1, 7, 20, 5},   conv(1, 9, 0, 3)},
+      {"dilation 4",                  {1, 13, 18, 6},  conv(3, 20, 4, 1, 4)},
+      {"dilation 2, no padding",      {1, 9, 30, 3},   conv(3, 32, 0, 1, 2)},
+      {"padding wider than kernel",   {1, 4, 5, 3},    conv(3, 5, 4)},
+      {"kernel 11",                   {1, 14, 23, 4},  conv(11, 6, 5)},
+      {"kernel 2",                    {1, 6, 15, 7},   conv(2, 18, 1)},
+      {"1x3",                         {1, 5, 19, 4},   oblong(1, 3, 0, 1, 10)},
+      {"7x1",                         {1, 9, 19, 4},   oblong(7, 1, 3, 0, 10)},
+      {"2 groups",                    {1, 5, 14, 6},   conv(3, 8, 1, 1, 1, 2)},
+      {"4 groups, wide",              {1, 4, 27, 80},  conv(3, 272, 1, 1, 1, 4)},
+      {"depthwise",                   {2, 6, 19, 37},  conv(3, 37, 1, 1, 1, 37)},
+      {"depthwise, 5 channels",       {1, 6, 19, 5},   conv(7, 5, 3, 1, 1, 5)},
+      {"depthwise, times 3",          {1, 6, 11, 7},   conv(3, 21, 1, 1, 1, 7)},
+      {"depthwise, stride 2",         {1, 9, 20, 24},  conv(3, 24, 1, 2, 1, 24)},
+      {"depthwise, dilated, reflect", {1, 9, 20, 24},  conv(3, 24, 2, 1, 2, 24, kReflect)},
+      {"depthwise, one pixel",        {1, 1, 1, 64},   conv(3, 64, 1, 1, 1, 64)},
+      {"reflect",                     {1, 6, 17, 5},   conv(3, 17, 1, 1, 1, 1, kReflect)},
+      {"reflect 3 of 4",              {1, 4, 4, 3},    conv(7, 5, 3, 1, 1, 1, kReflect)},
+      {"reflect, stride 2",           {1, 7, 16, 3},   conv(3, 5, 1, 2, 1, 1, kReflect)},
+      {"replicate",                   {1, 6, 17, 5},   conv(3, 17, 1, 1, 1, 1, kReplicate)},
+      {"replicate beyond the image",  {1, 2, 2, 3},    conv(7, 5, 3, 1, 1, 1, kReplicate)},
+      {"rows longer than a segment",  {1, 2, 1000, 2}, conv(3, 4, 1)},
+      {"1x1, long rows",              {1, 30, 41, 12}, conv(1, 40)},
+      {"residual",                    {1, 5, 20, 8},   with(conv(3, 24, 1), {}, -1.0f), true, true},
+      {"1x1, scale and residual",     {2, 5, 20, 8},   with(conv(1, 13), {}, 0.2f), true, true},
+      {"all of the epilogue",         {1, 5, 20, 8},
+       with(conv(3, 21, 1), {ActivationKind::kLeakyRelu, 0.2f}, 0.3f), true, true},
+      {"depthwise, epilogue",         {1, 5, 20, 19},
+       with(conv(3, 19, 1, 1, 1, 19), {ActivationKind::kPrelu}, 0.3f), true, true},
+  };
+  // clang-format on
+  for (int kind = 0; kind <= static_cast<int>(ActivationKind::kHardSwish); ++kind) {
+    const Activation activation{static_cast<ActivationKind>(kind), 0.3f};
+    cases.push_back(
+        {name_of(activation.kind).data(), {1, 3, 9, 6}, with(conv(3, 21, 1), activation)});
+  }
+  return cases;
+}
+
+/// The inputs of a case, dense, and what the reference makes of them.
+struct Problem {
+  explicit Problem(const Case& c) : op(c.op) {
+    const int taps = op.kernel_h * op.kernel_w * (c.x.c / op.groups);
+    const float bound = 1.5f / std::sqrt(static_cast<float>(taps));
+    inputs.resize(op::Conv2d::kSlots);
+    inputs[op::Conv2d::kX] = random_tensor(c.x, 1);
+    inputs[op::Conv2d::kWeight] =
+        random_tensor({op.outputs, op.kernel_h, op.kernel_w, c.x.c / op.groups}, 2, -bound, bound);
+    if (c.has_bias) inputs[op::Conv2d::kBias] = random_tensor(vector_shape(op.outputs), 3);
+    if (op.activation.kind == ActivationKind::kPrelu) {
+      inputs[op::Conv2d::kSlope] = random_tensor(vector_shape(op.outputs), 4);
+    }
+    const Shape y = op.shape(shapes_of(inputs));
+    if (c.has_residual) inputs[op::Conv2d::kResidual] = random_tensor(y, 5);
+    expected = Tensor::empty(y);
+    op.variant = &conv2d_ladder().front();
+    op.forward(inputs, expected, {});
+  }
+
+  /// By `rung`; the images lie between poisoned margins.
+  Tensor run(const Conv2dVariant& rung) const {
+    op::Conv2d fixed = op;
+    fixed.variant = &rung;
+    std::vector<Tensor> operands = inputs;
+    operands[op::Conv2d::kX] = inside_nan(inputs[op::Conv2d::kX]);
+    if (inputs[op::Conv2d::kResidual]) {
+      operands[op::Conv2d::kResidual] = inside_nan(inputs[op::Conv2d::kResidual]);
+    }
+    if (rung.kernel.pack != nullptr) {
+      operands[op::Conv2d::kWeight] =
+          apply(op::PackConv2dWeight{fixed}, {inputs[op::Conv2d::kWeight]});
+    }
+    const std::int64_t bytes = fixed.scratch_bytes(shapes_of(operands));
+    const Tensor scratch = Tensor::full(
+        vector_shape(static_cast<int>(bytes / static_cast<int>(sizeof(float))) + 16), kNaN);
+    const Tensor y = inside_nan(Tensor::full(expected.shape(), kNaN));
+    fixed.forward(operands, y, {scratch.storage()->data(), static_cast<std::size_t>(bytes)});
+    return y;
+  }
+
+  op::Conv2d op;
+  std::vector<Tensor> inputs;
+  Tensor expected;
+};
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  const Tensor x = a.clone(), y = b.clone();
+  return x.shape() == y.shape() &&
+         std::memcmp(x.storage()->data(), y.storage()->data(), x.storage()->bytes()) == 0;
+}
+
+/// Sets the number of threads for a scope.
+struct Threads {
+  explicit Threads(int count) : before(threads()) { set_threads(count); }
+  ~Threads() { set_threads(before); }
+  int before;
+};
+
+}  // namespace
+
+TEST_CASE("conv2d: equals the official implementation") {
+  const char* kFixtures[] = {
+      "depthwise",    "depthwise_k7", "depthwise_mult2", "dil2",       "dil4",
+      "groups2",      "k1",           "k17_p8",          "k1x3",       "k2_s2",
+      "k3_p0",        "k3_s1_p1",     "k3_s2_p1",        "k4_s2_p1",   "k4_s4",
+      "k5_p2",        "k7_p3",        "reflect_k3",      "reflect_k7", "reflect_s2",
+      "replicate_k3", "s2_p0_k3",     "wide_ch"};
+  for (const char* fixture : kFixtures) {
+    const std::string path =
+        shared_path(std::string("goldens/ops/conv2d__") + fixture + ".safetensors");
+    if (!require_data(path)) return;
+    CAPTURE(fixture);
+    const Golden golden = load_golden(path);
+    const auto params = nlohmann::json::parse(golden.metadata.at("params"));
+    const Tensor weight = to_tensor(golden.weights.tensors.at("weight"));
+    const bool has_bias = golden.weights.tensors.contains("bias");
+    op::Conv2d op;
+    op.outputs = weight.shape().n;
+    op.kernel_h = weight.shape().h;
+    op.kernel_w = weight.shape().w;
+    op.stride = params.at("stride");
+    op.dilation = params.at("dilation");
+    op.groups = params.at("groups");
+    const auto& padding = params.at("padding");
+    op.padding_h = padding.is_array() ? padding[0].get<int>() : padding.get<int>();
+    op.padding_w = padding.is_array() ? padding[1].get<int>() : padding.get<int>();
+    const std::string mode = params.at("padding_mode");
+    op.padding_mode = mode == "reflect"     ? PaddingMode::kReflect
+                      : mode == "replicate" ? PaddingMode::kReplicate
+                                            : PaddingMode::kZeros;
+    const Tensor bias = has_bias ? to_tensor(golden.weights.tensors.at("bias")) : Tensor();
+    const Tensor y = apply(op, {golden.at("input"), weight, bias});
+    CHECK(relative_error(y, golden.at("output")) <= 1e-6);
+  }
+}
+
+TEST_CASE("conv2d: every rung matches the reference on every instruction set") {
+  const std::vector<Case> cases = awkward_cases();
+  std::vector<Problem> problems(cases.begin(), cases.end());
+  on_every_instruction_set([&](const std::string& target) {
+    CAPTURE(target);
+    for (const auto& rung : conv2d_ladder()) {
+      CAPTURE(rung.name);
+      int tried = 0;
+      for (std::size_t i = 0; i < cases.size(); ++i) {
+        CAPTURE(cases[i]);
+        const Problem& problem = problems[i];
+        if (!rung.refuses(problem.op, shapes_of(problem.inputs)).empty()) continue;
+        const Tensor y = problem.run(rung);
+        CHECK(relative_error(y, problem.expected) <= std::max(rung.error_within, 1e-12));
+        CHECK(written(y) == y.shape().elements());
+        ++tried;
+      }
+      CHECK_MESSAGE(tried > 0, rung.name << " was never tried");
+    }
+  });
+}
+
+TEST_CASE("conv2d: one and two threads give the same bits") {
+  for (const Case& c : awkward_cases()) {
+    CAPTURE(c);
+    const Problem problem(c);
+    for (const auto& rung : conv2d_ladder()) {
+      CAPTURE(rung.name);
+      if (!rung.refuses(problem.op, shapes_of(problem.inputs)).empty()) continue;
+      Tensor one, two, three;
+      {
+        const Threads t(1);
+        one = problem.run(rung);
+      }
+      {
+        const Threads t(2);
+        two = problem.run(rung);
+      }
+      {
+        const Threads t(3);
+        three = problem.run(rung);
+      }
+      CHECK(same_bits(one, two));
+      CHECK(same_bits(one, three));
+    }
+  }
+}
+
+TEST_CASE("conv2d: a tile of the image gives the bits of the whole image") {
+  for (const int outputs : {3, 20, 64}) {
+    CAPTURE(outputs);
+    op::Conv2d op = conv(3, outputs, 1);
+    const Tensor x = random_tensor({1, 20, 47, 19}, 1);
+    const Tensor weight = random_tensor({outputs, 3, 3, 19}, 2);
+    const Tensor whole = apply(op, {x, weight});
+    for (const int width : {3, 8, 13, 30}) {
+      CAPTURE(width);
+      const Tensor tile = apply(op, {x.crop(4, 9, 10, width + 2), weight});
+      CHECK(same_bits(tile.crop(1, 1, 8, width), whole.crop(5, 10, 8, width)));
+    }
+  }
+}
+
+TEST_CASE("conv2d: footprints of known layers") {
+  const auto footprint = [](const op::Conv2d& op) { return op.footprint({}); };
+  CHECK(footprint(conv(3, 1, 1)) == Footprint{1, 1, 1, false});
+  CHECK(footprint(conv(1, 1)) == Footprint{0, 1, 1, false});
+  CHECK(footprint(conv(3, 1, 2, 1, 2)) == Footprint{2, 1, 1, false});
+  CHECK(footprint(conv(3, 1, 1, 2)) == Footprint{1, 0.5, 2, false});
+  CHECK(footprint(conv(2, 1, 0, 2)) == Footprint{0, 0.5, 2, false});
+  CHECK(footprint(conv(3, 1, 0)) == Footprint{2, 1, 1, false});
+  CHECK(footprint(oblong(1, 9, 0, 4, 1)) == Footprint{4, 1, 1, false});
+}
+
+TEST_CASE("conv2d: costs of known layers, packed or not") {
+  op::Conv2d op = conv(3, 64, 1);
+  const Shapes in = {{1, 256, 256, 64}, {64, 3, 3, 64}, vector_shape(64)};
+  CHECK(op.cost(in).flops == 2.0 * 65536 * 64 * 64 * 9);
+  CHECK(op.cost(in).bytes == 4.0 * (2 * 65536 * 64 + 64 * 64 * 9 + 64));
+  op.variant = &conv2d_ladder()[1];
+  const Shapes packed = {in[0], op::PackConv2dWeight{op}.shape({in[1]}), in[2]};
+  CHECK(op.shape(packed) == Shape{1, 256, 256, 64});
+  CHECK(op.cost(packed).flops == op.cost(in).flops);
+}
+
+TEST_CASE("conv2d: what does not fit is refused with both sides") {
+  const op::Conv2d op = conv(3, 64, 1);
+  const auto shape = [](const op::Conv2d& o, const Shapes& in) { return o.shape(in); };
+  CHECK_THROWS_WITH_AS(shape(op, {{1, 128, 128, 4}, {64, 3, 3, 3}}),
+                       "conv2d: weight [64,3,3,3] takes 3 channels, but x is [1,128,128,4]",
+                       ShapeError);
+  CHECK_THROWS_WITH_AS(
+      shape(op, {{1, 8, 8, 3}, {32, 3, 3, 3}}),
+      "conv2d: weight is [32,3,3,3], but 64 outputs and a 3x3 kernel need [64,3,3,3]", ShapeError);
+  CHECK_THROWS_WITH_AS(shape(op, {{1, 8, 8, 3}, {64, 3, 3, 3}, vector_shape(3)}),
+                       "conv2d: bias is [1,1,1,3], but there are 64 outputs", ShapeError);
+  CHECK_THROWS_AS(shape(conv(3, 64, 1, 1, 1, 5), {{1, 8, 8, 6}, {64, 3, 3, 3}}), ShapeError);
+  CHECK_THROWS_AS(shape(conv(5, 64), {{1, 4, 4, 3}, {64, 5, 5, 3}}), ShapeError);
+  CHECK_THROWS_AS(
+      shape(conv(9, 1, 4, 1, 1, 1, PaddingMode::kReflect), {{1, 4, 9, 1}, {1, 9, 9, 1}}),
+      ShapeError);
+  CHECK_THROWS_AS(shape(conv(3, 64, 1, 0), {{1, 8, 8, 3}, {64, 3, 3, 3}}), ShapeError);
+}
+
+TEST_CASE("conv2d: the plan absorbs activation, factor and sum, and gives eager's numbers") {
+  const op::Conv2d op = conv(3, 16, 1);
+  const Tensor weight = random_tensor({16, 3, 3, 16}, 1, -0.2f, 0.2f),
+               slope = random_tensor(vector_shape(16), 2);
+  const auto layer = [&](const Tensor& x) { return apply(op, {x, weight}); };
+  const auto sum = [](BinaryKind kind, const Tensor& a, const Tensor& b) {
+    return apply(op::Binary{kind}, {a, b});
+  };
+  struct Example {
+    const char* name;
+    Network network;
+    std::size_t steps;
+  };
+  const Example examples[] = {
+      {"prelu(conv)",
+       [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+         return {apply(op::Activate{{ActivationKind::kPrelu}}, {layer(in[0]), slope})};
+       },
+       1},
+      {"x + 0.2·conv",
+       [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+         return {sum(BinaryKind::kAdd, in[0], apply(op::Affine{0.2f}, {layer(in[0])}))};
+       },
+       1},
+      {"0.2·silu(conv) + x",
+       [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+         const Tensor z = apply(op::Activate{{ActivationKind::kSilu}}, {layer(in[0])});
+         return {sum(BinaryKind::kAdd, apply(op::Affine{0.2f}, {z}), in[0])};
+       },
+       1},
+      {"x - conv",
+       [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+         return {sum(BinaryKind::kSubtract, in[0], layer(in[0]))};
+       },
+       1},
+      {"conv - x",
+       [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+         return {sum(BinaryKind::kSubtract, layer(in[0]), in[0])};
+       },
+       2},
+      {"relu(conv + x)",
+       [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+         return {apply(op::Activate{{ActivationKind::kRelu}},
+                       {sum(BinaryKind::kAdd, layer(in[0]), in[0])})};
+       },
+       2},
+  };
+  const Tensor x = random_tensor({1, 9, 14, 16}, 3);
+  for (const Example& example : examples) {
+    CAPTURE(example.name);
+    Plan plan(example.network, {x.shape()});
+    plan.poison();
+    CHECK(plan.graph().steps.size() == example.steps);
+    CHECK(relative_error(plan({x})[0], example.network({x})[0]) <= 1e-6);
+  }
+}
+
+}  // namespace mend::test
