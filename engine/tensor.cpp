@@ -109,13 +109,19 @@ Tensor Tensor::crop(int y, int x, int h, int w) const {
 }
 
 Tensor Tensor::reshaped(const Shape& shape) const {
-  assert(storage_ != nullptr && dense());
-  if (shape.elements() != shape_.elements()) {
+  assert(storage_ != nullptr);
+  const std::int64_t row = w_stride_ * shape_.w;  // of pixels at one distance from each other
+  const bool evenly_spaced =
+      (shape_.h == 1 || h_stride_ == row) && (shape_.n == 1 || n_stride_ == row * shape_.h);
+  const bool seen_the_same = shape.c == shape_.c ? evenly_spaced : dense();
+  if (shape.elements() != shape_.elements() || !seen_the_same) {
     throw ShapeError(fmt::format("{} cannot be seen as {}", to_string(shape_), to_string(shape)));
   }
-  Tensor same =
-      within(storage_, offset_ * static_cast<std::int64_t>(size_of(dtype_)), shape, dtype_);
-  same.name_ = name_;
+  Tensor same = *this;
+  same.shape_ = shape;
+  same.w_stride_ = shape.c == shape_.c ? w_stride_ : shape.c;
+  same.h_stride_ = same.w_stride_ * shape.w;
+  same.n_stride_ = same.h_stride_ * shape.h;
   return same;
 }
 

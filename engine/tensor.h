@@ -101,7 +101,8 @@ class Tensor {
   Tensor channels(int first, int count) const;
   /// The rows [y, y+h) and columns [x, x+w); shares the pixels.
   Tensor crop(int y, int x, int h, int w) const;
-  /// The same dense pixels under other extents with as many elements.
+  /// The same elements under other extents; shares the pixels. Throws ShapeError if there are more
+  /// or fewer, or if they lie apart: x must be dense, or keep its channels (then a slice will do).
   Tensor reshaped(const Shape& shape) const;
   /// A dense copy on the same device.
   Tensor clone() const;
