@@ -1,0 +1,207 @@
+#include "kernels/attention/attention.h"
+
+#include <algorithm>
+#include <cassert>
+#include <numeric>
+
+#include "kernels/attention/variants.h"
+#include "kernels/attention/windows.h"
+
+namespace mend {
+namespace {
+
+// clang-format off
+constexpr Variant<op::WindowAttention, WindowAttentionKernel> kWindowAttentionLadder[] = {
+    // name                         device            can it?        time                error  entry
+    {"window_attention/reference",  DeviceKind::kCpu, never_refuses, slowest,            0,     window_attention_reference},
+};
+constexpr Variant<op::Attention, AttentionKernel> kAttentionLadder[] = {
+    {"attention/reference",         DeviceKind::kCpu, never_refuses, slowest,            0,     attention_reference},
+};
+constexpr Variant<op::ChannelAttention, ChannelAttentionKernel> kChannelAttentionLadder[] = {
+    {"channel_attention/reference", DeviceKind::kCpu, never_refuses, slowest,            0,     channel_attention_reference},
+};
+// clang-format on
+
+Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
+
+AttentionCall call_of(Inputs inputs, const Tensor& y, Scratch scratch) {
+  return {inputs[0].view<const float>(),
+          inputs[1].view<const float>(),
+          inputs[2].view<const float>(),
+          inputs.size() > 3 ? inputs[3].view<const float>() : View<const float>{},
+          y.view<float>(),
+          scratch};
+}
+
+double bytes_of(const Shapes& in, const Shape& y) {
+  std::int64_t elements = y.elements();
+  for (const Shape& shape : in) elements += shape.elements();
+  return sizeof(float) * static_cast<double>(elements);
+}
+
+/// Two products over `depth` channels of all heads together, and about 20 operations a score.
+double flops_of(double queries, double keys, int channels_qk, int channels_v, int heads) {
+  return queries * keys * (2.0 * channels_qk + 2.0 * channels_v + 20.0 * heads);
+}
+
+void check_heads(std::string_view op, int heads, const Shape& x) {
+  if (heads > 0 && x.c % heads == 0) return;
+  throw ShapeError(fmt::format("{}: {} heads do not divide the {} channels of {}", op, heads, x.c,
+                               to_string(x)));
+}
+
+void check_same(std::string_view op, const Shape& q, const Shape& k, const Shape& v) {
+  if (q == k && q == v) return;
+  throw ShapeError(fmt::format("{}: q is {}, k {} and v {}; they must be alike", op, to_string(q),
+                               to_string(k), to_string(v)));
+}
+
+}  // namespace
+
+std::span<const Variant<op::WindowAttention, WindowAttentionKernel>> window_attention_ladder() {
+  return kWindowAttentionLadder;
+}
+std::span<const Variant<op::Attention, AttentionKernel>> attention_ladder() {
+  return kAttentionLadder;
+}
+std::span<const Variant<op::ChannelAttention, ChannelAttentionKernel>> channel_attention_ladder() {
+  return kChannelAttentionLadder;
+}
+
+namespace op {
+namespace {
+
+void check_windows(const WindowAttention& op, const Shape& q) {
+  if (op.window_h < 1 || op.window_w < 1 || q.h % op.window_h != 0 || q.w % op.window_w != 0) {
+    throw ShapeError(
+        fmt::format("window_attention: windows of {}x{} pixels do not tile an image of {}; pad it",
+                    op.window_w, op.window_h, to_string(q)));
+  }
+  if (op.shift_h < 0 || op.shift_h >= op.window_h || op.shift_w < 0 || op.shift_w >= op.window_w) {
+    throw ShapeError(
+        fmt::format("window_attention: a shift of {},{} is not within windows of {}x{}", op.shift_h,
+                    op.shift_w, op.window_w, op.window_h));
+  }
+  const int more_h = op.key_window_h() - op.window_h, more_w = op.key_window_w() - op.window_w;
+  if (more_h < 0 || more_w < 0 || more_h % 2 != 0 || more_w % 2 != 0) {
+    throw ShapeError(
+        fmt::format("window_attention: kv windows of {}x{} do not surround windows of {}x{} evenly",
+                    op.key_window_w(), op.key_window_h(), op.window_w, op.window_h));
+  }
+  const bool shifted = op.shift_h > 0 || op.shift_w > 0, larger = more_h > 0 || more_w > 0;
+  if (shifted + larger + op.dilated > 1) {
+    throw ShapeError(
+        "window_attention: shift, larger kv windows and dilation cannot be combined; choose one");
+  }
+}
+
+}  // namespace
+
+Shape WindowAttention::shape(const Shapes& in) const {
+  const Shape& q = in[kQ];
+  check_same(kName, q, in[kK], in[kV]);
+  check_heads(kName, heads, q);
+  check_windows(*this, q);
+  const Shape bias = slot(in, kBias), wanted{1, heads, keys(), queries()};
+  if (!bias.empty() && bias != wanted) {
+    throw ShapeError(
+        fmt::format("window_attention: bias is {}, but {} heads, {} keys and {} queries need {}",
+                    to_string(bias), heads, keys(), queries(), to_string(wanted)));
+  }
+  return q;
+}
+
+Cost WindowAttention::cost(const Shapes& in) const {
+  const Shape& q = in[kQ];
+  return {flops_of(static_cast<double>(q.pixels()), keys(), q.c, q.c, heads), bytes_of(in, q)};
+}
+
+Footprint WindowAttention::footprint(const Shapes&) const {
+  const int radius = std::max(window_h, window_w) - 1 +
+                     std::max(key_window_h() - window_h, key_window_w() - window_w) / 2;
+  return {static_cast<double>(radius), 1, std::lcm(window_h, window_w), dilated};
+}
+
+std::string WindowAttention::describe() const {
+  std::string text = fmt::format("{}x{} heads {}", window_w, window_h, heads);
+  if (shift_h != 0 || shift_w != 0) text += fmt::format(" shift {},{}", shift_h, shift_w);
+  if (mask != WindowMask::kNone) text += fmt::format(" mask {}", mask_value(mask));
+  if (keys() != queries()) text += fmt::format(" kv {}x{}", key_window_w(), key_window_h());
+  if (dilated) text += " dilated";
+  return text;
+}
+
+std::int64_t WindowAttention::scratch_bytes(const Shapes&) const {
+  return 0;
+}
+
+void WindowAttention::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
+  const auto& rung = choose(window_attention_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, call_of(inputs, y, scratch));
+}
+
+Shape Attention::shape(const Shapes& in) const {
+  const Shape &q = in[kQ], &k = in[kK], &v = in[kV];
+  check_heads(kName, heads, q);
+  check_heads(kName, heads, v);
+  if (k.n != q.n || k.h != q.h || k.c != q.c || v.n != q.n || v.h != q.h || v.w != k.w) {
+    throw ShapeError(
+        fmt::format("attention: q is {}, k {} and v {}; all must agree in n and h, k in c with q, "
+                    "v in w with k",
+                    to_string(q), to_string(k), to_string(v)));
+  }
+  return {q.n, q.h, q.w, v.c};
+}
+
+Cost Attention::cost(const Shapes& in) const {
+  const Shape &q = in[kQ], &k = in[kK], &v = in[kV];
+  return {flops_of(static_cast<double>(q.pixels()), k.w, q.c, v.c, heads), bytes_of(in, shape(in))};
+}
+
+Footprint Attention::footprint(const Shapes&) const { return {.global = true}; }
+
+std::string Attention::describe() const { return fmt::format("heads {}", heads); }
+
+std::int64_t Attention::scratch_bytes(const Shapes&) const {
+  return 0;
+}
+
+void Attention::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
+  const auto& rung = choose(attention_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, call_of(inputs, y, scratch));
+}
+
+Shape ChannelAttention::shape(const Shapes& in) const {
+  assert(in.size() == 4);
+  check_same(kName, in[kQ], in[kK], in[kV]);
+  check_heads(kName, heads, in[kQ]);
+  if (in[kTemperature] != vector_shape(heads)) {
+    throw ShapeError(fmt::format("channel_attention: temperature is {}, but there are {} heads",
+                                 to_string(in[kTemperature]), heads));
+  }
+  return in[kQ];
+}
+
+Cost ChannelAttention::cost(const Shapes& in) const {
+  const Shape& q = in[kQ];
+  const double elements = static_cast<double>(q.elements());
+  return {elements * (4.0 * q.c / heads + 4), bytes_of(in, q)};
+}
+
+Footprint ChannelAttention::footprint(const Shapes&) const { return {.global = true}; }
+
+std::string ChannelAttention::describe() const { return fmt::format("heads {}", heads); }
+
+std::int64_t ChannelAttention::scratch_bytes(const Shapes&) const {
+  return 0;
+}
+
+void ChannelAttention::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
+  const auto& rung =
+      choose(channel_attention_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, call_of(inputs, y, scratch));
+}
+
+}  // namespace op
+}  // namespace mend

@@ -1,0 +1,193 @@
+#include "kernels/normalization/normalization.h"
+
+#include <cassert>
+
+#include "kernels/normalization/variants.h"
+
+namespace mend {
+namespace {
+
+/// All of these are bound by memory.
+template <class Op>
+double memory_seconds(const Op& op, const Shapes& in) {
+  return op.cost(in).bytes / NominalMachine::kBytesPerSecond;
+}
+
+// clang-format off
+template <class Op>
+constexpr Variant<Op, PixelNormKernel> pixel_rung(std::string_view name, bool fast) {
+  return {name, DeviceKind::kCpu, never_refuses, fast ? memory_seconds<Op> : slowest<Op>,
+          fast ? 1e-6 : 0, pixel_norm_reference};
+}
+constexpr Variant<op::LayerNorm, PixelNormKernel> kLayerNormLadder[] = {
+    pixel_rung<op::LayerNorm>("layer_norm/reference", false),
+};
+constexpr Variant<op::PixelNorm, PixelNormKernel> kPixelNormLadder[] = {
+    pixel_rung<op::PixelNorm>("pixel_norm/reference", false),
+};
+constexpr Variant<op::L2Normalize, PixelNormKernel> kL2NormalizeLadder[] = {
+    pixel_rung<op::L2Normalize>("l2_normalize/reference", false),
+};
+constexpr Variant<op::Softmax, SoftmaxKernel> kSoftmaxLadder[] = {
+    // name                  device            can it?        time            error  entry
+    {"softmax/reference",    DeviceKind::kCpu, never_refuses, slowest,        0,     softmax_reference},
+};
+constexpr Variant<op::GroupNorm, GroupNormKernel> kGroupNormLadder[] = {
+    {"group_norm/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     group_norm_reference},
+};
+constexpr Variant<op::Demodulate, DemodulateKernel> kDemodulateLadder[] = {
+    {"demodulate/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     demodulate_reference},
+};
+// clang-format on
+
+Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
+View<const float> view(Inputs inputs, std::size_t i) {
+  return i < inputs.size() ? inputs[i].view<const float>() : View<const float>{};
+}
+
+void check_vector(std::string_view op, std::string_view name, const Shape& vector, const Shape& x) {
+  if (vector.empty() || vector == vector_shape(x.c)) return;
+  throw ShapeError(fmt::format("{}: {} is {}, but x {} has {} channels", op, name,
+                               to_string(vector), to_string(x), x.c));
+}
+
+Cost cost_per_element(const Shapes& in, double flops) {
+  const double elements = static_cast<double>(in[0].elements());
+  const double vectors = static_cast<double>(slot(in, 1).elements() + slot(in, 2).elements());
+  return {flops * elements, sizeof(float) * (2 * elements + vectors)};
+}
+
+}  // namespace
+
+std::span<const Variant<op::LayerNorm, PixelNormKernel>> layer_norm_ladder() {
+  return kLayerNormLadder;
+}
+std::span<const Variant<op::PixelNorm, PixelNormKernel>> pixel_norm_ladder() {
+  return kPixelNormLadder;
+}
+std::span<const Variant<op::L2Normalize, PixelNormKernel>> l2_normalize_ladder() {
+  return kL2NormalizeLadder;
+}
+std::span<const Variant<op::Softmax, SoftmaxKernel>> softmax_ladder() { return kSoftmaxLadder; }
+std::span<const Variant<op::GroupNorm, GroupNormKernel>> group_norm_ladder() {
+  return kGroupNormLadder;
+}
+std::span<const Variant<op::Demodulate, DemodulateKernel>> demodulate_ladder() {
+  return kDemodulateLadder;
+}
+
+namespace op {
+
+Shape LayerNorm::shape(const Shapes& in) const {
+  check_vector(kName, "gamma", slot(in, kGamma), in[kX]);
+  check_vector(kName, "beta", slot(in, kBeta), in[kX]);
+  return in[kX];
+}
+
+Cost LayerNorm::cost(const Shapes& in) const { return cost_per_element(in, 7); }
+
+Footprint LayerNorm::footprint(const Shapes&) const { return {}; }
+
+std::string LayerNorm::describe() const {
+  return fmt::format("eps {}{}", eps, subtract_mean ? "" : " bias-free");
+}
+
+void LayerNorm::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  const auto& rung = choose(layer_norm_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(subtract_mean ? PixelMeasure::kDeviation : PixelMeasure::kDeviationOnly, eps,
+              view(inputs, kX), view(inputs, kGamma), view(inputs, kBeta), y.view<float>());
+}
+
+Shape PixelNorm::shape(const Shapes& in) const { return in[0]; }
+
+Cost PixelNorm::cost(const Shapes& in) const { return cost_per_element(in, 3); }
+
+Footprint PixelNorm::footprint(const Shapes&) const { return {}; }
+
+std::string PixelNorm::describe() const { return fmt::format("eps {}", eps); }
+
+void PixelNorm::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  const auto& rung = choose(pixel_norm_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(PixelMeasure::kRootMeanSquare, eps, view(inputs, 0), {}, {}, y.view<float>());
+}
+
+Shape L2Normalize::shape(const Shapes& in) const { return in[0]; }
+
+Cost L2Normalize::cost(const Shapes& in) const { return cost_per_element(in, 3); }
+
+Footprint L2Normalize::footprint(const Shapes&) const { return {}; }
+
+std::string L2Normalize::describe() const { return fmt::format("eps {}", eps); }
+
+void L2Normalize::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  const auto& rung = choose(l2_normalize_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(PixelMeasure::kLength, eps, view(inputs, 0), {}, {}, y.view<float>());
+}
+
+Shape Softmax::shape(const Shapes& in) const { return in[0]; }
+
+Cost Softmax::cost(const Shapes& in) const { return cost_per_element(in, 20); }
+
+Footprint Softmax::footprint(const Shapes&) const { return {}; }
+
+void Softmax::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  const auto& rung = choose(softmax_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(view(inputs, 0), y.view<float>());
+}
+
+Shape GroupNorm::shape(const Shapes& in) const {
+  const Shape& x = in[kX];
+  if (groups < 1 || x.c % groups != 0) {
+    throw ShapeError(fmt::format("group_norm: {} groups do not divide the {} channels of x {}",
+                                 groups, x.c, to_string(x)));
+  }
+  check_vector(kName, "gamma", slot(in, kGamma), x);
+  check_vector(kName, "beta", slot(in, kBeta), x);
+  return x;
+}
+
+Cost GroupNorm::cost(const Shapes& in) const { return cost_per_element(in, 7); }
+
+Footprint GroupNorm::footprint(const Shapes&) const { return {.global = true}; }
+
+std::string GroupNorm::describe() const { return fmt::format("groups {} eps {}", groups, eps); }
+
+std::int64_t GroupNorm::scratch_bytes(const Shapes&) const {
+  return 0;
+}
+
+void GroupNorm::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
+  const auto& rung = choose(group_norm_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, view(inputs, kX), view(inputs, kGamma), view(inputs, kBeta), y.view<float>(),
+              scratch);
+}
+
+Shape Demodulate::shape(const Shapes& in) const {
+  assert(in.size() == 2);
+  const Shape &weight = in[kWeight], &style = in[kStyle];
+  if (style.h != 1 || style.w != 1 || style.c != weight.c) {
+    throw ShapeError(fmt::format("demodulate: weight {} takes a style [N,1,1,{}], but it is {}",
+                                 to_string(weight), weight.c, to_string(style)));
+  }
+  return {style.n, 1, 1, weight.n};
+}
+
+Cost Demodulate::cost(const Shapes& in) const {
+  const Shape &weight = in[kWeight], &style = in[kStyle];
+  const double elements = static_cast<double>(weight.elements());
+  return {3 * elements * style.n,
+          sizeof(float) * (elements + static_cast<double>(style.elements()) +
+                           static_cast<double>(style.n) * weight.n)};
+}
+
+Footprint Demodulate::footprint(const Shapes&) const { return {}; }
+
+std::string Demodulate::describe() const { return fmt::format("eps {}", eps); }
+
+void Demodulate::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  const auto& rung = choose(demodulate_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, view(inputs, kWeight), view(inputs, kStyle), y.view<float>());
+}
+
+}  // namespace op
+}  // namespace mend

@@ -1,0 +1,28 @@
+// The rungs of the normalizations' ladders.
+#pragma once
+
+#include "kernels/normalization/normalization.h"
+
+namespace mend {
+
+void pixel_norm_reference(PixelMeasure measure, float eps, View<const float> x,
+                          View<const float> gamma, View<const float> beta, View<float> y);
+void pixel_norm_simd(PixelMeasure measure, float eps, View<const float> x, View<const float> gamma,
+                     View<const float> beta, View<float> y);
+
+void softmax_reference(View<const float> x, View<float> y);
+void softmax_simd(View<const float> x, View<float> y);
+
+void group_norm_reference(const op::GroupNorm& norm, View<const float> x, View<const float> gamma,
+                          View<const float> beta, View<float> y, Scratch scratch);
+void group_norm_simd(const op::GroupNorm& norm, View<const float> x, View<const float> gamma,
+                     View<const float> beta, View<float> y, Scratch scratch);
+/// Working memory of group_norm_simd in bytes.
+std::int64_t group_norm_simd_scratch(const op::GroupNorm& norm, const Shape& x);
+
+void demodulate_reference(const op::Demodulate& op, View<const float> weight,
+                          View<const float> style, View<float> y);
+void demodulate_simd(const op::Demodulate& op, View<const float> weight, View<const float> style,
+                     View<float> y);
+
+}  // namespace mend

@@ -1,0 +1,23 @@
+// The rungs of the rearrangements' ladders.
+#pragma once
+
+#include "kernels/rearrange/rearrange.h"
+
+namespace mend {
+
+void roll_reference(const op::Roll& roll, View<const float> x, View<float> y);
+void roll_rows(const op::Roll& roll, View<const float> x, View<float> y);
+
+void window_partition_reference(const op::WindowPartition& op, View<const float> x, View<float> y);
+void window_partition_rows(const op::WindowPartition& op, View<const float> x, View<float> y);
+
+void window_merge_reference(const op::WindowMerge& op, View<const float> x, View<float> y);
+void window_merge_rows(const op::WindowMerge& op, View<const float> x, View<float> y);
+
+/// index mod extent, in [0, extent) for negative indices too.
+inline int wrap(std::int64_t index, int extent) {
+  const std::int64_t rest = index % extent;
+  return static_cast<int>(rest < 0 ? rest + extent : rest);
+}
+
+}  // namespace mend
