@@ -98,7 +98,7 @@ struct OddRadix {
   int any_radix;
 
   HWY_INLINE void operator()(const Butterfly& at) const {
-    constexpr int kMaxHalf = kRadix > 0 ? kRadix / 2 : 30;
+    constexpr int kMaxHalf = kRadix > 0 ? kRadix / 2 : kLargestRadix / 2;
     const int radix = kRadix > 0 ? kRadix : any_radix;
     const int half = radix / 2;
     const Lanes d;

@@ -13,10 +13,6 @@ namespace {
 
 using Complex = std::complex<double>;
 
-/// A butterfly of prime radix r costs about r fused multiply-adds an element, Bluestein's two
-/// transforms of more than twice the length about as much as r = 60.
-constexpr int kLargestRadix = 61;
-
 /// exp(−πi·half_turns/length)
 Complex unit(std::int64_t half_turns, std::int64_t length) {
   half_turns %= 2 * length;

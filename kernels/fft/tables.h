@@ -6,6 +6,10 @@
 
 namespace mend {
 
+/// A butterfly of prime radix r costs about r fused multiply-adds an element; Bluestein's two
+/// transforms of more than twice the length about as much as r = 90.
+constexpr int kLargestRadix = 89;
+
 /// A complex number in a table.
 struct Root {
   float re, im;
