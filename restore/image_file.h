@@ -31,7 +31,8 @@ struct ImageInfo {
   ImageFormat format = ImageFormat::kUnknown;
 };
 
-/// Reads the header alone. Throws InputError for all that read_image would refuse from it.
+/// Reads the header alone, at most 8 MiB. Throws InputError for all that read_image would refuse
+/// from it. Of standard input, "-", it takes what a later read_image would miss.
 ImageInfo probe_image(const std::string& path, const ReadOptions& options = {});
 
 /// Reads a picture; "-" is standard input. Throws InputError; never returns half a picture.

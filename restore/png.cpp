@@ -8,6 +8,7 @@
 #include <png.h>
 
 #include <bit>
+#include <cctype>
 #include <cstdlib>
 #include <exception>
 #include <utility>
@@ -21,12 +22,42 @@ namespace {
 
 constexpr std::string_view kSignature{"\x89PNG\r\n\x1a\n", 8};
 
+/// The four letters of a chunk's type, from the file's big-endian number.
+std::string readable_type(std::uint32_t type) {
+  std::string name;
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    const char letter = static_cast<char>(type >> shift & 0xFF);
+    name += std::isalpha(static_cast<unsigned char>(letter)) != 0 ? letter : '?';
+  }
+  return name;
+}
+
 /// Runs `calls`; false if libpng gave up in them.
 template <class Calls>
 bool guarded(png_structp png, Calls calls) {
   if (setjmp(png_jmpbuf(png))) return false;
   calls();
   return true;
+}
+
+/// Refuses a chunk that claims to be longer than the rest of the file, up to the first IDAT or to the
+/// end: libpng 1.6 only warns of such lengths, and then allocates up to 2 GiB of them.
+void check_chunk_lengths(const Source& source, bool header_alone) {
+  constexpr std::size_t kFrame = 12;  // length, type and checksum around the contents
+  std::size_t at = kSignature.size();
+  while (source.bytes.size() - at >= kFrame) {
+    const std::size_t length = big_endian(source.bytes, at, 4);
+    const std::size_t rest = source.bytes.size() - at - kFrame;
+    const std::string type = readable_type(big_endian(source.bytes, at + 4, 4));
+    if (type == "IEND" || (type == "IDAT" && header_alone)) return;
+    if (length > rest) {
+      refuse(source,
+             fmt::format("PNG is truncated at byte {} (inside {}, which lacks {} of {} bytes); "
+                         "get a complete copy of the file",
+                         source.bytes.size(), type, length - rest, length));
+    }
+    at += kFrame + length;
+  }
 }
 
 /// Chunk and inflate buffers of a hostile file stay below this; pixels are checked by ourselves.
@@ -150,13 +181,8 @@ class PngReader {
   static std::string place(png_structp png) {
     const png_uint_32 type = png_get_io_chunk_type(png);
     if (type == 0) return "before the first chunk";
-    std::string name;
-    for (int shift = 24; shift >= 0; shift -= 8) {
-      const char letter = static_cast<char>(type >> shift & 0xFF);
-      name += letter >= 'A' && letter <= 'z' ? letter : '?';
-    }
     const bool between = (png_get_io_state(png) & PNG_IO_MASK_LOC) == PNG_IO_CHUNK_HDR;
-    return (between ? "after " : "inside ") + name;
+    return (between ? "after " : "inside ") + readable_type(type);
   }
 
   static void on_read(png_structp png, png_bytep to, std::size_t count) {
@@ -279,6 +305,7 @@ class PngWriter {
 bool recognises(Bytes bytes) { return starts_with(bytes, kSignature); }
 
 ImageInfo probe(const Source& source) {
+  check_chunk_lengths(source, true);
   PngReader reader(source);
   ImageInfo info = reader.read_header();
   std::vector<std::uint8_t> exif = reader.exif();
@@ -287,6 +314,7 @@ ImageInfo probe(const Source& source) {
 }
 
 Image decode(const Source& source) {
+  check_chunk_lengths(source, false);
   PngReader reader(source);
   const ImageInfo info = reader.read_header();
   reader.check_plausible();

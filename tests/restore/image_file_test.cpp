@@ -1,6 +1,8 @@
 #include "restore/image_file.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -300,4 +302,18 @@ TEST_CASE("image file: the content decides, not the name") {
   for (const char* path : {"photo", "photo.", "photo.gif", ".png/photo", "photo.pn"}) {
     CHECK_THROWS_AS(format_of_path(path), UsageError);
   }
+}
+
+TEST_CASE("image file: \"-\" is standard input") {
+  const TemporaryFolder folder;
+  const Image image = pattern_image(50, 40, 3, 8);
+  write_image(folder / "a.png", image);
+  const int saved = dup(STDIN_FILENO);
+  const int file = open((folder / "a.png").c_str(), O_RDONLY);
+  dup2(file, STDIN_FILENO);
+  CHECK(read_image("-").bytes == image.bytes);
+  CHECK_THROWS_WITH_AS(read_image("-"), "standard input: the file is empty", InputError);
+  dup2(saved, STDIN_FILENO);
+  close(saved);
+  close(file);
 }

@@ -109,6 +109,10 @@ TEST_CASE("image file: every malformed file is refused in one line that says why
        kPngSignature + png_chunk("IHDR", std::string("\0\0\0\1\0\0\0\1\x08\0\0\0\0", 13)) +
            png_chunk("IEND", ""),
        "damaged"},
+      {"png: a chunk of 2 GB",
+       kPngSignature + png_chunk("IHDR", std::string("\0\0\0\1\0\0\0\1\x08\0\0\0\0", 13)) + "\x7E" +
+           png_chunk("eXIf", "II*").substr(1),
+       "inside eXIf, which lacks"},
       {"jpeg: start alone", "\xFF\xD8\xFF", "truncated at byte 3"},
       {"jpeg: half", jpeg.substr(0, jpeg.size() / 2), "truncated"},
       {"jpeg: no end", jpeg.substr(0, jpeg.size() - 2), "truncated"},
