@@ -44,7 +44,7 @@ TEST_CASE("metrics: classic5 in JPEG of quality 10 scores 27.82 dB, 0.7595 and 2
     ssim_sum += ssim(coded, gray).value;
     psnr_b_sum += psnr_b(coded, gray).value;
   }
-  MESSAGE("classic5 q10: " << psnr_sum / 5 << ' ' << ssim_sum / 5 << ' ' << psnr_b_sum / 5);
+  MESSAGE("classic5 q10: " << psnr_sum / 5 << " " << ssim_sum / 5 << " " << psnr_b_sum / 5);
   CHECK(std::abs(psnr_sum / 5 - 27.82) <= 0.005);
   CHECK(std::abs(ssim_sum / 5 - 0.7595) <= 0.00005);
   CHECK(std::abs(psnr_b_sum / 5 - 25.21) <= 0.005);
