@@ -59,7 +59,7 @@ struct Shop {
 
   static std::string make_content() {
     std::string bytes;
-    for (int i = 0; i < 300'000; ++i) bytes += static_cast<char>(i * i >> 3);
+    for (unsigned i = 0; i < 300'000; ++i) bytes += static_cast<char>(i * i >> 3);
     return bytes;
   }
   /// False, with a line that says so, if there is nothing to test with.
