@@ -85,9 +85,9 @@ bool Tensor::dense() const {
 
 Tensor Tensor::channels(int first, int count) const {
   assert(storage_ != nullptr);
-  if (first < 0 || count < 1 || first + count > shape_.c) {
+  if (first < 0 || count < 1 || count > shape_.c || first > shape_.c - count) {
     throw ShapeError(fmt::format("channels {}..{} do not lie in a tensor of shape {}", first,
-                                 first + count - 1, to_string(shape_)));
+                                 std::int64_t{first} + count - 1, to_string(shape_)));
   }
   Tensor slice = *this;
   slice.shape_.c = count;
@@ -97,7 +97,8 @@ Tensor Tensor::channels(int first, int count) const {
 
 Tensor Tensor::crop(int y, int x, int h, int w) const {
   assert(storage_ != nullptr);
-  if (y < 0 || x < 0 || h < 1 || w < 1 || y + h > shape_.h || x + w > shape_.w) {
+  if (y < 0 || x < 0 || h < 1 || w < 1 || h > shape_.h || w > shape_.w || y > shape_.h - h ||
+      x > shape_.w - w) {
     throw ShapeError(fmt::format("the {}x{} window at row {}, column {} does not lie in {}", w, h,
                                  y, x, to_string(shape_)));
   }
