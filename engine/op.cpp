@@ -11,10 +11,10 @@ Shapes shapes_of(Inputs inputs) {
   return shapes;
 }
 
-Tensor apply(const AnyOp& op, Inputs inputs) {
-  for (const Tensor& input : inputs) {
-    if (input.is_placeholder()) return input.trace()->record(op, inputs);
-  }
+namespace {
+
+/// Runs `op` on plain tensors, or takes the view of them that it is.
+Tensor run(const AnyOp& op, Inputs inputs) {
   if (op.is_view()) {
     if (std::optional<Tensor> y = op.view(inputs[0])) return *y;
   }
@@ -26,6 +26,16 @@ Tensor apply(const AnyOp& op, Inputs inputs) {
   } else {
     op.forward(inputs, y, {});
   }
+  return y;
+}
+
+}  // namespace
+
+Tensor apply(const AnyOp& op, Inputs inputs) {
+  for (const Tensor& input : inputs) {
+    if (input.is_placeholder()) return input.trace()->record(op, inputs);
+  }
+  const Tensor y = run(op, inputs);
   for (const Tensor& input : inputs) {
     if (input.tape()) return input.tape()->record(op, inputs, y);
   }

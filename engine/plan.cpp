@@ -115,7 +115,14 @@ Tensor Plan::output(int i) {
   return tensors_[graph_.outputs[i]];
 }
 
-void Plan::set_input(int i, const Tensor& x) { copy_pixels(x, input(i)); }
+void Plan::set_input(int i, const Tensor& x) {
+  const Tensor place = input(i);
+  if (x.shape() != place.shape()) {
+    throw ShapeError(fmt::format("the plan was made for input {} of shape {} and cannot run on {}",
+                                 i, to_string(place.shape()), to_string(x.shape())));
+  }
+  copy_pixels(x, place);
+}
 
 void Plan::check_threads() const {
   if (threads() > threads_) {
@@ -157,6 +164,10 @@ std::vector<StepTime> Plan::run_timed() {
 }
 
 std::vector<Tensor> Plan::operator()(const std::vector<Tensor>& inputs) {
+  if (inputs.size() != graph_.inputs.size()) {
+    throw UsageError(fmt::format("the plan was made for {} inputs and cannot run on {}",
+                                 graph_.inputs.size(), inputs.size()));
+  }
   for (std::size_t i = 0; i < inputs.size(); ++i) set_input(static_cast<int>(i), inputs[i]);
   run();
   std::vector<Tensor> outputs;
