@@ -79,7 +79,7 @@ Cost SliceChannels::cost(const Shapes&) const { return {}; }
 Footprint SliceChannels::footprint(const Shapes&) const { return {}; }
 
 std::string SliceChannels::describe() const {
-  return fmt::format("{}..{}", first, first + count - 1);
+  return fmt::format("{}..{}", first, std::int64_t{first} + count - 1);
 }
 
 void SliceChannels::forward(Inputs inputs, const Tensor& y, Scratch) const {
