@@ -58,7 +58,7 @@ struct Traits {
 struct Conditions {
   float sigma = 0;  ///< standard deviation of the noise, in units of full brightness (25/255)
   /// The 15 coefficients of the blur kernel in SRMD's basis; empty: no blur (a delta kernel).
-  std::vector<float> blur;
+  std::vector<float> blur = {};
 };
 
 /// A network with its parameters, ready to run.

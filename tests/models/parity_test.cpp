@@ -1,0 +1,187 @@
+// Networks against the outputs of their official implementations, eager and planned.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/plan.h"
+#include "models/registry.h"
+#include "tests/support/compare.h"
+#include "tests/support/golden.h"
+#include "tests/support/paths.h"
+
+namespace mend::test {
+namespace {
+
+/// A fixture inside the repository if it is there, else the one outside.
+std::string golden_path(const std::string& name) {
+  const std::string inside = data_path("goldens/" + name + ".safetensors");
+  return std::filesystem::exists(inside) ? inside : shared_path("goldens/" + name + ".safetensors");
+}
+
+/// Eager and plan against `expected`, output by output (an undefined tensor is not compared), and
+/// against each other. The plan's arena starts full of NaN.
+void check_outputs(const Model& model, const std::vector<Tensor>& inputs,
+                   const std::vector<Tensor>& expected, double bound) {
+  const std::vector<Tensor> eager = model.forward(inputs);
+  Shapes shapes;
+  for (const Tensor& input : inputs) shapes.push_back(input.shape());
+  Plan plan(model.forward, shapes);
+  plan.poison();
+  const std::vector<Tensor> planned = plan(inputs);
+  REQUIRE(eager.size() == model.traits.outputs.size());
+  REQUIRE(planned.size() == eager.size());
+  for (std::size_t i = 0; i < eager.size(); ++i) {
+    CAPTURE(model.traits.outputs[i]);
+    CHECK(relative_error(planned[i], eager[i]) <= 1e-5);
+    if (i >= expected.size() || !expected[i].defined()) continue;
+    CHECK(max_error(eager[i], expected[i]) <= bound);
+    CHECK(max_error(planned[i], expected[i]) <= bound);
+  }
+}
+
+/// Runs `model` on the inputs of `golden` and checks every output that the fixture lists.
+void check_golden(const Model& model, const Golden& golden) {
+  CHECK(model.traits.inputs == golden.inputs());
+  std::vector<Tensor> inputs, expected;
+  for (const std::string& name : golden.inputs()) inputs.push_back(golden.at(name));
+  for (const std::string& name : model.traits.outputs) {
+    expected.push_back(golden.has(name) ? golden.at(name) : Tensor());
+  }
+  for (const std::string& name : golden.outputs()) CHECK(golden.has(name));
+  check_outputs(model, inputs, expected, golden.tolerance.at("float32_max_abs").get<double>());
+}
+
+}  // namespace
+
+TEST_CASE("networks: outputs of small fixtures equal the official implementations") {
+  const char* const kFixtures[] = {
+      "dncnn/color_R",
+      "dncnn/fdncnn_gray",
+      "dncnn/gray_BR",
+      "dncnn/gray_R",
+      "dncnn/ircnn_gray",
+      "edsr/x2",
+      "edsr/x3",
+      "edsr/x4_res01",
+      "espcn/x3",
+      "ffdnet/color",
+      "ffdnet/gray",
+      "fsrcnn/x2",
+      "fsrcnn/x3",
+      "realcugan/up2x",
+      "rrdbnet/x1_unshuffle4",
+      "rrdbnet/x2_bsrgan_keys",
+      "rrdbnet/x2_unshuffle",
+      "rrdbnet/x2_unshuffle_odd_reflect",
+      "rrdbnet/x4_bsrgan_keys",
+      "rrdbnet/x4_new_keys",
+      "rrdbnet/x4_old_keys",
+      "srcnn/y_9_5_5",
+      "srvgg/x1_prelu",
+      "srvgg/x2_prelu",
+      "srvgg/x4_leakyrelu",
+      "srvgg/x4_prelu",
+      "zero_dce/nf8",
+  };
+  for (const char* name : kFixtures) {
+    CAPTURE(name);
+    const std::string path = golden_path(name);
+    if (!require_data(path)) continue;
+    const Golden golden = load_golden(path);
+    check_golden(load_model(golden.weights), golden);
+  }
+}
+
+TEST_CASE("networks: outputs of full-size fixtures equal the official implementations") {
+  const char* const kFixtures[] = {
+      "dncnn/dncnn_25",
+      "dncnn/dncnn_color_blind",
+      "edsr/EDSR_Lx4_f256b32_DIV2K_official",
+      "edsr/EDSR_Mx2_f64b16_DIV2K_official",
+      "edsr/EDSR_Mx3_f64b16_DIV2K_official",
+      "edsr/EDSR_Mx4_f64b16_DIV2K_official",
+      "espcn/espcn_x3",
+      "ffdnet/ffdnet_color",
+      "fsrcnn/fsrcnn_x3",
+      "realcugan/up2x-latest-no-denoise",
+      "rrdbnet/BSRGAN",
+      "rrdbnet/BSRGANx2",
+      "rrdbnet/ESRGAN_x4_old_arch",
+      "rrdbnet/RealESRGAN_x2plus",
+      "rrdbnet/RealESRGAN_x4plus",
+      "rrdbnet/RealESRGAN_x4plus_anime_6B",
+      "srcnn/srcnn_x3",
+      "srvgg/realesr-animevideov3",
+      "srvgg/realesr-general-x4v3",
+      "zero_dce/Epoch99",
+  };
+  for (const std::string name : kFixtures) {
+    CAPTURE(name);
+    const std::string golden = shared_path("goldens/" + name + ".full.safetensors");
+    if (!require_data(golden)) continue;
+    const Checkpoint weights = fill_checkpoint(shared_path("goldens/" + name + ".keys.json"));
+    check_golden(load_model(weights), load_golden(golden));
+  }
+}
+
+TEST_CASE("networks: released checkpoints give the outputs of their authors' code") {
+  struct Released {
+    const char *weights, *golden, *input;
+    /// The names of the outputs in the golden, in the model's order; "" is not there.
+    std::vector<const char*> outputs;
+    float sigma = 0;  // a second input, if not 0
+  };
+  const Released kReleased[] = {
+      {"aod_net/aod_dehazer.pth", "aod_net", "input", {"output"}},
+      {"aod_net/aod_net.safetensors", "aod_net", "input", {"output"}},
+      {"dncnn3_jpeg/dncnn3_jpeg.safetensors", "dncnn3_jpeg", "input", {"output"}},
+      {"dncnn_gray_s25/dncnn_25.pth", "dncnn_gray_s25", "input", {"output"}},
+      {"ffdnet_color/ffdnet_color.pth", "ffdnet_color", "input", {"output_sigma25"}, 25.0f / 255},
+      {"ffdnet_color/ffdnet_color.pth", "ffdnet_color", "input", {"output_sigma50"}, 50.0f / 255},
+      {"realesr_general_x4v3/RealESRGAN_General_x4_v3.bin",
+       "realesr_general_x4v3",
+       "input",
+       {"output"}},
+      {"rlfn_x4/rlfn_x4.pth", "rlfn_x4", "input", {"output"}},
+      {"sci_medium/sci_medium.pt", "sci_medium", "input", {"output", "illumination"}},
+      {"srmd_x2/srmd_x2.bin", "srmd_x2", "input", {"output"}},
+      {"vdsr/vdsr_model_epoch_50.pth", "vdsr", "input", {"output"}},
+      {"vdsr/vdsr.safetensors", "vdsr", "input", {"output"}},
+      {"waifu2x_cunet_x2/scale2.0x_model.bin", "waifu2x_cunet_x2", "input", {"output"}},
+      {"zero_dce/zero_dce.pth", "zero_dce", "input", {"output"}},
+      {"zero_dce/zero_dce_pp.pth", "zero_dce", "input", {"output_pp"}},
+  };
+  for (const Released& released : kReleased) {
+    const std::string weights = released.weights;
+    CAPTURE(weights);
+    CAPTURE(released.sigma);
+    const std::string golden_file =
+        shared_path("goldens_real/" + std::string(released.golden) + ".safetensors");
+    if (!require_data(shared_path("weights/" + weights)) || !require_data(golden_file)) continue;
+    const Model model = load_model(read_checkpoint(shared_path("weights/" + weights)));
+    const Golden golden = load_golden(golden_file);
+    std::vector<Tensor> inputs = {golden.at(released.input)};
+    if (released.sigma > 0) inputs.push_back(Tensor::full({1, 1, 1, 1}, released.sigma));
+    std::vector<Tensor> expected;
+    for (const std::string name : released.outputs) expected.push_back(golden.at(name));
+    check_outputs(model, inputs, expected, 1e-4 * model.traits.white);
+  }
+}
+
+TEST_CASE("networks: released checkpoints reproduce the fixtures made with them") {
+  const std::pair<const char*, const char*> kPairs[] = {
+      {"dncnn_gray_s25/dncnn_25.pth", "dncnn/dncnn_25"},
+      {"zero_dce/zero_dce.pth", "zero_dce/Epoch99"},
+  };
+  for (const auto& [weights, name] : kPairs) {
+    CAPTURE(name);
+    const std::string golden = shared_path("goldens/" + std::string(name) + ".real.safetensors");
+    const std::string file = shared_path("weights/" + std::string(weights));
+    if (!require_data(golden) || !require_data(file)) continue;
+    check_golden(load_model(read_checkpoint(file)), load_golden(golden));
+  }
+}
+
+}  // namespace mend::test

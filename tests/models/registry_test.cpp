@@ -1,0 +1,232 @@
+// How a checkpoint finds its network, and what happens if it does not.
+#include "models/registry.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "engine/error.h"
+#include "tests/support/golden.h"
+#include "tests/support/paths.h"
+
+namespace mend::test {
+namespace {
+
+/// A checkpoint of small random tensors.
+Checkpoint checkpoint_of(
+    const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& keys) {
+  Checkpoint checkpoint;
+  checkpoint.path = "net.safetensors";
+  checkpoint.format = "safetensors";
+  for (const auto& [key, shape] : keys) {
+    std::int64_t count = 1;
+    for (const std::int64_t extent : shape) count *= extent;
+    checkpoint.tensors[key] = make_stored_tensor(shape, procedural_fill(key, 1, 0.0, 0.1, count));
+  }
+  return checkpoint;
+}
+
+/// EDSR x2 with one block of two features.
+Checkpoint tiny_edsr() {
+  return checkpoint_of({{"conv_first.weight", {2, 3, 3, 3}},
+                        {"conv_first.bias", {2}},
+                        {"body.0.conv1.weight", {2, 2, 3, 3}},
+                        {"body.0.conv1.bias", {2}},
+                        {"body.0.conv2.weight", {2, 2, 3, 3}},
+                        {"body.0.conv2.bias", {2}},
+                        {"conv_after_body.weight", {2, 2, 3, 3}},
+                        {"conv_after_body.bias", {2}},
+                        {"upsample.0.weight", {8, 2, 3, 3}},
+                        {"upsample.0.bias", {8}},
+                        {"conv_last.weight", {3, 2, 3, 3}},
+                        {"conv_last.bias", {3}}});
+}
+
+Checkpoint tiny_fsrcnn() {
+  return checkpoint_of({{"first_part.0.weight", {4, 1, 5, 5}},
+                        {"first_part.0.bias", {4}},
+                        {"first_part.1.weight", {4}},
+                        {"mid_part.0.weight", {2, 4, 1, 1}},
+                        {"mid_part.0.bias", {2}},
+                        {"mid_part.1.weight", {2}},
+                        {"mid_part.2.weight", {4, 2, 1, 1}},
+                        {"mid_part.2.bias", {4}},
+                        {"mid_part.3.weight", {4}},
+                        {"last_part.weight", {4, 1, 9, 9}},
+                        {"last_part.bias", {1}}});
+}
+
+/// What load_model says when it refuses.
+template <class Refusal = CheckpointError>
+std::string refusal(Checkpoint checkpoint, const Json& config = Json::object()) {
+  try {
+    load_model(std::move(checkpoint), config);
+  } catch (const Refusal& error) {
+    return error.what();
+  }
+  return "(loaded)";
+}
+
+bool mentions(const std::string& text, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    if (text.find(part) == std::string::npos) {
+      MESSAGE("\"" << text << "\" does not mention \"" << part << "\"");
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("registry: keys and shapes alone tell every official configuration") {
+  struct Manifest {
+    const char *network, *name;
+  };
+  const Manifest kManifests[] = {
+      {"dncnn", "dncnn/dncnn_25"},
+      {"dncnn", "dncnn/dncnn_color_blind"},
+      {"dncnn", "dncnn/dncnn_gray_blind"},
+      {"fdncnn", "dncnn/fdncnn_color"},
+      {"fdncnn", "dncnn/fdncnn_gray"},
+      {"edsr", "edsr/EDSR_Lx2_f256b32_DIV2K_official"},
+      {"edsr", "edsr/EDSR_Lx3_f256b32_DIV2K_official"},
+      {"edsr", "edsr/EDSR_Lx4_f256b32_DIV2K_official"},
+      {"edsr", "edsr/EDSR_Mx2_f64b16_DIV2K_official"},
+      {"edsr", "edsr/EDSR_Mx3_f64b16_DIV2K_official"},
+      {"edsr", "edsr/EDSR_Mx4_f64b16_DIV2K_official"},
+      {"espcn", "espcn/espcn_x2"},
+      {"espcn", "espcn/espcn_x3"},
+      {"espcn", "espcn/espcn_x4"},
+      {"ffdnet", "ffdnet/ffdnet_color"},
+      {"ffdnet", "ffdnet/ffdnet_gray"},
+      {"fsrcnn", "fsrcnn/fsrcnn_x2"},
+      {"fsrcnn", "fsrcnn/fsrcnn_x3"},
+      {"fsrcnn", "fsrcnn/fsrcnn_x4"},
+      {"rrdbnet", "rrdbnet/BSRGAN"},
+      {"rrdbnet", "rrdbnet/BSRGANx2"},
+      {"rrdbnet", "rrdbnet/ESRGAN_x4_old_arch"},
+      {"rrdbnet", "rrdbnet/RealESRGAN_x2plus"},
+      {"rrdbnet", "rrdbnet/RealESRGAN_x4plus"},
+      {"rrdbnet", "rrdbnet/RealESRGAN_x4plus_anime_6B"},
+      {"srcnn", "srcnn/srcnn_x3"},
+      {"srvgg", "srvgg/realesr-animevideov3"},
+      {"srvgg", "srvgg/realesr-general-x4v3"},
+      {"zero_dce", "zero_dce/Epoch99"},
+  };
+  for (const Manifest& manifest : kManifests) {
+    CAPTURE(manifest.name);
+    const std::string path = shared_path(std::string("goldens/") + manifest.name + ".keys.json");
+    if (!require_data(path)) continue;
+    const Json json = Json::parse(read_file(path));
+    const Checkpoint checkpoint = fill_checkpoint(path);
+    const Model model = load_model(checkpoint);  // which checks every key and shape
+    CHECK(model.name == manifest.network);
+    CHECK(model.parameters == json.at("total_parameters").get<std::int64_t>());
+    CHECK(model.keys.size() == json.at("n_keys").get<std::size_t>());
+
+    Checkpoint silent = checkpoint;
+    silent.metadata.clear();
+    const Identified identified = identify(silent);
+    for (const auto& [name, value] : json.at("hyperparameters").items()) {
+      CAPTURE(name);
+      std::string official = name;
+      for (const auto& [alias, meant] : identified.architecture->aliases) {
+        if (alias == name) official = meant;
+      }
+      const Recognised& told = identified.recognised;
+      if (told.fixed.contains(official)) {
+        CHECK(told.fixed.at(official) == value);
+      } else {
+        REQUIRE(told.defaults.contains(official));
+        const Json& otherwise = told.defaults.at(official);
+        CHECK((otherwise.is_null() || otherwise == value));
+      }
+    }
+  }
+}
+
+TEST_CASE("registry: an unknown checkpoint is refused with what was looked for") {
+  const std::string message = refusal(checkpoint_of({{"backbone.weight", {1}}}));
+  CHECK(mentions(message, {"net.safetensors", "backbone.weight", "RRDBNet", "conv_after_body"}));
+}
+
+TEST_CASE("registry: a hyper-parameter that contradicts the shapes is refused") {
+  CHECK(mentions(refusal(tiny_edsr(), {{"num_feat", 64}}),
+                 {"net.safetensors", "num_feat = 64", "the shapes say 2"}));
+  Checkpoint checkpoint = tiny_edsr();
+  checkpoint.metadata["hyperparameters"] = R"({"upscale": 4})";
+  CHECK(mentions(refusal(checkpoint), {"metadata says upscale = 4", "the shapes say 2"}));
+}
+
+TEST_CASE("registry: configuration is stronger than metadata, and metadata than the defaults") {
+  Checkpoint checkpoint = tiny_edsr();
+  CHECK(load_model(checkpoint).hyperparameters.at("res_scale") == 1.0);
+  checkpoint.metadata["hyperparameters"] = R"({"res_scale": 0.1, "from_elsewhere": 3})";
+  CHECK(load_model(checkpoint).hyperparameters.at("res_scale") == 0.1);
+  CHECK(load_model(checkpoint, {{"res_scale", 0.2}}).hyperparameters.at("res_scale") == 0.2);
+}
+
+TEST_CASE("registry: an entry of the configuration that no network knows is a usage error") {
+  CHECK(mentions(refusal<UsageError>(tiny_edsr(), {{"res_scal", 1}}),
+                 {"EDSR has no hyper-parameter res_scal", "res_scale"}));
+}
+
+TEST_CASE("registry: hyper-parameters of the wrong kind are refused by name") {
+  CHECK(mentions(refusal(tiny_edsr(), {{"res_scale", "big"}}), {"res_scale is \"big\"", "number"}));
+  CHECK(mentions(refusal(tiny_edsr(), {{"rgb_mean", {0.5}}}), {"rgb_mean", "3 numbers"}));
+  CHECK(
+      mentions(refusal(tiny_fsrcnn(), {{"scale_factor", 2.5}}), {"scale_factor", "whole number"}));
+  Checkpoint checkpoint = tiny_edsr();
+  checkpoint.metadata["hyperparameters"] = "[1, 2";
+  CHECK(mentions(refusal(checkpoint), {"hyperparameters", "no JSON object"}));
+}
+
+TEST_CASE("registry: what no file tells must be given") {
+  CHECK(mentions(refusal(tiny_fsrcnn()), {"FSRCNN", "scale_factor", "--config"}));
+  CHECK(load_model(tiny_fsrcnn(), {{"scale_factor", 3}}).traits.scale == 3);
+}
+
+TEST_CASE("registry: missing, surplus and misshaped keys are one error that names them") {
+  Checkpoint checkpoint = tiny_edsr();
+  checkpoint.tensors.erase("conv_last.bias");
+  checkpoint.tensors["ema.weight"] = make_stored_tensor({1}, {0.5f});
+  checkpoint.tensors["body.0.conv2.bias"] = make_stored_tensor({3}, {0, 0, 0});
+  CHECK(mentions(refusal(checkpoint),
+                 {"conv_last.bias", "ema.weight", "body.0.conv2.bias", "EDSR(", "num_feat 2"}));
+}
+
+TEST_CASE("registry: a network refuses inputs that it cannot take") {
+  const Model model = load_model(tiny_edsr());
+  const Tensor picture = Tensor::zeros({1, 4, 4, 3});
+  CHECK(model.forward({picture}).front().shape() == Shape{1, 8, 8, 3});
+  CHECK_THROWS_AS(model.forward({}), ShapeError);
+  CHECK_THROWS_AS(model.forward({picture, picture}), ShapeError);
+  CHECK_THROWS_AS(model.forward({Tensor::zeros({1, 4, 4, 1})}), ShapeError);
+}
+
+TEST_CASE("network_inputs: the conditions become inputs") {
+  Model model = load_model(tiny_edsr());
+  const Tensor picture = Tensor::full({1, 2, 3, 3}, 0.5f);
+  CHECK(network_inputs(model, picture, {}).size() == 1);
+
+  model.traits.condition = Condition::kSigma;
+  const std::vector<Tensor> pair = network_inputs(model, picture, {.sigma = 0.1f});
+  REQUIRE(pair.size() == 2);
+  CHECK(pair[1].shape() == Shape{1, 1, 1, 1});
+  CHECK(pair[1].view<const float>()(0, 0, 0, 0) == 0.1f);
+
+  model.traits.condition = Condition::kSigmaMap;
+  const Tensor with_map = network_inputs(model, picture, {.sigma = 0.1f}).front();
+  CHECK(with_map.shape() == Shape{1, 2, 3, 4});
+  CHECK(with_map.view<const float>()(0, 1, 2, 3) == 0.1f);
+
+  model.traits.condition = Condition::kBlurAndSigmaMap;
+  const Tensor with_blur = network_inputs(model, picture, {.sigma = 0.1f}).front();
+  CHECK(with_blur.shape() == Shape{1, 2, 3, 19});
+  CHECK(with_blur.view<const float>()(0, 1, 2, 16) == doctest::Approx(-0.80221349));
+  CHECK_THROWS_AS(network_inputs(model, picture, {.blur = {1.0f}}), UsageError);
+}
+
+}  // namespace mend::test
