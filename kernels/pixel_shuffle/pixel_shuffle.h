@@ -1,4 +1,7 @@
 // Depth to space and back (Shi et al. 2016, arXiv:1609.05158).
+//
+// Not built yet: a convolution before the shuffle could order its output channels i, j, c (its
+// weights repacked once); each large pixel would then be one copy of c numbers, or no copy at all.
 #pragma once
 
 #include <span>

@@ -1,4 +1,7 @@
 // Pooling: one number for each window of pixels.
+//
+// Not built yet: the global mean as an epilogue of the convolution before it (NAFNet's SCA), which
+// would save reading the features once more.
 #pragma once
 
 #include <span>
