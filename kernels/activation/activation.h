@@ -57,7 +57,7 @@ struct Activate {
   static constexpr std::string_view kName = "activation";
   enum Slot { kX, kSlope };
 
-  Activation activation;
+  Activation activation = {};
 
   Shape shape(const Shapes& in) const;
   Cost cost(const Shapes& in) const;

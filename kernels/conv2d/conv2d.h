@@ -48,7 +48,7 @@ struct Conv2d {
   int kernel_h = 1, kernel_w = 1;
   int stride = 1, padding_h = 0, padding_w = 0, dilation = 1, groups = 1;
   PaddingMode padding_mode = PaddingMode::kZeros;
-  Activation activation;
+  Activation activation = {};
   float scale = 1.0f;
   /// Whether the epilogue ends in a residual; nothing more can be absorbed behind one.
   bool adds_residual = false;

@@ -92,7 +92,7 @@ Footprint ConvTranspose2d::footprint(const Shapes& in) const {
   // Output p reads h = (p + padding − r) / stride for all r that leave no remainder. Input pixel h
   // stands for the outputs h·stride ... h·stride + stride − 1.
   const auto reach = [&](int kernel) {
-    const int before = (kernel - 1 - padding + stride - 1) / stride;
+    const int before = (kernel - 1 - padding) / stride;
     const int after = (stride - 1 + padding) / stride;
     return std::max({0, before, after});
   };
@@ -118,8 +118,9 @@ std::int64_t ConvTranspose2d::scratch_bytes(const Shapes& in) const {
 void ConvTranspose2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   if (variant == nullptr) {
     // Eager: choose a rung, pack into a temporary, and run as the plan would.
-    ConvTranspose2d fixed = *this;
-    fixed.variant = &choose(conv_transpose2d_ladder(), *this, shapes_of(inputs), y.device().kind());
+    const Shapes in = shapes_of(inputs);
+    ConvTranspose2d fixed = with_extents(*this, in);
+    fixed.variant = &choose(conv_transpose2d_ladder(), *this, in, y.device().kind());
     std::vector<Tensor> operands(inputs.begin(), inputs.end());
     if (fixed.variant->kernel.pack != nullptr) {
       const PackConvTranspose2dWeight pack{fixed};

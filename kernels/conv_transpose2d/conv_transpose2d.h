@@ -37,7 +37,7 @@ struct ConvTranspose2d {
   enum Slot { kX, kWeight, kBias, kSlope, kSlots };
 
   int stride = 1, padding = 0, output_padding = 0, groups = 1;
-  Activation activation;
+  Activation activation = {};
   /// The rung to run and whose packing the weight has; null: choose one, the weight is [K,R,S,C].
   const ConvTranspose2dVariant* variant = nullptr;
   /// R, S and K, which a packed weight's shape does not tell. Set with `variant`; until then the

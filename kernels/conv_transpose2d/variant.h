@@ -26,6 +26,15 @@ struct ConvTranspose2dKernel {
   void (*run)(const ConvTranspose2dCall& call) = nullptr;
 };
 
+// The rungs; ladder.cpp lists them.
+
 void conv_transpose2d_reference(const ConvTranspose2dCall& call);
+
+double conv_transpose2d_direct_seconds(const op::ConvTranspose2d& op, const Shapes& in);
+Shape conv_transpose2d_direct_packed_shape(const op::ConvTranspose2d& op, const Shape& weight);
+void conv_transpose2d_direct_pack(const op::ConvTranspose2d& op, View<const float> weight,
+                                  View<float> packed);
+std::int64_t conv_transpose2d_direct_scratch_bytes(const op::ConvTranspose2d& op, const Shapes& in);
+void conv_transpose2d_direct(const ConvTranspose2dCall& call);
 
 }  // namespace mend
