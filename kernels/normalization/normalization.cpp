@@ -17,26 +17,32 @@ double memory_seconds(const Op& op, const Shapes& in) {
 template <class Op>
 constexpr Variant<Op, PixelNormKernel> pixel_rung(std::string_view name, bool fast) {
   return {name, DeviceKind::kCpu, never_refuses, fast ? memory_seconds<Op> : slowest<Op>,
-          fast ? 1e-6 : 0, pixel_norm_reference};
+          fast ? 1e-6 : 0, fast ? pixel_norm_simd : pixel_norm_reference};
 }
 constexpr Variant<op::LayerNorm, PixelNormKernel> kLayerNormLadder[] = {
     pixel_rung<op::LayerNorm>("layer_norm/reference", false),
+    pixel_rung<op::LayerNorm>("layer_norm/simd", true),
 };
 constexpr Variant<op::PixelNorm, PixelNormKernel> kPixelNormLadder[] = {
     pixel_rung<op::PixelNorm>("pixel_norm/reference", false),
+    pixel_rung<op::PixelNorm>("pixel_norm/simd", true),
 };
 constexpr Variant<op::L2Normalize, PixelNormKernel> kL2NormalizeLadder[] = {
     pixel_rung<op::L2Normalize>("l2_normalize/reference", false),
+    pixel_rung<op::L2Normalize>("l2_normalize/simd", true),
 };
 constexpr Variant<op::Softmax, SoftmaxKernel> kSoftmaxLadder[] = {
     // name                  device            can it?        time            error  entry
     {"softmax/reference",    DeviceKind::kCpu, never_refuses, slowest,        0,     softmax_reference},
+    {"softmax/simd",         DeviceKind::kCpu, never_refuses, memory_seconds, 1e-6,  softmax_simd},
 };
 constexpr Variant<op::GroupNorm, GroupNormKernel> kGroupNormLadder[] = {
     {"group_norm/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     group_norm_reference},
+    {"group_norm/simd",      DeviceKind::kCpu, never_refuses, memory_seconds, 1e-6,  group_norm_simd},
 };
 constexpr Variant<op::Demodulate, DemodulateKernel> kDemodulateLadder[] = {
     {"demodulate/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     demodulate_reference},
+    {"demodulate/simd",      DeviceKind::kCpu, never_refuses, memory_seconds, 1e-6,  demodulate_simd},
 };
 // clang-format on
 
@@ -152,8 +158,8 @@ Footprint GroupNorm::footprint(const Shapes&) const { return {.global = true}; }
 
 std::string GroupNorm::describe() const { return fmt::format("groups {} eps {}", groups, eps); }
 
-std::int64_t GroupNorm::scratch_bytes(const Shapes&) const {
-  return 0;
+std::int64_t GroupNorm::scratch_bytes(const Shapes& in) const {
+  return group_norm_simd_scratch(*this, in[kX]);
 }
 
 void GroupNorm::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
