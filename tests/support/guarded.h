@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <vector>
@@ -59,14 +60,18 @@ void check_rungs(std::span<const Variant<Op, Kernel>> ladder, const Op& operatio
   const AnyOp op = operation;
   const Shapes in = shapes_of(inputs);
   const Tensor expected = Tensor::empty(op.shape(in));
-  const Tensor scratch = Tensor::empty(
-      {1, 1, 1, static_cast<int>(op.scratch_bytes(in) / 4) + 1 + threads()}, DType::kF32);
+  std::int64_t scratch_bytes = 1;
+  on_one_and_two_threads(
+      [&](int) { scratch_bytes = std::max(scratch_bytes, op.scratch_bytes(in)); });
+  const Tensor scratch = Tensor::empty(vector_shape(static_cast<int>(scratch_bytes)), DType::kU8);
   const Scratch memory{scratch.storage()->data(), scratch.storage()->bytes()};
   call(ladder[0].kernel, inputs, expected, memory);
 
   std::vector<Tensor> slices;
   std::vector<Guarded> guards;
-  for (const Tensor& input : inputs) slices.push_back(guards.emplace_back(input).tensor());
+  for (const Tensor& input : inputs) {
+    slices.push_back(input.defined() ? guards.emplace_back(input).tensor() : Tensor());
+  }
   std::string input_shapes;
   for (const Shape& shape : in) input_shapes += to_string(shape);
   CAPTURE(op.describe());
