@@ -203,6 +203,26 @@ StorageValue TorchHost::parse_storage(const Items& id) const {
   return storage;
 }
 
+namespace {
+
+/// Tensors that share storages cost a file nothing, but a reader much: a file of 1 MB could name 10^12
+/// elements. Real checkpoints share a storage between two or three tensors (tied weights).
+void check_sharing(const std::string& path, const Checkpoint& checkpoint,
+                   const std::map<std::string, std::shared_ptr<const Bytes>>& storages) {
+  constexpr std::int64_t kMostTimes = 16;
+  constexpr std::int64_t kAlwaysAllowed = std::int64_t{1} << 26;
+  std::int64_t stored_bytes = 0;
+  for (const auto& [key, bytes] : storages)
+    stored_bytes += static_cast<std::int64_t>(bytes->size());
+  std::int64_t allowed = kAlwaysAllowed + kMostTimes * stored_bytes;
+  for (const auto& [key, tensor] : checkpoint.tensors) {
+    allowed -= tensor.elements() * size_of(tensor.type);
+    if (allowed < 0) throw CheckpointError(path + ": its tensors share storages too often");
+  }
+}
+
+}  // namespace
+
 Checkpoint bind_storages(const std::string& path, const TorchState& state,
                          const std::map<std::string, std::shared_ptr<const Bytes>>& storages) {
   Checkpoint checkpoint;
@@ -223,6 +243,7 @@ Checkpoint bind_storages(const std::string& path, const TorchState& state,
               : Bytes::slice(bytes->second, static_cast<std::size_t>(storage.view_offset) * element,
                              static_cast<std::size_t>(storage.view_elements) * element));
   }
+  check_sharing(path, checkpoint, storages);
   return checkpoint;
 }
 

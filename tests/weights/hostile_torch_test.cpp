@@ -145,6 +145,22 @@ TEST_CASE("torch: a tensor must lie inside its storage") {
   CHECK(contains(refusal(zip_tensor("0", "I4294967296\nI4294967296\n", "K\0K\0"s)), "impossible"));
 }
 
+TEST_CASE("torch: storages shared beyond reason are refused") {
+  // Two tensors that repeat one element 16 million times: 128 MB of numbers from 16 bytes.
+  const std::string tensor = tensor_pickle("0", "I16777216\n", "K\0"s);
+  const std::string value = tensor.substr(6, tensor.size() - 8);  // between `}U\x01w` and `s.`
+  const std::string pickle =
+      "\x80\x02}U\x01"
+      "a"s +
+      value +
+      "sU\x01"
+      "b"s +
+      value + "s."s;
+  const std::string data = bytes_of(std::vector<float>{0, 1, 2, 3});
+  CHECK(contains(refusal(zip_of({{"a/data.pkl", pickle}, {"a/data/0", data}})),
+                 "share storages too often"));
+}
+
 TEST_CASE("torch zip: damaged and dishonest archives are refused") {
   const std::string pickle = tensor_pickle("0", "K\x04", "K\x01");
   const std::string data = bytes_of(std::vector<float>{0, 1, 2, 3});
