@@ -8,10 +8,17 @@
 namespace mend {
 namespace {
 
+double panels_seconds(const op::Matmul& op, const Shapes& in) {
+  const Cost cost = op.cost(in);
+  return std::max(cost.flops / NominalMachine::kFlopsPerSecond,
+                  cost.bytes / NominalMachine::kBytesPerSecond);
+}
+
 // clang-format off
 constexpr Variant<op::Matmul, MatmulKernel> kLadder[] = {
     // name              device            can it?        time            error  entry
     {"matmul/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     matmul_reference},
+    {"matmul/panels",    DeviceKind::kCpu, never_refuses, panels_seconds, 1e-5,  matmul_panels},
 };
 // clang-format on
 
@@ -52,8 +59,8 @@ std::string Matmul::describe() const {
   return fmt::format("{}{}", transpose_a ? "t" : "n", transpose_b ? "t" : "n");
 }
 
-std::int64_t Matmul::scratch_bytes(const Shapes&) const {
-  return 0;
+std::int64_t Matmul::scratch_bytes(const Shapes& in) const {
+  return matmul_panels_scratch(*this, in);
 }
 
 void Matmul::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
