@@ -9,7 +9,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
       extent(checkpoint, "e_conv4.weight", 2) != 7) {
     return std::nullopt;
   }
-  return Recognised{.fixed = {{"channels", channels}}, .defaults = Json::object()};
+  return Recognised{.fixed = {{"channels", channels}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {

@@ -17,8 +17,9 @@ namespace mend {
 
 /// Hyper-parameters of a checkpoint that a network recognised as its own.
 struct Recognised {
-  Json fixed;     ///< read off keys and shapes; whoever says otherwise is wrong
-  Json defaults;  ///< not in keys and shapes: the official values; null: must be given
+  Json fixed = Json::object();  ///< read off keys and shapes; whoever says otherwise is wrong
+  Json defaults =
+      Json::object();  ///< not in keys and shapes: the official values; null: must be given
 };
 
 /// A network with its parameters bound, and how to feed it.

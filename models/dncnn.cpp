@@ -11,8 +11,7 @@ Recognised from_chain(const ConvChain::Hyper& chain, const char* cls) {
                     {"out_nc", chain.out_nc},
                     {"nc", chain.nc},
                     {"nb", chain.nb},
-                    {"act_mode", chain.act_mode}},
-          .defaults = Json::object()};
+                    {"act_mode", chain.act_mode}}};
 }
 
 bool is_picture(int channels) { return channels == 1 || channels == 3; }

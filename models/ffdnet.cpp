@@ -11,8 +11,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
                               {"out_nc", chain->out_nc / 4},
                               {"nc", chain->nc},
                               {"nb", chain->nb},
-                              {"act_mode", chain->act_mode}},
-                    .defaults = Json::object()};
+                              {"act_mode", chain->act_mode}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {

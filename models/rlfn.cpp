@@ -22,8 +22,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
                               {"feature_channels", features},
                               {"upscale", upscale},
                               {"blocks", blocks.empty() ? 0 : blocks.back()},
-                              {"esa_channels", attention}},
-                    .defaults = Json::object()};
+                              {"esa_channels", attention}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {

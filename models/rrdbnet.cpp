@@ -23,8 +23,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
                               {"num_feat", features},
                               {"num_block", blocks.back() + 1},
                               {"num_grow_ch", growth},
-                              {"unshuffle", unshuffle}},
-                    .defaults = Json::object()};
+                              {"unshuffle", unshuffle}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {

@@ -7,8 +7,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   const int channels = extent(checkpoint, "enhance.in_conv.0.weight", 0);
   const std::vector<int> blocks = indices(checkpoint, "enhance.blocks.", "0.weight");
   if (channels == 0 || blocks.empty()) return std::nullopt;
-  return Recognised{.fixed = {{"layers", blocks.back() + 1}, {"channels", channels}},
-                    .defaults = Json::object()};
+  return Recognised{.fixed = {{"layers", blocks.back() + 1}, {"channels", channels}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {

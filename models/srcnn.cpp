@@ -16,8 +16,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   if (channels == 0 || outputs[2] != channels) return std::nullopt;
   return Recognised{.fixed = {{"num_channels", channels},
                               {"widths", {outputs[0], outputs[1]}},
-                              {"kernels", {kernels[0], kernels[1], kernels[2]}}},
-                    .defaults = Json::object()};
+                              {"kernels", {kernels[0], kernels[1], kernels[2]}}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {

@@ -15,8 +15,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
                               {"nc", chain->nc},
                               {"nb", chain->nb},
                               {"upscale", upscale},
-                              {"act_mode", chain->act_mode}},
-                    .defaults = Json::object()};
+                              {"act_mode", chain->act_mode}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {

@@ -9,8 +9,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   const int features = extent(checkpoint, "input.weight", 0);
   if (layers.empty() || channels == 0 || features == 0) return std::nullopt;
   return Recognised{
-      .fixed = {{"num_channels", channels}, {"nc", features}, {"nb", layers.back() + 3}},
-      .defaults = Json::object()};
+      .fixed = {{"num_channels", channels}, {"nc", features}, {"nb", layers.back() + 3}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {

@@ -7,8 +7,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   const int features = extent(checkpoint, "e_conv1.weight", 0);
   const int curves = extent(checkpoint, "e_conv7.weight", 0);
   if (features == 0 || curves == 0 || curves % 3 != 0) return std::nullopt;
-  return Recognised{.fixed = {{"number_f", features}, {"iterations", curves / 3}},
-                    .defaults = Json::object()};
+  return Recognised{.fixed = {{"number_f", features}, {"iterations", curves / 3}}};
 }
 
 std::optional<Recognised> recognise_pp(const Checkpoint& checkpoint) {

@@ -85,7 +85,7 @@ TEST_CASE("networks: outputs of small fixtures equal the official implementation
       "srvgg/x4_prelu",
       "zero_dce/nf8",
   };
-  for (const char* name : kFixtures) {
+  for (const std::string name : kFixtures) {
     CAPTURE(name);
     const std::string path = golden_path(name);
     if (!require_data(path)) continue;

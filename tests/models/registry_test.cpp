@@ -82,7 +82,7 @@ bool mentions(const std::string& text, const std::vector<std::string>& parts) {
 
 TEST_CASE("registry: keys and shapes alone tell every official configuration") {
   struct Manifest {
-    const char *network, *name;
+    std::string network, name;
   };
   const Manifest kManifests[] = {
       {"dncnn", "dncnn/dncnn_25"},
@@ -117,7 +117,7 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
   };
   for (const Manifest& manifest : kManifests) {
     CAPTURE(manifest.name);
-    const std::string path = shared_path(std::string("goldens/") + manifest.name + ".keys.json");
+    const std::string path = shared_path("goldens/" + manifest.name + ".keys.json");
     if (!require_data(path)) continue;
     const Json json = Json::parse(read_file(path));
     const Checkpoint checkpoint = fill_checkpoint(path);
