@@ -56,8 +56,16 @@ HWY_INLINE void sum_taps(const DepthwiseInput& in, int R, int S, const float* we
   for (int p = 0; p < kWidth; ++p) hn::Store(sum[p], d, z + p * kLanes);
 }
 
-/// The columns that a tile sees, padded, with the input channel of each lane: input channel
-/// k / multiplier for output channel k, zeros from channel K on.
+/// Lanes [k, k + channels) of one input pixel; output channel k reads input channel k / multiplier.
+HWY_INLINE void copy_lanes(const float* pixel, int k, int channels, int multiplier, float* strip) {
+  if (multiplier == 1) {
+    std::memcpy(strip, pixel + k, static_cast<std::size_t>(channels) * sizeof(float));
+    return;
+  }
+  for (int lane = 0; lane < channels; ++lane) strip[lane] = pixel[(k + lane) / multiplier];
+}
+
+/// The columns that a tile sees, padded, lane by lane; zeros from channel K on.
 DepthwiseInput pad_into_strip(const ConvRow& row, int first, int columns, int k, int multiplier,
                               const float** strip_rows) {
   float* strip = row.strip;
@@ -68,55 +76,59 @@ DepthwiseInput pad_into_strip(const ConvRow& row, int first, int columns, int k,
     strip_rows[r] = strip;
     for (int column = 0; column < columns; ++column, strip += kLanes) {
       const int source = source_index(first + column, row.W, row.mode);
-      for (int lane = 0; lane < kLanes; ++lane) {
-        const bool is_zero = source < 0 || lane >= channels;
-        strip[lane] = is_zero ? 0.0f : row.x[r][source * row.x_stride + (k + lane) / multiplier];
+      if (source < 0 || channels < kLanes) std::memset(strip, 0, kLanes * sizeof(float));
+      if (source >= 0) {
+        copy_lanes(row.x[r] + source * row.x_stride, k, channels, multiplier, strip);
       }
     }
   }
   return {strip_rows, 0, std::int64_t{row.tap_step} * kLanes, std::int64_t{row.step} * kLanes};
 }
 
-/// Outputs [q, q + pixels), channels [k, k + kLanes) of the row.
-void depthwise_tile(const ConvRow& row, int q, int pixels, int k, int multiplier, std::int64_t taps,
-                    const float** strip_rows) {
+/// Outputs [begin, end) of the row, channels [k, k + kLanes).
+void depthwise_channels(const ConvRow& row, int begin, int end, int k, int multiplier,
+                        const float** strip_rows) {
+  HWY_ALIGN float z[kPixels * kLanes];
   const int channels = std::min(kLanes, row.K - k);
+  const std::int64_t taps = blocks_of(row.K) * kConvBlock;
   const ConvEpilogue epilogue = row.epilogue.from_channel(k);
   const TileConstants<kLanes> constants(epilogue, channels);
-  const int first = q * row.step + row.first;
+  const int pixels = std::min(kPixels, row.Q);
   const int columns = (pixels - 1) * row.step + (row.S - 1) * row.tap_step + 1;
-  const bool direct =
-      first >= 0 && first + columns <= row.W && multiplier == 1 && channels == kLanes;
-  const DepthwiseInput in =
-      direct ? DepthwiseInput{row.x, first * row.x_stride + k, row.tap_step * row.x_stride,
-                              row.step * row.x_stride}
-             : pad_into_strip(row, first, columns, k, multiplier, strip_rows);
-  HWY_ALIGN float z[kPixels * kLanes];
-  if (pixels == kPixels) {
-    sum_taps<kPixels>(in, row.R, row.S, row.weight + k, taps, constants.bias, z);
-  } else {
-    for (int p = 0; p < pixels; ++p) {
-      DepthwiseInput one = in;
-      one.offset += p * in.pixel_stride;
-      sum_taps<1>(one, row.R, row.S, row.weight + k, taps, constants.bias, z + p * kLanes);
+  for (int tile = begin; tile < end; tile += kPixels) {
+    const int q = std::min(tile, row.Q - pixels);  // the last tile overlaps the one before
+    const int first = q * row.step + row.first;
+    const bool inside = first >= 0 && first + columns <= row.W;
+    const DepthwiseInput in =
+        inside && multiplier == 1 && channels == kLanes
+            ? DepthwiseInput{row.x, first * row.x_stride + k, row.tap_step * row.x_stride,
+                             row.step * row.x_stride}
+            : pad_into_strip(row, first, columns, k, multiplier, strip_rows);
+    if (pixels == kPixels) {
+      sum_taps<kPixels>(in, row.R, row.S, row.weight + k, taps, constants.bias, z);
+    } else {
+      for (int p = 0; p < pixels; ++p) {
+        DepthwiseInput one = in;
+        one.offset += p * in.pixel_stride;
+        sum_taps<1>(one, row.R, row.S, row.weight + k, taps, constants.bias, z + p * kLanes);
+      }
     }
+    const float* residual =
+        epilogue.residual == nullptr ? nullptr : epilogue.residual + q * epilogue.residual_stride;
+    finish_tile(epilogue.activation.kind,
+                FinishTile{z, pixels, kLanes, channels, constants.slope, epilogue.scale, residual,
+                           epilogue.residual_stride, row.y + q * row.y_stride + k, row.y_stride});
   }
-  const float* residual =
-      epilogue.residual == nullptr ? nullptr : epilogue.residual + q * epilogue.residual_stride;
-  finish_tile(epilogue.activation.kind,
-              FinishTile{z, pixels, kLanes, channels, constants.slope, epilogue.scale, residual,
-                         epilogue.residual_stride, row.y + q * row.y_stride + k, row.y_stride});
 }
 
 void depthwise_row(const ConvRow& row, int multiplier, const float** strip_rows) {
-  const std::int64_t taps = blocks_of(row.K) * kConvBlock;
-  const int pixels = std::min(kPixels, row.Q);
-  for (int tile = 0; tile < row.Q; tile += kPixels) {
-    const int q = std::min(tile, row.Q - pixels);  // the last tile overlaps the one before
+  // Of 32 neighbouring outputs all channels, then the next 32: x comes from memory in order.
+  constexpr int kSpan = 4 * kPixels;
+  for (int begin = 0; begin < row.Q; begin += kSpan) {
     for (int chunk = 0; chunk < row.K; chunk += kLanes) {
-      // So do the last channels, so that no lane reads or writes beside the slice.
+      // The last channels overlap, too, so that no lane reads or writes beside the slice.
       const int k = std::max(0, std::min(chunk, row.K - kLanes));
-      depthwise_tile(row, q, pixels, k, multiplier, taps, strip_rows);
+      depthwise_channels(row, begin, std::min(begin + kSpan, row.Q), k, multiplier, strip_rows);
     }
   }
 }
