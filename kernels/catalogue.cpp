@@ -6,7 +6,11 @@
 #include "kernels/conv2d/variant.h"
 #include "kernels/conv_transpose2d/conv_transpose2d.h"
 #include "kernels/conv_transpose2d/variant.h"
+#include "kernels/deform_conv2d/deform_conv2d.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/fft/fft.h"
+#include "kernels/fft/spectrum.h"
+#include "kernels/grid_sample/grid_sample.h"
 #include "kernels/pad/pad.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
 #include "kernels/pool/pool.h"
@@ -30,14 +34,20 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(adaptive_pool_ladder()),
       summary(affine_ladder()),
       summary(binary_ladder()),
+      summary(complex_multiply_ladder()),
       summary(concat_ladder()),
       summary(conv2d_ladder()),
       summary(conv_transpose2d_ladder()),
+      summary(deform_conv2d_ladder()),
+      summary(grid_sample_ladder()),
+      summary(inverse_real_fft2_ladder()),
       summary(pad_ladder()),
       summary(pixel_shuffle_ladder()),
       summary(pixel_unshuffle_ladder()),
       summary(pool_ladder()),
+      summary(real_fft2_ladder()),
       summary(resample_ladder()),
+      summary(spectral_gain_ladder()),
   };
   return kLadders;
 }
