@@ -10,16 +10,26 @@
 namespace mend {
 namespace {
 
+template <class Op>
+double arithmetic_seconds(const Op& op, const Shapes& in) {
+  const Cost cost = op.cost(in);
+  return std::max(cost.flops / NominalMachine::kFlopsPerSecond,
+                  cost.bytes / NominalMachine::kBytesPerSecond);
+}
+
 // clang-format off
 constexpr Variant<op::WindowAttention, WindowAttentionKernel> kWindowAttentionLadder[] = {
     // name                         device            can it?        time                error  entry
     {"window_attention/reference",  DeviceKind::kCpu, never_refuses, slowest,            0,     window_attention_reference},
+    {"window_attention/fused",      DeviceKind::kCpu, never_refuses, arithmetic_seconds, 1e-5,  window_attention_fused},
 };
 constexpr Variant<op::Attention, AttentionKernel> kAttentionLadder[] = {
     {"attention/reference",         DeviceKind::kCpu, never_refuses, slowest,            0,     attention_reference},
+    {"attention/fused",             DeviceKind::kCpu, never_refuses, arithmetic_seconds, 1e-5,  attention_fused},
 };
 constexpr Variant<op::ChannelAttention, ChannelAttentionKernel> kChannelAttentionLadder[] = {
     {"channel_attention/reference", DeviceKind::kCpu, never_refuses, slowest,            0,     channel_attention_reference},
+    {"channel_attention/blocks",    DeviceKind::kCpu, never_refuses, arithmetic_seconds, 1e-5,  channel_attention_blocks},
 };
 // clang-format on
 
@@ -132,8 +142,8 @@ std::string WindowAttention::describe() const {
   return text;
 }
 
-std::int64_t WindowAttention::scratch_bytes(const Shapes&) const {
-  return 0;
+std::int64_t WindowAttention::scratch_bytes(const Shapes& in) const {
+  return window_attention_fused_scratch(*this, in);
 }
 
 void WindowAttention::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
@@ -163,8 +173,8 @@ Footprint Attention::footprint(const Shapes&) const { return {.global = true}; }
 
 std::string Attention::describe() const { return fmt::format("heads {}", heads); }
 
-std::int64_t Attention::scratch_bytes(const Shapes&) const {
-  return 0;
+std::int64_t Attention::scratch_bytes(const Shapes& in) const {
+  return attention_fused_scratch(*this, in);
 }
 
 void Attention::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
@@ -193,8 +203,8 @@ Footprint ChannelAttention::footprint(const Shapes&) const { return {.global = t
 
 std::string ChannelAttention::describe() const { return fmt::format("heads {}", heads); }
 
-std::int64_t ChannelAttention::scratch_bytes(const Shapes&) const {
-  return 0;
+std::int64_t ChannelAttention::scratch_bytes(const Shapes& in) const {
+  return channel_attention_blocks_scratch(*this, in);
 }
 
 void ChannelAttention::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {

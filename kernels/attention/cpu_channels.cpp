@@ -1,0 +1,270 @@
+// Channel attention in three steps: products of all channels of a head over all pixels, their
+// softmax, and each pixel's values times the weights.
+//
+// The first and last are matrix products with one long side, the pixels: register tiles (see
+// matmul/tile-inl.h) over kBlockPixels pixels at a time, whose q and k (2 x 12 kB at 48 channels)
+// stay in L1 while all tiles of the c x c products pass. A block's products are summed in f32, blocks
+// and stripes in double, in an order that only the shape decides.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/parallel.h"
+#include "kernels/attention/variants.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/attention/cpu_channels.cpp"
+#include "kernels/matmul/tile-inl.h"
+#include "kernels/partial-inl.h"
+
+#ifndef MEND_ATTENTION_CPU_CHANNELS_ONCE
+#define MEND_ATTENTION_CPU_CHANNELS_ONCE
+namespace mend {
+
+constexpr int kBlockPixels = 64;
+
+/// c channels as whole vectors of any instruction set.
+constexpr int padded_channels(int c) { return (c + 15) / 16 * 16; }
+
+/// Up to kBlockPixels pixels of one head: its first channel, its number of channels.
+struct ChannelBlock {
+  const float* const* x;  // q, or v
+  const float* const* z;  // k
+  int pixels, first, depth;
+};
+
+}  // namespace mend
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace mend::HWY_NAMESPACE {
+namespace {
+
+/// Σ_p x[p][first + i]² for each channel.
+HWY_INLINE void add_squares(const float* const* x, const ChannelBlock& b, float* squares) {
+  const hn::ScalableTag<float> d;
+  for (int c = 0; c < b.depth; c += kTileLanes) {
+    const int count = std::min(kTileLanes, b.depth - c);
+    auto sum = hn::Zero(d);
+    for (int p = 0; p < b.pixels; ++p) {
+      const auto value = load_partial(d, x[p] + b.first + c, count);
+      sum = hn::MulAdd(value, value, sum);
+    }
+    hn::StoreU(sum, d, squares + c);
+  }
+}
+
+/// products [depth][padded] = Σ_p x[p][first + i] · z[p][first + j]; squares [2][padded] of x and z.
+/// panel: kBlockPixels x padded numbers of working memory.
+void multiply_channels(const ChannelBlock& b, float* panel, float* products, float* squares) {
+  const int padded = padded_channels(b.depth);
+  for (int p = 0; p < b.pixels; ++p) {
+    std::copy_n(b.z[p] + b.first, b.depth, panel + p * padded);
+    std::fill(panel + p * padded + b.depth, panel + (p + 1) * padded, 0.0f);
+  }
+  multiply<Walk::kSteps>(b.depth, (b.depth + kTileLanes - 1) / kTileLanes,
+                         {b.x, b.first, b.pixels, panel, padded, nullptr, 0, products, padded});
+  add_squares(b.x, b, squares);
+  add_squares(b.z, b, squares + padded);
+}
+
+/// out [pixels][padded] = x times weights [depth][padded].
+void mix_channels(const ChannelBlock& b, const float* weights, float* out) {
+  const int padded = padded_channels(b.depth);
+  multiply<Walk::kRows>(b.pixels, (b.depth + kTileLanes - 1) / kTileLanes,
+                        {b.x, b.first, b.depth, weights, padded, nullptr, 0, out, padded});
+}
+
+}  // namespace
+}  // namespace mend::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mend {
+
+HWY_EXPORT(multiply_channels);
+HWY_EXPORT(mix_channels);
+
+namespace {
+
+/// Parts of an image that are summed by themselves, at most: enough for 16 threads and more heads.
+constexpr int kStripes = 16;
+
+/// How the work is cut, and where in the scratch its pieces lie.
+struct Workspace {
+  Workspace(const op::ChannelAttention& op, const Shape& q)
+      : heads(op.heads),
+        depth(q.c / op.heads),
+        padded(padded_channels(depth)),
+        pixels(std::int64_t{q.h} * q.w),
+        blocks((pixels + kBlockPixels - 1) / kBlockPixels),
+        stripes(static_cast<int>(std::min<std::int64_t>(kStripes, blocks))),
+        tasks(std::int64_t{q.n} * stripes * heads),
+        sum_doubles(std::int64_t{depth} * (depth + 2)),
+        weight_floats(std::int64_t{depth} * padded),
+        thread_floats((std::int64_t{kBlockPixels} + depth + 2) * padded) {}
+
+  std::int64_t bytes(int images) const {
+    return tasks * sum_doubles * static_cast<std::int64_t>(sizeof(double)) +
+           (images * heads * weight_floats + threads() * thread_floats) *
+               static_cast<std::int64_t>(sizeof(float));
+  }
+
+  // In the scratch: the threads' panels, the weights, the sums. All but the last come in sixteens of
+  // floats, so that all are aligned.
+  double* sums(const Scratch& scratch, std::int64_t task) const {
+    return reinterpret_cast<double*>(scratch.data() + weights_bytes()) + task * sum_doubles;
+  }
+  float* weights(const Scratch& scratch, int image, int head) const {
+    return reinterpret_cast<float*>(scratch.data()) + threads_floats() +
+           (std::int64_t{image} * heads + head) * weight_floats;
+  }
+  float* of_thread(const Scratch& scratch, int thread) const {
+    return reinterpret_cast<float*>(scratch.data()) + thread * thread_floats;
+  }
+
+  std::int64_t threads_floats() const { return threads() * thread_floats; }
+  std::int64_t weights_bytes() const {
+    return (threads_floats() + tasks / stripes * weight_floats) *
+           static_cast<std::int64_t>(sizeof(float));
+  }
+
+  int heads, depth, padded;
+  std::int64_t pixels, blocks;
+  int stripes;
+  std::int64_t tasks;
+  std::int64_t sum_doubles;    // of a stripe of a head: products [c][c], squares of q [c], of k [c]
+  std::int64_t weight_floats;  // of a head
+  std::int64_t thread_floats;
+};
+
+/// Pointers to the pixels of a block, counted through the rows of image n; returns how many.
+template <class T>
+int find_pixels(View<T> x, int n, std::int64_t block, T** pointers) {
+  const std::int64_t first = block * kBlockPixels, all = std::int64_t{x.shape.h} * x.shape.w;
+  const int count = static_cast<int>(std::min<std::int64_t>(kBlockPixels, all - first));
+  int h = static_cast<int>(first / x.shape.w), w = static_cast<int>(first % x.shape.w);
+  for (int p = 0; p < count; ++p) {
+    pointers[p] = x.pixel(n, h, w);
+    if (++w == x.shape.w) {
+      w = 0;
+      ++h;
+    }
+  }
+  return count;
+}
+
+/// The sums over one stripe of image n, one head.
+void sum_stripe(const AttentionCall& call, const Workspace& work, int n, int stripe, int head,
+                float* memory, double* sums) {
+  const int c = work.depth;
+  float* panel = memory;
+  float* products = panel + kBlockPixels * work.padded;
+  float* squares = products + c * work.padded;
+  std::fill_n(sums, work.sum_doubles, 0.0);
+  const std::int64_t end = work.blocks * (stripe + 1) / work.stripes;
+  for (std::int64_t block = work.blocks * stripe / work.stripes; block < end; ++block) {
+    const float *q[kBlockPixels], *k[kBlockPixels];
+    const int pixels = find_pixels(call.q, n, block, q);
+    find_pixels(call.k, n, block, k);
+    HWY_DYNAMIC_DISPATCH(multiply_channels)({q, k, pixels, head * c, c}, panel, products, squares);
+    for (int i = 0; i < c; ++i)
+      for (int j = 0; j < c; ++j) sums[i * c + j] += products[i * work.padded + j];
+    for (int i = 0; i < c; ++i) {
+      sums[c * c + i] += squares[i];
+      sums[c * c + c + i] += squares[work.padded + i];
+    }
+  }
+}
+
+/// Squared lengths become factors that bring a channel to length 1.
+void invert_lengths(double* squares, int count) {
+  for (int i = 0; i < count; ++i) {
+    const double length = std::sqrt(squares[i]);
+    squares[i] = 1 / (length < 1e-12 ? 1e-12 : length);  // a NaN stays
+  }
+}
+
+/// Row i of the softmax, as column i of the weights.
+void write_weights(const double* sums, int c, int i, double temperature, float* weights,
+                   int padded) {
+  const double *products = sums + i * c, *of_q = sums + c * c, *of_k = of_q + c;
+  const double scale = temperature * of_q[i];
+  double largest = scale * products[0] * of_k[0];
+  for (int j = 1; j < c; ++j) largest = std::max(largest, scale * products[j] * of_k[j]);
+  double sum = 0;
+  for (int j = 0; j < c; ++j) {
+    const double score = scale * products[j] * of_k[j];
+    const float power = std::exp(static_cast<float>(score - largest));
+    weights[j * padded + i] = power;
+    sum += power;
+  }
+  const float share = static_cast<float>(1 / sum);
+  for (int j = 0; j < c; ++j) weights[j * padded + i] *= share;
+}
+
+/// Step 1: the sums of all stripes.
+void sum_stripes(const AttentionCall& call, const Workspace& work) {
+  parallel_for(work.tasks, [&](std::int64_t task, int thread) {
+    const int head = static_cast<int>(task % work.heads);
+    const int stripe = static_cast<int>(task / work.heads % work.stripes);
+    const int n = static_cast<int>(task / work.heads / work.stripes);
+    sum_stripe(call, work, n, stripe, head, work.of_thread(call.scratch, thread),
+               work.sums(call.scratch, task));
+  });
+}
+
+/// Step 2: stripes into the first one, then into weights.
+void write_all_weights(const AttentionCall& call, const Workspace& work) {
+  parallel_for(work.tasks / work.stripes, [&](std::int64_t task, int) {
+    const int head = static_cast<int>(task % work.heads);
+    const int n = static_cast<int>(task / work.heads);
+    const std::int64_t first = std::int64_t{n} * work.stripes * work.heads + head;
+    double* sums = work.sums(call.scratch, first);
+    for (int stripe = 1; stripe < work.stripes; ++stripe) {
+      const double* more = work.sums(call.scratch, first + stripe * work.heads);
+      for (std::int64_t i = 0; i < work.sum_doubles; ++i) sums[i] += more[i];
+    }
+    invert_lengths(sums + work.depth * work.depth, 2 * work.depth);
+    float* weights = work.weights(call.scratch, n, head);
+    std::fill_n(weights, work.weight_floats, 0.0f);
+    for (int i = 0; i < work.depth; ++i) {
+      write_weights(sums, work.depth, i, call.bias.data[head], weights, work.padded);
+    }
+  });
+}
+
+/// Step 3: values times weights.
+void mix_values(const AttentionCall& call, const Workspace& work) {
+  parallel_for(call.q.shape.n * work.blocks, [&](std::int64_t task, int thread) {
+    const int n = static_cast<int>(task / work.blocks), c = work.depth;
+    const std::int64_t block = task % work.blocks;
+    const float* v[kBlockPixels];
+    float* y[kBlockPixels];
+    const int pixels = find_pixels(call.v, n, block, v);
+    find_pixels(call.y, n, block, y);
+    float* mixed = work.of_thread(call.scratch, thread);
+    for (int head = 0; head < work.heads; ++head) {
+      HWY_DYNAMIC_DISPATCH(mix_channels)
+      ({v, nullptr, pixels, head * c, c}, work.weights(call.scratch, n, head), mixed);
+      for (int p = 0; p < pixels; ++p) {
+        std::copy_n(mixed + p * work.padded, c, y[p] + head * c);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+std::int64_t channel_attention_blocks_scratch(const op::ChannelAttention& op, const Shapes& in) {
+  return Workspace(op, in[op.kQ]).bytes(in[op.kQ].n);
+}
+
+void channel_attention_blocks(const op::ChannelAttention& op, const AttentionCall& call) {
+  const Workspace work(op, call.q.shape);
+  sum_stripes(call, work);
+  write_all_weights(call, work);
+  mix_values(call, work);
+}
+
+}  // namespace mend
+#endif
