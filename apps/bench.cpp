@@ -136,7 +136,7 @@ ExitCode bench_network(const BenchOptions& options) {
 }
 
 ExitCode bench_peak(const BenchOptions& options) {
-  const double fma = measure_fma_peak(threads()), memory = measure_memory_bandwidth(threads());
+  const double fma = measure_fma_peak(threads()), memory = measure_stream_peak(threads());
   if (options.common.json) {
     std::puts(Json{{"threads", threads()}, {"fma_gflops", fma / 1e9}, {"memory_gbs", memory / 1e9}}
                   .dump()

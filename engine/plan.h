@@ -51,7 +51,10 @@ class Plan {
   const Graph& graph() const { return graph_; }
   const Graph& traced() const { return traced_; }
   Cost cost() const { return traced_.cost(); }
+  /// What one output pixel can see by the network's formulas.
   Footprint footprint() const { return traced_.footprint(); }
+  /// What its last bits depend on: rungs that compute outputs in squares see a little more.
+  Footprint executed_footprint() const { return graph_.footprint(); }
   /// Memory of a run: the arena with inputs, outputs, everything between, and scratch.
   std::int64_t arena_bytes() const { return placement_.arena_bytes; }
   /// Parameters as they are used, repacked ones at their packed size.

@@ -50,11 +50,12 @@ Tiling TiledNetwork::measured(Tiling tiling, int height, int width) {
 }
 
 Tiling TiledNetwork::choose(int height, int width, const TileOptions& options) {
-  const Footprint footprint =
-      Plan(network_, {{1, height, width, channels_}}, constants_).footprint();
+  const Plan plan(network_, {{1, height, width, channels_}}, constants_);
+  const bool same_bits = options.exact || options.mode == TileOptions::Mode::kFixed;
+  const Footprint footprint = same_bits ? plan.executed_footprint() : plan.footprint();
   Tiling tiling;
   tiling.footprint = footprint;
-  tiling.grid = footprint.grid;
+  tiling.grid = plan.executed_footprint().grid;
   if (options.mode == TileOptions::Mode::kOff) return measured(tiling, height, width);
   const Tiling whole = measured(tiling, height, width);
   if (options.mode == TileOptions::Mode::kAuto &&

@@ -18,7 +18,7 @@ struct TileOptions {
   enum class Mode { kAuto, kOff, kFixed };
   Mode mode = Mode::kAuto;
   int size = 0;        ///< of the cores, input pixels, for kFixed
-  bool exact = false;  ///< a halo as wide as the receptive field, however wide that is
+  bool exact = false;  ///< a halo as wide as all that the result depends on, however wide
   /// What a plan's arena and constants may take together. kAuto keeps to it.
   std::int64_t memory_bytes = 1'000'000'000;
   /// Run the eager code instead of a plan; the result is the same.
@@ -31,7 +31,7 @@ struct TileOptions {
 struct Tiling {
   int core = 0;  ///< 0: the whole image at once
   int halo = 0, grid = 1;
-  bool exact = true;  ///< the result is that of the whole image
+  bool exact = true;  ///< the result is that of the whole image, but for rounding
   std::int64_t arena_bytes = 0, constant_bytes = 0;
   Footprint footprint;
   bool whole() const { return core == 0; }
@@ -44,6 +44,8 @@ class TiledNetwork {
   /// pay for (0: use the receptive field); the network's author states and tests its error.
   TiledNetwork(Network network, int channels, int overlap);
 
+  /// The halo is, for kAuto, the receptive field: then the result differs from that of the whole
+  /// image by rounding (1e-6). For kFixed and `exact` it is wide enough for the same bits.
   /// Chooses tiles for an image of height x width. Throws OutOfMemory if the smallest tile takes
   /// more than options.memory_bytes, and says how much it takes.
   Tiling choose(int height, int width, const TileOptions& options);

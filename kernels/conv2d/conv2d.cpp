@@ -116,8 +116,10 @@ Footprint Conv2d::footprint(const Shapes&) const {
   const auto reach = [&](int kernel, int padding) {
     return std::max({0, padding, dilation * (kernel - 1) - padding - (stride - 1)});
   };
-  const int radius = std::max(reach(kernel_h, padding_h), reach(kernel_w, padding_w));
-  return {static_cast<double>(radius), 1.0 / stride, stride, false};
+  const int tile = variant != nullptr ? variant->kernel.tile : 1;
+  const int radius =
+      std::max(reach(kernel_h, padding_h), reach(kernel_w, padding_w)) + (tile - 1) * stride;
+  return {static_cast<double>(radius), 1.0 / stride, tile * stride, false};
 }
 
 std::string Conv2d::describe() const {
@@ -142,6 +144,23 @@ std::int64_t scratch_of(const Conv2dVariant& rung, const Conv2d& op, const Shape
 
 }  // namespace
 
+namespace {
+
+/// The rung for an image of any size: were small images to run on another rung than large ones, the
+/// tiles of an image would differ from the whole in their last bits.
+const Conv2dVariant& rung_of(const Conv2d& op, const Shapes& in, DeviceKind device) {
+  constexpr int kSide = 256;
+  Shapes typical = in;
+  typical[Conv2d::kX] = {1, kSide, kSide, in[Conv2d::kX].c};
+  if (typical.size() > Conv2d::kResidual && !in[Conv2d::kResidual].empty()) {
+    typical[Conv2d::kResidual] = {};
+    typical[Conv2d::kResidual] = op.shape(typical);
+  }
+  return choose(conv2d_ladder(), op, typical, device);
+}
+
+}  // namespace
+
 std::int64_t Conv2d::scratch_bytes(const Shapes& in) const {
   return variant != nullptr ? scratch_of(*variant, *this, in) : 0;
 }
@@ -151,7 +170,7 @@ void Conv2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
     // Eager: choose a rung, pack into a temporary, and run as the plan would.
     const Shapes in = shapes_of(inputs);
     Conv2d fixed = *this;
-    fixed.variant = &choose(conv2d_ladder(), *this, in, y.device().kind());
+    fixed.variant = &rung_of(*this, in, y.device().kind());
     std::vector<Tensor> operands(inputs.begin(), inputs.end());
     if (fixed.variant->kernel.pack != nullptr) {
       const PackConv2dWeight pack{fixed};
@@ -170,7 +189,7 @@ void Conv2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
 std::optional<Lowering> Conv2d::lower(const Shapes& in) const {
   if (variant != nullptr) return std::nullopt;
   Conv2d fixed = *this;
-  fixed.variant = &choose(conv2d_ladder(), *this, in, DeviceKind::kCpu);
+  fixed.variant = &rung_of(*this, in, DeviceKind::kCpu);
   Lowering lowering{fixed, std::vector<std::optional<AnyOp>>(in.size())};
   if (fixed.variant->kernel.pack != nullptr) lowering.repack[kWeight] = PackConv2dWeight{fixed};
   return lowering;

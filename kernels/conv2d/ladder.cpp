@@ -8,12 +8,15 @@ constexpr Conv2dKernel kDirect{conv2d_direct_packed_shape, conv2d_direct_pack,
                                conv2d_direct_scratch_bytes, conv2d_direct};
 constexpr Conv2dKernel kDepthwise{conv2d_depthwise_packed_shape, conv2d_depthwise_pack,
                                   conv2d_depthwise_scratch_bytes, conv2d_depthwise};
+constexpr Conv2dKernel kWinograd4{conv2d_winograd4_packed_shape, conv2d_winograd4_pack,
+                                  conv2d_winograd4_scratch_bytes, conv2d_winograd4, 4};
 
 // clang-format off
 constexpr Conv2dVariant kLadder[] = {
     // name               device            cannot do                 modelled time             error  kernel
     {"conv2d/reference",  DeviceKind::kCpu, never_refuses,            slowest,                  0,     kReference},
     {"conv2d/direct",     DeviceKind::kCpu, never_refuses,            conv2d_direct_seconds,    1e-5,  kDirect},
+    {"conv2d/winograd4",  DeviceKind::kCpu, conv2d_winograd4_refuses, conv2d_winograd4_seconds, 1e-5,  kWinograd4},
     {"conv2d/depthwise",  DeviceKind::kCpu, conv2d_depthwise_refuses, conv2d_depthwise_seconds, 1e-5,  kDepthwise},
 };
 // clang-format on

@@ -23,6 +23,9 @@ struct Conv2dKernel {
   /// Working memory of one run; null: none. Grows with threads(), so ask under the count that runs.
   std::int64_t (*scratch_bytes)(const op::Conv2d& op, const Shapes& in) = nullptr;
   void (*run)(const Conv2dCall& call) = nullptr;
+  /// Outputs are computed in squares of tile x tile from their position in the image on: then an
+  /// output's last bits depend on all pixels that its square reads.
+  int tile = 1;
 };
 
 /// Where an index outside [0, extent) reads: -1 for a zero. One reflection or replication; the
@@ -49,6 +52,13 @@ Shape conv2d_direct_packed_shape(const op::Conv2d& op, const Shape& weight);
 void conv2d_direct_pack(const op::Conv2d& op, View<const float> weight, View<float> packed);
 std::int64_t conv2d_direct_scratch_bytes(const op::Conv2d& op, const Shapes& in);
 void conv2d_direct(const Conv2dCall& call);
+
+std::string conv2d_winograd4_refuses(const op::Conv2d& op, const Shapes& in);
+double conv2d_winograd4_seconds(const op::Conv2d& op, const Shapes& in);
+Shape conv2d_winograd4_packed_shape(const op::Conv2d& op, const Shape& weight);
+void conv2d_winograd4_pack(const op::Conv2d& op, View<const float> weight, View<float> packed);
+std::int64_t conv2d_winograd4_scratch_bytes(const op::Conv2d& op, const Shapes& in);
+void conv2d_winograd4(const Conv2dCall& call);
 
 std::string conv2d_depthwise_refuses(const op::Conv2d& op, const Shapes& in);
 double conv2d_depthwise_seconds(const op::Conv2d& op, const Shapes& in);
