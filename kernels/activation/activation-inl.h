@@ -61,21 +61,21 @@ HWY_INLINE ExpParts<V> split_exp(D d, V x) {
   return {hn::BitCast(d, hn::ShiftLeft<23>(exponent)), fraction};
 }
 
-/// exp(x), relative error 2e-7.
+/// exp(x).
 template <class D, class V>
 HWY_INLINE V exponential(D d, V x) {
   const ExpParts<V> parts = split_exp(d, x);
   return hn::MulAdd(parts.two_to_n, parts.fraction, parts.two_to_n);
 }
 
-/// exp(x) - 1, relative error 4e-7, near 0 too.
+/// exp(x) - 1, without cancellation near 0.
 template <class D, class V>
 HWY_INLINE V exponential_minus_1(D d, V x) {
   const ExpParts<V> parts = split_exp(d, x);
   return hn::MulAdd(parts.two_to_n, parts.fraction, hn::Sub(parts.two_to_n, hn::Set(d, 1.0f)));
 }
 
-/// log(1 + u) for u in [0,1], relative error 2e-7: 2·atanh(s) with s = u/(2 + u) <= 1/3.
+/// log(1 + u) for u in [0,1]: 2·atanh(s) with s = u/(2 + u) <= 1/3. The fit's error is 5e-9 of s.
 template <class D, class V>
 HWY_INLINE V log_1_plus(D d, V u) {
   const V s = hn::Div(u, hn::Add(hn::Set(d, 2.0f), u));
@@ -85,7 +85,7 @@ HWY_INLINE V log_1_plus(D d, V u) {
   return hn::MulAdd(hn::Mul(twice, z), polynomial(d, z, kCoefficients), twice);
 }
 
-/// tanh(x), relative error 5e-7.
+/// tanh(x), without cancellation near 0.
 template <class D, class V>
 HWY_INLINE V hyperbolic_tangent(D d, V x) {
   const V a = at_most(d, hn::Abs(x), 10.0f);

@@ -1,9 +1,11 @@
 // Depthwise convolution: every output channel sees one input channel, so lanes are channels, and
 // there is nothing to broadcast.
 //
-// What limits it: memory. A 3x3 does 9 FMAs for each number read and written, 1.1 FLOPs a byte. In
+// What limits it: memory. A 3x3 does 9 FMAs for each number read and written, 2.25 FLOPs a byte. In
 // the L1 cache one load an FMA would limit it to half the FMA peak; a tile of 8 neighbouring outputs
 // keeps the tap's weights in a register and 8 sums in flight, as many as cover the FMA's latency.
+// Columns at the border are copied pixel by pixel: lane by lane it was 4.6x slower on 64 channels,
+// 32x32, where every other tile touches a border, and no slower on 256x256.
 #include <algorithm>
 #include <string>
 

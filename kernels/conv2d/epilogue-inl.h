@@ -1,8 +1,8 @@
 // y = scale · activation(z) + residual on a tile of sums that lies in the L1 cache.
 //
 // It works on memory, not on the registers of the sums: then there is one copy of it and not one in
-// every register tile. For a 3x3 convolution of 64 channels the detour is 0.3% of the time, for one
-// of 3 channels 7%.
+// every register tile. The detour is a store and a load a vector: beside the FMAs of a 3x3
+// convolution of 64 channels (576 a vector) nothing, beside those of 3 channels (27) a little.
 #include <cstring>
 
 #include "kernels/activation/activation-inl.h"
