@@ -130,8 +130,10 @@ TEST_CASE("tensor: allocations are counted and freed") {
   CHECK(allocated_bytes() == before);
 }
 
+#ifndef __SANITIZE_ADDRESS__  // which ends the program at so large a request
 TEST_CASE("tensor: memory that is not there is an error with its size") {
   CHECK_THROWS_AS(Tensor::empty({1 << 14, 1 << 14, 1 << 14, 1 << 10}), OutOfMemory);
 }
+#endif
 
 }  // namespace mend::test
