@@ -14,7 +14,7 @@ namespace mend {
 namespace {
 
 // No restoration network comes near; a file that claims more is not one of ours.
-constexpr std::int64_t kWidest = 8192;
+constexpr std::int64_t kWidest = 4096;
 constexpr int kMostBlocks = 1024;
 
 [[noreturn]] void refuse(const Json& hyper, const std::string& name, const std::string& wanted) {

@@ -12,6 +12,7 @@ namespace mend {
 namespace {
 
 constexpr std::size_t kNamed = 3;  // faults of one kind that a message spells out
+constexpr std::int64_t kMostStandInBytes = std::int64_t{1} << 28;  // more than most networks have
 
 /// "2 keys are missing: a.weight, a.bias" or, with more than kNamed, the first ones and "...".
 std::string summary(std::string_view what, const std::vector<std::string>& faults,
@@ -51,21 +52,35 @@ bool ParameterStore::ignored(const std::string& key) const {
   return false;
 }
 
-void ParameterStore::finish() const {
-  std::vector<std::string> surplus;
-  for (const auto& [key, tensor] : checkpoint_.tensors) {
-    if (!used_.contains(key) && !ignored(key)) surplus.push_back(key);
-  }
+Tensor ParameterStore::stand_in(const Shape& shape) {
+  stand_in_bytes_ += shape.elements() * static_cast<std::int64_t>(sizeof(float));
+  if (stand_in_bytes_ > kMostStandInBytes && !faults().empty()) refuse(faults());
+  return Tensor::zeros(shape);
+}
+
+std::vector<std::string> ParameterStore::faults() const {
   std::vector<std::string> faults;
   if (!misshaped_.empty()) {
     faults.push_back(misshaped_.size() == 1 ? misshaped_.front()
                                             : summary("keys have other shapes", misshaped_, ", "));
   }
   if (!missing_.empty()) faults.push_back(summary("missing", missing_, ", "));
-  if (!surplus.empty()) faults.push_back(summary("surplus", surplus, ", "));
-  if (faults.empty()) return;
+  return faults;
+}
+
+void ParameterStore::refuse(const std::vector<std::string>& faults) const {
   throw CheckpointError(
       fmt::format("{}: does not fit {}: {}", checkpoint_.path, network_, fmt::join(faults, "; ")));
+}
+
+void ParameterStore::finish() const {
+  std::vector<std::string> surplus;
+  for (const auto& [key, tensor] : checkpoint_.tensors) {
+    if (!used_.contains(key) && !ignored(key)) surplus.push_back(key);
+  }
+  std::vector<std::string> all = faults();
+  if (!surplus.empty()) all.push_back(summary("surplus", surplus, ", "));
+  if (!all.empty()) refuse(all);
 }
 
 Scope::Scope(std::shared_ptr<ParameterStore> store, std::string path)
@@ -116,7 +131,7 @@ Tensor Scope::kernel(std::string_view name, int K, int R, int S, int C) const {
   const std::string full = key(name);
   const Shape shape{K, R, S, C};
   const StoredTensor* stored = claim(full, {K, C, R, S}, {0, 2, 3, 1}, "k,r,s,c");
-  if (stored == nullptr) return Tensor::zeros(shape).named(full);
+  if (stored == nullptr) return store_->stand_in(shape).named(full);
   const std::vector<float> oihw = stored->to_f32();
   const Tensor tensor = Tensor::empty(shape);
   const View<float> to = tensor.view<float>();
@@ -135,7 +150,7 @@ Tensor Scope::transposed_kernel(std::string_view name, int K, int R, int S, int 
   const int k_per_group = K / groups;
   const StoredTensor* stored =
       claim(full, {std::int64_t{groups} * C, k_per_group, R, S}, {0, 1, 2, 3}, "c,k,r,s");
-  if (stored == nullptr) return Tensor::zeros(shape).named(full);
+  if (stored == nullptr) return store_->stand_in(shape).named(full);
   const std::vector<float> iohw = stored->to_f32();
   const Tensor tensor = Tensor::empty(shape);
   const View<float> to = tensor.view<float>();
@@ -163,7 +178,7 @@ Tensor Scope::dense(std::string_view name, const std::vector<std::int64_t>& stor
                     const Shape& shape) const {
   const std::string full = key(name);
   const StoredTensor* stored = claim(full, stored_shape, {}, "");
-  if (stored == nullptr) return Tensor::zeros(shape).named(full);
+  if (stored == nullptr) return store_->stand_in(shape).named(full);
   return Tensor::from(shape, stored->to_f32()).named(full);
 }
 

@@ -43,6 +43,11 @@ class ParameterStore {
   friend class Scope;
   const StoredTensor* find(const std::string& key) const;
   bool ignored(const std::string& key) const;
+  /// Zeros for a key that cannot be used. Throws what is wrong so far before they fill the memory:
+  /// the extents come from the file, and a small file can claim a large network.
+  Tensor stand_in(const Shape& shape);
+  std::vector<std::string> faults() const;
+  [[noreturn]] void refuse(const std::vector<std::string>& faults) const;
 
   Checkpoint checkpoint_;
   std::string network_;
@@ -50,6 +55,7 @@ class ParameterStore {
   std::set<std::string> used_;
   std::vector<std::string> missing_;
   std::vector<std::string> misshaped_;  // "conv1.weight: checkpoint has ..., X wants ..."
+  std::int64_t stand_in_bytes_ = 0;
 };
 
 /// A path in a store; cheap to copy. All tensors are f32 and bear their full key as name. A key that

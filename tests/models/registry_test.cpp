@@ -197,6 +197,14 @@ TEST_CASE("registry: missing, surplus and misshaped keys are one error that name
                  {"conv_last.bias", "ema.weight", "body.0.conv2.bias", "EDSR(", "num_feat 2"}));
 }
 
+TEST_CASE("registry: a small file that claims a huge network is refused before memory runs out") {
+  // The first dense convolution alone would have 4096 x 4096 x 3 x 3 weights, 604 MB.
+  CHECK(mentions(refusal(checkpoint_of({{"conv_first.weight", {4096, 3, 1, 1}},
+                                        {"conv_last.weight", {3, 1, 1, 1}},
+                                        {"body.0.rdb1.conv1.weight", {4096, 1, 1, 1}}})),
+                 {"conv_first.weight", "[4096,", "RRDBNet("}));
+}
+
 TEST_CASE("registry: a network refuses inputs that it cannot take") {
   const Model model = load_model(tiny_edsr());
   const Tensor picture = Tensor::zeros({1, 4, 4, 3});
