@@ -44,6 +44,26 @@ Cost Graph::cost() const {
   return total;
 }
 
+namespace {
+
+/// The quotient of two extents if it is a whole number or one over one, else `composed`. Strides
+/// that leave a rest make composed scales drift (127 pixels are 64 at "half" their number), and an
+/// image that is back at its own size must have scale 1 again.
+double exact_scale(const Shape& image, const Shape& input, double composed) {
+  const auto whole = [](int a, int b) { return a % b == 0; };
+  if (whole(image.h, input.h) && whole(image.w, input.w) &&
+      image.h / input.h == image.w / input.w) {
+    return image.h / input.h;
+  }
+  if (whole(input.h, image.h) && whole(input.w, image.w) &&
+      input.h / image.h == input.w / image.w && image.h > 1) {
+    return 1.0 / (input.h / image.h);
+  }
+  return composed;
+}
+
+}  // namespace
+
 Footprint Graph::footprint() const {
   std::vector<Footprint> sees(values.size());
   std::vector<bool> known(values.size(), false);
@@ -57,6 +77,8 @@ Footprint Graph::footprint() const {
       y = known[step.output] ? y.beside(through) : through;
       known[step.output] = true;
     }
+    Footprint& y = sees[step.output];
+    y.scale = exact_scale(values[step.output].shape, values[inputs.front()].shape, y.scale);
   }
   return sees[outputs.front()];
 }
