@@ -12,13 +12,12 @@ HWY_BEFORE_NAMESPACE();
 namespace mend::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Scores times this go into exp2_of_negative: exp(x) = 2^(x·log2(e)).
+/// exp(x) = 2^(x·kLog2E).
 constexpr float kLog2E = 1.44269504f;
 
-/// 2^t for t <= 0, relative error 2e-7; exactly 0 below t = −126, so for −infinity too; NaN stays
-/// NaN. A third cheaper than a general exponential: one end is never reached, and no ln 2 in parts.
+/// 2^t for t in [−126, 0], relative error 2e-7. NaN stays NaN; below −126 it is anything.
 template <class D, class V>
-HWY_INLINE V exp2_of_negative(D d, V t) {
+HWY_INLINE V exp2_of_bounded(D d, V t) {
   const hn::RebindToSigned<D> di;
   // At this size a float's last bit counts ones: adding it rounds t to n, and leaves n + 127, the
   // exponent of 2^n, in the last bits.
@@ -32,7 +31,24 @@ HWY_INLINE V exp2_of_negative(D d, V t) {
   power = hn::MulAdd(power, f, hn::Set(d, 0.240221197f));
   power = hn::MulAdd(power, f, hn::Set(d, 0.693146967f));
   power = hn::MulAdd(power, f, hn::Set(d, 1.00000007f));
-  return hn::IfThenZeroElse(hn::Lt(t, hn::Set(d, -126.0f)), hn::Mul(power, two_to_n));
+  return hn::Mul(power, two_to_n);
+}
+
+/// The same for all t <= 0: exactly 0 below −126, so for −infinity too.
+template <class D, class V>
+HWY_INLINE V exp2_of_negative(D d, V t) {
+  return hn::IfThenZeroElse(hn::Lt(t, hn::Set(d, -126.0f)), exp2_of_bounded(d, t));
+}
+
+/// The same, but 2^−126 below −126: one instruction less.
+template <class D, class V>
+HWY_INLINE V exp2_of_negative_or_tiny(D d, V t) {
+  const V least = hn::Set(d, -126.0f);
+#if HWY_TARGET == HWY_SCALAR
+  return exp2_of_bounded(d, hn::IfThenElse(hn::Lt(t, least), least, t));  // its Max drops a NaN
+#else
+  return exp2_of_bounded(d, hn::Max(least, t));  // the second of two operands if one is a NaN
+#endif
 }
 
 }  // namespace mend::HWY_NAMESPACE

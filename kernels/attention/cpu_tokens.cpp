@@ -53,16 +53,21 @@ void attend_queries(const op::Attention& op, const AttentionCall& call, int n, i
           .y = work.y,
           .queries = queries,
           .keys = keys,
+          .heads = 1,
           .first = head * depth,
           .depth = depth,
           .first_v = head * depth_v,
           .depth_v = depth_v,
           .scale = op.scale,
           .bias = nullptr,
-          .bias_stride = 0,
+          .head_stride = 0,
+          .key_stride = 0,
           .query_region = nullptr,
           .key_region = nullptr,
           .mask = 0,
+          .upcoming = nullptr,
+          .upcoming_tokens = 0,
+          .upcoming_channels = 0,
           .scratch = work.attend});
 }
 

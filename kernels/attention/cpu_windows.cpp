@@ -10,27 +10,25 @@
 namespace mend {
 namespace {
 
-/// One thread's memory: what attend needs, pointers to the tokens of a window, their regions, and a
-/// token of zeros.
+/// One thread's memory: what attend needs, pointers to the tokens of a window and of the next one,
+/// their regions, and a token of zeros.
 struct Workspace {
   Workspace(const op::WindowAttention& op, int channels, std::byte* memory)
       : attend(reinterpret_cast<float*>(memory)),
-        q(reinterpret_cast<const float**>(attend + attend_floats(op, channels))),
+        q(reinterpret_cast<const float**>(attend + attend_scratch_floats(channels, channels))),
         k(q + op.queries()),
         v(k + op.keys()),
         y(const_cast<float**>(v + op.keys())),
-        query_region(reinterpret_cast<float*>(y + op.queries())),
+        upcoming(const_cast<const float**>(y + op.queries())),
+        query_region(reinterpret_cast<float*>(upcoming + 4 * op.queries())),
         key_region(query_region + op.queries()),
         zeros(key_region + op.keys()) {}
 
-  static std::int64_t attend_floats(const op::WindowAttention& op, int channels) {
-    return attend_scratch_floats(channels / op.heads, channels / op.heads);
-  }
-
   static std::int64_t bytes(const op::WindowAttention& op, int channels) {
-    const std::int64_t tokens = std::int64_t{op.queries()} + op.keys();
-    const std::int64_t floats = tokens + channels + attend_floats(op, channels);
-    const std::int64_t total = 2 * tokens * static_cast<std::int64_t>(sizeof(float*)) +
+    const std::int64_t pointers = 6 * std::int64_t{op.queries()} + 2 * std::int64_t{op.keys()};
+    const std::int64_t floats = std::int64_t{op.queries()} + op.keys() + channels +
+                                attend_scratch_floats(channels, channels);
+    const std::int64_t total = pointers * static_cast<std::int64_t>(sizeof(float*)) +
                                floats * static_cast<std::int64_t>(sizeof(float));
     return (total + 63) / 64 * 64;  // the next thread's starts on a cache line of its own
   }
@@ -40,6 +38,7 @@ struct Workspace {
   const float** k;
   const float** v;
   float** y;
+  const float** upcoming;
   float* query_region;
   float* key_region;
   float* zeros;
@@ -67,30 +66,47 @@ void find_tokens(const WindowGrid& grid, const AttentionCall& call, int n, int i
   std::fill_n(work.zeros, call.k.shape.c, 0.0f);
 }
 
-/// All queries of one head, kMostQueries at a time.
-void attend_head(const WindowGrid& grid, const AttentionCall& call, int head, bool masked,
-                 const Workspace& work) {
-  const op::WindowAttention& op = grid.op;
-  const int depth = call.q.shape.c / op.heads, T = op.queries();
-  for (int t = 0; t < T; t += kMostQueries) {
-    attend({.q = work.q + t,
-            .k = work.k,
-            .v = work.v,
-            .y = work.y + t,
-            .queries = std::min(kMostQueries, T - t),
-            .keys = op.keys(),
-            .first = head * depth,
-            .depth = depth,
-            .first_v = head * depth,
-            .depth_v = depth,
-            .scale = op.scale,
-            .bias = call.bias ? &call.bias(0, head, 0, t) : nullptr,
-            .bias_stride = call.bias.w_stride,
-            .query_region = work.query_region + t,
-            .key_region = masked ? work.key_region : nullptr,
-            .mask = mask_value(op.mask),
-            .scratch = work.attend});
-  }
+/// The tokens of q, k, v and y in window (i, j), in any order; returns how many.
+int find_upcoming(const WindowGrid& grid, const AttentionCall& call, int n, int i, int j,
+                  const float** upcoming) {
+  int count = 0;
+  for (int r = 0; r < grid.op.window_h; ++r)
+    for (int s = 0; s < grid.op.window_w; ++s) {
+      const auto [h, w, outside] = grid.query(i, j, r, s);
+      upcoming[count++] = call.q.pixel(n, h, w);
+      upcoming[count++] = call.k.pixel(n, h, w);
+      upcoming[count++] = call.v.pixel(n, h, w);
+      upcoming[count++] = call.y.pixel(n, h, w);
+    }
+  return count;
+}
+
+/// All heads of the queries from t on, at most kMostQueries.
+void attend_queries(const op::WindowAttention& op, const AttentionCall& call, int t, bool masked,
+                    int upcoming_tokens, const Workspace& work) {
+  const int depth = call.q.shape.c / op.heads;
+  attend({.q = work.q + t,
+          .k = work.k,
+          .v = work.v,
+          .y = work.y + t,
+          .queries = std::min(kMostQueries, op.queries() - t),
+          .keys = op.keys(),
+          .heads = op.heads,
+          .first = 0,
+          .depth = depth,
+          .first_v = 0,
+          .depth_v = depth,
+          .scale = op.scale,
+          .bias = call.bias ? &call.bias(0, 0, 0, t) : nullptr,
+          .head_stride = call.bias.h_stride,
+          .key_stride = call.bias.w_stride,
+          .query_region = work.query_region + t,
+          .key_region = masked ? work.key_region : nullptr,
+          .mask = mask_value(op.mask),
+          .upcoming = work.upcoming,
+          .upcoming_tokens = upcoming_tokens,
+          .upcoming_channels = call.q.shape.c,
+          .scratch = work.attend});
 }
 
 }  // namespace
@@ -107,8 +123,10 @@ void window_attention_fused(const op::WindowAttention& op, const AttentionCall& 
     const int n = static_cast<int>(task / windows), window = static_cast<int>(task % windows);
     const int i = window / grid.J, j = window % grid.J;
     find_tokens(grid, call, n, i, j, work);
-    for (int head = 0; head < op.heads; ++head) {
-      attend_head(grid, call, head, grid.is_masked(i, j), work);
+    int upcoming = j + 1 < grid.J ? find_upcoming(grid, call, n, i, j + 1, work.upcoming) : 0;
+    for (int t = 0; t < op.queries(); t += kMostQueries) {
+      attend_queries(op, call, t, grid.is_masked(i, j), upcoming, work);
+      upcoming = 0;
     }
   });
 }
