@@ -3,6 +3,7 @@
 #include "kernels/activation/activation.h"
 #include "kernels/channels/channels.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/fft/spectrum.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
 #include "kernels/pool/pool.h"
 #include "kernels/resample/resample.h"
@@ -93,6 +94,19 @@ Tensor max_pool(const Tensor& x, int kernel, int stride) {
 }
 Tensor global_average_pool(const Tensor& x) {
   return apply(op::AdaptivePool{.kind = PoolKind::kAverage, .height = 1, .width = 1}, {x});
+}
+
+Tensor real_fft2(const Tensor& x, FftNorm norm, int patch) {
+  return apply(op::RealFft2{norm, patch}, {x});
+}
+Tensor inverse_real_fft2(const Tensor& x, int width, FftNorm norm, int patch) {
+  return apply(op::InverseRealFft2{norm, width, patch}, {x});
+}
+Tensor complex_multiply(const Tensor& x, const Tensor& z) {
+  return apply(op::ComplexMultiply{}, {x, z});
+}
+Tensor spectral_gain(const Tensor& x, const Tensor& gain) {
+  return apply(op::SpectralGain{}, {x, gain});
 }
 
 }  // namespace mend

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/tensor.h"
+#include "kernels/fft/fft.h"
 #include "kernels/pad/pad.h"
 
 namespace mend {
@@ -74,5 +75,15 @@ Tensor trim(const Tensor& x, int border);
 Tensor max_pool(const Tensor& x, int kernel, int stride);
 /// [N,H,W,C] -> [N,1,1,C], the mean over all pixels
 Tensor global_average_pool(const Tensor& x);
+
+// ---- spectra: pairs of channels (re, im), see kernels/fft/fft.h; patch 0 is the whole image ----
+
+Tensor real_fft2(const Tensor& x, FftNorm norm, int patch = 0);
+/// `width`: of the image that comes out.
+Tensor inverse_real_fft2(const Tensor& x, int width, FftNorm norm, int patch = 0);
+/// The product of complex numbers; z may be one patch that stands for all.
+Tensor complex_multiply(const Tensor& x, const Tensor& z);
+/// A real gain for each complex number; may be one patch that stands for all.
+Tensor spectral_gain(const Tensor& x, const Tensor& gain);
 
 }  // namespace mend

@@ -30,6 +30,17 @@ Tensor with_blur_and_sigma(const Tensor& picture, const Conditions& conditions) 
   return concat(parts);
 }
 
+const Tensor& mask_for(const Tensor& picture, const Conditions& conditions) {
+  const Shape& shape = picture.shape();
+  const Shape wanted = {shape.n, shape.h, shape.w, 1};
+  if (!conditions.mask) throw UsageError("this network fills holes: it needs a mask of them");
+  if (conditions.mask.shape() != wanted) {
+    throw UsageError(fmt::format("the mask is {}, but the picture is {}",
+                                 to_string(conditions.mask.shape()), to_string(shape)));
+  }
+  return conditions.mask;
+}
+
 }  // namespace
 
 std::vector<Tensor> network_inputs(const Model& model, const Tensor& picture,
@@ -43,6 +54,8 @@ std::vector<Tensor> network_inputs(const Model& model, const Tensor& picture,
       return {concat({picture, map_of(conditions.sigma, picture)})};
     case Condition::kBlurAndSigmaMap:
       return {with_blur_and_sigma(picture, conditions)};
+    case Condition::kMask:
+      return {picture, mask_for(picture, conditions)};
   }
   return {picture};
 }

@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 enum class Colour {
   kRgb,   ///< red, green, blue
   kGray,  ///< one full-range gray channel; a colour picture goes by its luma
+  kLightness,  ///< CIE L* in 0..white (100); the first output is a*b*
   kLuma,  ///< Y of BT.601 with its limited range: 16/255 is black, 235/255 is white
 };
 
@@ -27,10 +28,12 @@ enum class Condition {
   kSigma,            ///< a second input {N,1,1,1}: sigma
   kSigmaMap,         ///< one more channel of the input, sigma everywhere
   kBlurAndSigmaMap,  ///< 15 more channels, the blur kernel's coefficients, and the same
+  kMask,             ///< a second input {N,H,W,1}: 1 in the hole that is to be filled, else 0
 };
 
 struct Traits {
-  /// What it is for: "upscale", "denoise", "dejpeg", "lowlight", "dehaze".
+  /// What it is for: "upscale", "denoise", "dejpeg", "lowlight", "dehaze", "deblur", "inpaint",
+  /// "colorize", "face".
   std::vector<std::string> tasks;
   int scale = 1;  ///< output pixels per input pixel, along each axis
   /// The picture must be enlarged by this factor before, by MATLAB's bicubic: SRCNN and VDSR
@@ -42,6 +45,7 @@ struct Traits {
   /// Height and width from which on the network can take a picture.
   int smallest = 1;
   std::vector<std::string> inputs = {"input"};
+  int optional_inputs = 0;  ///< how many of the last inputs may be left out
   std::vector<std::string> outputs = {"output"};  ///< the first is the picture
   int input_channels = 3;                         ///< of the first input, conditions included
   /// The halo of tiles that is wide enough in practice where the receptive field is too wide to pay
@@ -59,6 +63,7 @@ struct Conditions {
   float sigma = 0;  ///< standard deviation of the noise, in units of full brightness (25/255)
   /// The 15 coefficients of the blur kernel in SRMD's basis; empty: no blur (a delta kernel).
   std::vector<float> blur = {};
+  Tensor mask = {};  ///< {N,H,W,1} like the picture: 1 in the hole, else 0
 };
 
 /// A network with its parameters, ready to run.
