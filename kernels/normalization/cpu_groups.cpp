@@ -6,7 +6,6 @@
 // an order that only the shape decides.
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "kernels/normalization/variants.h"
 #include "kernels/rows.h"
@@ -115,8 +114,8 @@ namespace {
 
 /// Enough for any number of threads to find work, few enough that their results fit L2.
 constexpr int kStripes = 64;
-/// Numbers of a block: 16 kB, so that its second reading hits L1.
-constexpr int kBlockFloats = 4096;
+/// Numbers of a block: 32 kB, so that its second reading hits L1.
+constexpr int kBlockFloats = 8192;
 /// Channels up to the next whole vector of any instruction set.
 std::int64_t padded(int channels) { return (std::int64_t{channels} + 15) / 16 * 16; }
 
@@ -136,78 +135,113 @@ struct Stripes {
   int count;
 };
 
-/// Number, mean and squared distances from the mean of a set, and how two sets make one.
-struct Statistics {
-  double count = 0, mean = 0, squares = 0;
+/// The weights with which a set that is merged into another changes its mean and squares.
+struct MergeWeights {
+  MergeWeights(double count, double more)
+      : of_mean(more / (count + more)), of_squares(count * of_mean) {}
 
-  void merge(const Statistics& other) {
-    if (other.count == 0) return;
-    const double sum = count + other.count, distance = other.mean - mean;
-    squares += other.squares + distance * distance * count * other.count / sum;
-    mean += distance * other.count / sum;
-    count = sum;
+  /// mean and squares of the united set.
+  void merge(double other_mean, double other_squares, double& mean, double& squares) const {
+    const double distance = other_mean - mean;
+    squares += other_squares + distance * distance * of_squares;
+    mean += distance * of_mean;
   }
+
+  double of_mean, of_squares;
 };
 
-/// The scratch: statistics [N][stripes][C], then for each image the maps [3][C padded], and for each
-/// stripe what measure_block says of a block [3][C padded].
+/// Of the channels over one stripe: the number of pixels, means [C], squared distances from them [C].
+struct StripeStatistics {
+  double& pixels() const { return memory[0]; }
+  double* means() const { return memory + 1; }
+  double* squares() const { return memory + 1 + C; }
+  static std::int64_t doubles(int C) { return 1 + 2 * std::int64_t{C}; }
+
+  double* memory;
+  int C;
+};
+
+/// The scratch: for each image the maps [3][C padded]; for each stripe what measure_block says of a
+/// block [3][C padded]; for each stripe its statistics.
 struct Workspace {
   Workspace(const Shape& x, Scratch scratch)
-      : channels(padded(x.c)),
+      : C(x.c),
+        pitch(padded(C)),
         stripes(Stripes(x).count),
-        statistics(reinterpret_cast<Statistics*>(scratch.data())),
-        maps(reinterpret_cast<float*>(statistics + std::int64_t{x.n} * stripes * x.c)),
-        blocks(maps + x.n * 3 * channels) {}
+        maps(reinterpret_cast<float*>(scratch.data())),
+        blocks(maps + x.n * 3 * pitch),
+        statistics(reinterpret_cast<double*>(blocks + std::int64_t{x.n} * stripes * 3 * pitch)) {}
 
   static std::int64_t bytes(const Shape& x) {
     const std::int64_t count = Stripes(x).count;
-    return std::int64_t{x.n} * count * x.c * static_cast<std::int64_t>(sizeof(Statistics)) +
-           x.n * (3 + 3 * count) * padded(x.c) * static_cast<std::int64_t>(sizeof(float));
+    return x.n * (3 + 3 * count) * padded(x.c) * static_cast<std::int64_t>(sizeof(float)) +
+           x.n * count * StripeStatistics::doubles(x.c) * static_cast<std::int64_t>(sizeof(double));
   }
 
-  std::int64_t channels;
+  float* maps_of(int n) const { return maps + n * 3 * pitch; }
+  float* block_of(std::int64_t stripe) const { return blocks + stripe * 3 * pitch; }
+  StripeStatistics stripe(std::int64_t stripe) const {
+    return {statistics + stripe * StripeStatistics::doubles(C), C};
+  }
+
+  int C;
+  std::int64_t pitch;
   int stripes;
-  Statistics* statistics;
   float* maps;
   float* blocks;
+  double* statistics;
 };
+
+/// Adds a block of pixels to a stripe. What rounding left of a block's mean is in `rest`.
+void add_block(const float* block, std::int64_t pitch, int pixels, const StripeStatistics& stripe) {
+  const float *centre = block, *rest = block + pitch, *squares = block + 2 * pitch;
+  double *means = stripe.means(), *sums = stripe.squares();
+  const MergeWeights weights(stripe.pixels(), pixels);
+  const double per_pixel = 1.0 / pixels;
+  for (int c = 0; c < stripe.C; ++c) {
+    const double off = rest[c] * per_pixel;
+    weights.merge(centre[c] + off, squares[c] - off * rest[c], means[c], sums[c]);
+  }
+  stripe.pixels() += pixels;
+}
 
 /// The statistics of each channel over one stripe of image n.
 void measure_stripe(View<const float> x, int n, int stripe, const Stripes& cut, float* block,
-                    std::int64_t pitch, Statistics* channels) {
+                    std::int64_t pitch, const StripeStatistics& statistics) {
   const int C = x.shape.c;
-  const float *centre = block, *rest = block + pitch, *squares = block + 2 * pitch;
-  std::fill_n(channels, C, Statistics{});
+  std::fill_n(statistics.memory, StripeStatistics::doubles(C), 0.0);
   for (std::int64_t b = cut.first_block(stripe); b < cut.first_block(stripe + 1); ++b) {
     const int h = static_cast<int>(b / cut.blocks_per_row);
     const int w = static_cast<int>(b % cut.blocks_per_row) * cut.block;
     const int pixels = std::min(cut.block, x.shape.w - w);
     HWY_DYNAMIC_DISPATCH(measure_block)
     (x.pixel(n, h, w), x.w_stride, pixels, C, block, block + pitch, block + 2 * pitch);
-    for (int c = 0; c < C; ++c) {
-      const double off = double{rest[c]} / pixels;  // what rounding left of the mean
-      channels[c].merge({static_cast<double>(pixels), centre[c] + off, squares[c] - off * rest[c]});
-    }
+    add_block(block, pitch, pixels, statistics);
   }
 }
 
-/// What to do with the channels of one image, from the statistics of its stripes.
-void make_maps(const op::GroupNorm& norm, const Statistics* stripes, int stripe_count, int C,
-               View<const float> gamma, View<const float> beta, float* maps, std::int64_t pitch) {
-  const int width = C / norm.groups;
-  for (int first = 0; first < C; first += width) {
-    Statistics group;
-    for (int stripe = 0; stripe < stripe_count; ++stripe)
-      for (int c = first; c < first + width; ++c) group.merge(stripes[stripe * C + c]);
-    const double factor = 1 / std::sqrt(group.squares / group.count + norm.eps);
-    const float mean = static_cast<float>(group.mean);
+/// What to do with the channels [first, first + width) of image n, from the statistics of its
+/// stripes.
+void make_map(const op::GroupNorm& norm, const Workspace& work, int n, int first, int width,
+              View<const float> gamma, View<const float> beta) {
+  double count = 0, mean = 0, squares = 0;
+  for (int s = 0; s < work.stripes; ++s) {
+    const StripeStatistics stripe = work.stripe(std::int64_t{n} * work.stripes + s);
     for (int c = first; c < first + width; ++c) {
-      const double scale = factor * (gamma ? gamma.data[c] : 1);
-      maps[c] = mean;
-      maps[pitch + c] = static_cast<float>(scale);
-      maps[2 * pitch + c] =
-          static_cast<float>((beta ? beta.data[c] : 0) - (group.mean - mean) * scale);
+      const MergeWeights weights(count, stripe.pixels());
+      weights.merge(stripe.means()[c], stripe.squares()[c], mean, squares);
+      count += stripe.pixels();
     }
+  }
+  const double factor = 1 / std::sqrt(squares / count + norm.eps);
+  const float leading = static_cast<float>(mean);
+  float* maps = work.maps_of(n);
+  for (int c = first; c < first + width; ++c) {
+    const double scale = factor * (gamma ? gamma.data[c] : 1);
+    maps[c] = leading;
+    maps[work.pitch + c] = static_cast<float>(scale);
+    maps[2 * work.pitch + c] =
+        static_cast<float>((beta ? beta.data[c] : 0) - (mean - leading) * scale);
   }
 }
 
@@ -224,18 +258,18 @@ void group_norm_simd(const op::GroupNorm& norm, View<const float> x, View<const 
   const Workspace work(x.shape, scratch);
   parallel_for(std::int64_t{N} * cut.count, [&](std::int64_t task, int) {
     measure_stripe(x, static_cast<int>(task / cut.count), static_cast<int>(task % cut.count), cut,
-                   work.blocks + task * 3 * work.channels, work.channels,
-                   work.statistics + task * C);
+                   work.block_of(task), work.pitch, work.stripe(task));
   });
-  for (int n = 0; n < N; ++n) {
-    make_maps(norm, work.statistics + std::int64_t{n} * cut.count * C, cut.count, C, gamma, beta,
-              work.maps + n * 3 * work.channels, work.channels);
-  }
+  const int width = C / norm.groups;
+  for (int n = 0; n < N; ++n)
+    for (int first = 0; first < C; first += width) {
+      make_map(norm, work, n, first, width, gamma, beta);
+    }
   for_each_run(x.shape, [&](const Run& run) {
-    const float* maps = work.maps + run.n * 3 * work.channels;
+    const float* maps = work.maps_of(run.n);
     HWY_DYNAMIC_DISPATCH(map_pixels)
     (x.pixel(run.n, run.h, run.w), x.w_stride, y.pixel(run.n, run.h, run.w), y.w_stride, run.count,
-     C, {maps, maps + work.channels, maps + 2 * work.channels});
+     C, {maps, maps + work.pitch, maps + 2 * work.pitch});
   });
 }
 
