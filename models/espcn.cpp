@@ -13,7 +13,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   if (scale == 0) return std::nullopt;
   return Recognised{
       .fixed = {{"scale_factor", scale}, {"num_channels", channels}, {"widths", {first, second}}},
-      .defaults = {{"activation", "tanh"}}};
+      .defaults = {{"activation", "tanh"}, {"output_activation", "none"}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {
@@ -22,6 +22,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.num_channels = integer(hyper, "num_channels", 1, 4);
   hyper.at("widths").get_to(h.widths);
   h.activation = choice(hyper, "activation", {"tanh", "relu"});
+  h.output_activation = choice(hyper, "output_activation", {"none", "tanh"});
   Traits traits;
   traits.tasks = {"upscale"};
   traits.scale = h.scale_factor;

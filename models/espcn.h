@@ -16,7 +16,8 @@ struct ESPCN {
   struct Hyper {
     int scale_factor = 3, num_channels = 1;
     int widths[2] = {64, 32};
-    std::string activation = "tanh";  // or "relu", which later copies use
+    std::string activation = "tanh";         // or "relu", which later copies use
+    std::string output_activation = "none";  // or "tanh", which OpenCV's copy ends in
   };
 
   ESPCN(const Scope& p, const Hyper& hyper)
@@ -25,18 +26,20 @@ struct ESPCN {
         last_part0(p / "last_part" / 0, hyper.widths[1],
                    hyper.num_channels * hyper.scale_factor * hyper.scale_factor, 3),
         scale_factor(hyper.scale_factor),
-        rectified(hyper.activation == "relu") {}
+        rectified(hyper.activation == "relu"),
+        bounded(hyper.output_activation == "tanh") {}
 
   Tensor operator()(const Tensor& x) const {
     const Tensor y = activate(first_part2(activate(first_part0(x))));
-    return pixel_shuffle(last_part0(y), scale_factor);
+    const Tensor enlarged = pixel_shuffle(last_part0(y), scale_factor);
+    return bounded ? tanh(enlarged) : enlarged;
   }
 
   Tensor activate(const Tensor& x) const { return rectified ? relu(x) : tanh(x); }
 
   Conv2d first_part0, first_part2, last_part0;
   int scale_factor;
-  bool rectified;
+  bool rectified, bounded;
 };
 
 Architecture espcn();

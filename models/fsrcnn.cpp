@@ -8,12 +8,25 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   const int channels = extent(checkpoint, "first_part.0.weight", 1);
   const int s = extent(checkpoint, "mid_part.0.weight", 0);
   const std::vector<int> mid = indices(checkpoint, "mid_part.");
-  if (d == 0 || channels == 0 || s == 0 || extent(checkpoint, "last_part.weight", 2) != 9) {
+  const int last_kernel = extent(checkpoint, "last_part.weight", 2);
+  if (d == 0 || channels == 0 || s == 0 || (last_kernel != 9 && last_kernel != 1)) {
     return std::nullopt;
   }
   // mid_part: a convolution and a PReLU at 0, at 2 ... 2m, and at 2m + 2.
   const int m = (mid.back() - 3) / 2;
   if (m < 0) return std::nullopt;
+  if (last_kernel == 1) {
+    const int outputs = extent(checkpoint, "last_part.weight", 0);
+    const int scale = outputs % channels == 0 ? whole_root(outputs / channels) : 0;
+    if (scale == 0) return std::nullopt;
+    return Recognised{.fixed = {{"num_channels", channels},
+                                {"d", d},
+                                {"s", s},
+                                {"m", m},
+                                {"scale_factor", scale},
+                                {"last_part", "pixel_shuffle"}},
+                      .defaults = Json::object()};
+  }
   return Recognised{
       .fixed = {{"num_channels", channels}, {"d", d}, {"s", s}, {"m", m}},
       // The stride of the last layer is in no shape, and the official constructor has no default.
@@ -27,6 +40,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.d = integer(hyper, "d", 1, 4096);
   h.s = integer(hyper, "s", 1, 4096);
   h.m = integer(hyper, "m", 0, 1024);
+  h.shuffles = hyper.contains("last_part");
   Traits traits;
   traits.tasks = {"upscale"};
   traits.scale = h.scale_factor;

@@ -22,10 +22,45 @@ struct Family {
   std::string format;  // of the file; empty: any
   std::vector<std::string> has;
   std::vector<Rename> renames;
+  /// What the family's graph says and its keys do not: JSON for the metadata.
+  std::string hyperparameters = {};
 };
+
+/// FSRCNN as OpenCV's dnn_superres has it: layers 1 to 8, PReLU behind the first seven.
+Family opencv_fsrcnn() {
+  Family family{"graphdef", {"f1", "alpha7", "f8"}, {}};
+  const auto add = [&](int layer, const std::string& convolution, const std::string& prelu) {
+    family.renames.push_back({fmt::format("f{}", layer), convolution + ".weight"});
+    family.renames.push_back({fmt::format("b{}", layer), convolution + ".bias"});
+    if (!prelu.empty())
+      family.renames.push_back({fmt::format("alpha{}", layer), prelu + ".weight"});
+  };
+  add(1, "first_part.0", "first_part.1");
+  for (int layer = 2; layer <= 7; ++layer) {
+    const int index = 2 * (layer - 2);
+    add(layer, fmt::format("mid_part.{}", index), fmt::format("mid_part.{}", index + 1));
+  }
+  add(8, "last_part", "");
+  return family;
+}
+
+/// ESPCN as OpenCV's dnn_superres has it: ReLU inside, tanh at the end.
+Family opencv_espcn() {
+  return {"graphdef",
+          {"f1", "f2", "f3", "b3"},
+          {{"f1", "first_part.0.weight"},
+           {"b1", "first_part.0.bias"},
+           {"f2", "first_part.2.weight"},
+           {"b2", "first_part.2.bias"},
+           {"f3", "last_part.0.weight"},
+           {"b3", "last_part.0.bias"}},
+          R"({"activation": "relu", "output_activation": "tanh"})"};
+}
 
 const std::vector<Family>& families() {
   static const std::vector<Family> kFamilies = {
+      opencv_fsrcnn(),
+      opencv_espcn(),
       // RRDBNet as BSRGAN, RealSR and the later ESRGAN name it.
       {"",
        {"RRDB_trunk.0.RDB1.conv1.weight"},
@@ -148,9 +183,24 @@ void widen_to_convolution(StoredTensor& tensor) {
   tensor.strides.insert(tensor.strides.end(), {1, 1});
 }
 
+/// LaMa's generator out of a training checkpoint, which has the discriminator and the perceptual
+/// loss beside it, or out of the module that later copies wrap around it. Else as it is.
+Checkpoint only_generator(Checkpoint checkpoint) {
+  for (const std::string prefix : {"generator.", "model."}) {
+    if (!has(checkpoint, prefix + "model.1.ffc.convl2l.weight")) continue;
+    std::map<std::string, StoredTensor> generator;
+    for (auto& [key, tensor] : checkpoint.tensors) {
+      if (key.starts_with(prefix)) generator.emplace(key.substr(prefix.size()), std::move(tensor));
+    }
+    checkpoint.tensors = std::move(generator);
+  }
+  return checkpoint;
+}
+
 }  // namespace
 
 Checkpoint to_official_keys(Checkpoint checkpoint) {
+  checkpoint = only_generator(std::move(checkpoint));
   const std::optional<Family> family = family_of(checkpoint);
   if (!family) return checkpoint;
   std::map<std::string, StoredTensor> tensors;
@@ -163,6 +213,9 @@ Checkpoint to_official_keys(Checkpoint checkpoint) {
     }
   }
   checkpoint.tensors = std::move(tensors);
+  if (!family->hyperparameters.empty()) {
+    checkpoint.metadata.emplace("hyperparameters", family->hyperparameters);
+  }
   return checkpoint;
 }
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "engine/error.h"
+#include "weights/graphdef.h"
 #include "weights/ncnn.h"
 #include "weights/safetensors.h"
 #include "weights/torch_file.h"
@@ -42,6 +43,7 @@ Checkpoint read_any(const std::string& path) {
   if (looks_like_ncnn_param(text_of(bytes))) return read_ncnn(path, partner(path, ".bin"));
   if (has_ncnn_graph(path)) return read_ncnn(partner(path, ".param"), path);
   if (looks_like_torch_legacy(bytes)) return read_torch_legacy(path, file);
+  if (looks_like_graphdef(bytes)) return read_graphdef(path, file);
   throw CheckpointError(fmt::format(
       "{}: is none of safetensors, PyTorch (zip or legacy) and ncnn (.param beside .bin)", path));
 }

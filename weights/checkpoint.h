@@ -62,7 +62,7 @@ std::string to_string(const std::vector<std::int64_t>& shape);
 
 struct Checkpoint {
   std::string path;
-  std::string format;  ///< "safetensors", "torch zip", "torch legacy", "ncnn"
+  std::string format;  ///< "safetensors", "torch zip", "torch legacy", "ncnn", "graphdef"
   std::map<std::string, StoredTensor> tensors;
   /// safetensors' `__metadata__`, or the scalars beside the tensors of a .pth ("epoch": "50").
   std::map<std::string, std::string> metadata;
