@@ -51,4 +51,22 @@ void window_merge_rows(const op::WindowMerge& op, View<const float> x, View<floa
   });
 }
 
+void transpose_tiles(View<const float> x, View<float> y) {
+  // A tile's rows of x and of y are a cache line each, and all 32 of them stay in L1.
+  constexpr int kTile = 16;
+  const int W = x.shape.w, C = x.shape.c, H = x.shape.h;
+  const int tiles = (W + kTile - 1) / kTile;
+  parallel_for(std::int64_t{x.shape.n} * H * tiles, [&](std::int64_t task, int) {
+    const int w0 = static_cast<int>(task % tiles) * kTile, w1 = std::min(w0 + kTile, W);
+    const int h = static_cast<int>(task / tiles % H), n = static_cast<int>(task / tiles / H);
+    for (int c0 = 0; c0 < C; c0 += kTile) {
+      const int c1 = std::min(c0 + kTile, C);
+      for (int c = c0; c < c1; ++c) {
+        float* to = y.pixel(n, h, c);
+        for (int w = w0; w < w1; ++w) to[w] = x(n, h, w, c);
+      }
+    }
+  });
+}
+
 }  // namespace mend

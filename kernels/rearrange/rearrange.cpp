@@ -29,6 +29,10 @@ constexpr Variant<op::WindowMerge, WindowMergeKernel> kWindowMergeLadder[] = {
     {"window_merge/reference",     DeviceKind::kCpu, never_refuses, slowest,        0,     window_merge_reference},
     {"window_merge/rows",          DeviceKind::kCpu, never_refuses, memory_seconds, 0,     window_merge_rows},
 };
+constexpr Variant<op::Transpose, TransposeKernel> kTransposeLadder[] = {
+    {"transpose/reference",        DeviceKind::kCpu, never_refuses, slowest,        0,     transpose_reference},
+    {"transpose/tiles",            DeviceKind::kCpu, never_refuses, memory_seconds, 0,     transpose_tiles},
+};
 // clang-format on
 
 Cost copy_cost(const Shapes& in) {
@@ -55,6 +59,9 @@ std::span<const Variant<op::WindowPartition, WindowPartitionKernel>> window_part
 }
 std::span<const Variant<op::WindowMerge, WindowMergeKernel>> window_merge_ladder() {
   return kWindowMergeLadder;
+}
+std::span<const Variant<op::Transpose, TransposeKernel>> transpose_ladder() {
+  return kTransposeLadder;
 }
 
 namespace op {
@@ -149,6 +156,18 @@ void Reshape::forward(Inputs inputs, const Tensor& y, Scratch) const {
 
 std::optional<Tensor> Reshape::view(const Tensor& x) const {
   return x.reshaped(shape({x.shape()}));
+}
+
+Shape Transpose::shape(const Shapes& in) const { return {in[0].n, in[0].h, in[0].c, in[0].w}; }
+
+Cost Transpose::cost(const Shapes& in) const { return copy_cost(in); }
+
+/// What stands in a row or column of y is no place in the image any more.
+Footprint Transpose::footprint(const Shapes&) const { return {.global = true}; }
+
+void Transpose::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  const auto& rung = choose(transpose_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(inputs[0].view<const float>(), y.view<float>());
 }
 
 }  // namespace op

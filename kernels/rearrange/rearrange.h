@@ -86,14 +86,28 @@ struct Reshape {
   std::optional<Tensor> view(const Tensor& x) const;
 };
 
+/// Channels and columns change places: y[n,h,c,w] = x[n,h,w,c].
+///
+/// x [N,H,W,C] -> y [N,H,C,W]. A matrix {1,1,rows,columns} becomes its transpose.
+struct Transpose {
+  static constexpr std::string_view kName = "transpose";
+
+  Shape shape(const Shapes& in) const;
+  Cost cost(const Shapes& in) const;
+  Footprint footprint(const Shapes& in) const;
+  void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+};
+
 }  // namespace op
 
 using RollKernel = void (*)(const op::Roll& roll, View<const float> x, View<float> y);
 using WindowPartitionKernel = void (*)(const op::WindowPartition& op, View<const float> x,
                                        View<float> y);
 using WindowMergeKernel = void (*)(const op::WindowMerge& op, View<const float> x, View<float> y);
+using TransposeKernel = void (*)(View<const float> x, View<float> y);
 std::span<const Variant<op::Roll, RollKernel>> roll_ladder();
 std::span<const Variant<op::WindowPartition, WindowPartitionKernel>> window_partition_ladder();
 std::span<const Variant<op::WindowMerge, WindowMergeKernel>> window_merge_ladder();
+std::span<const Variant<op::Transpose, TransposeKernel>> transpose_ladder();
 
 }  // namespace mend

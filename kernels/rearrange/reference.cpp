@@ -45,4 +45,12 @@ void window_merge_reference(const op::WindowMerge& op, View<const float> x, View
             }
 }
 
+void transpose_reference(View<const float> x, View<float> y) {
+  const auto [N, H, W, C] = x.shape;
+  for (int n = 0; n < N; ++n)
+    for (int h = 0; h < H; ++h)
+      for (int w = 0; w < W; ++w)
+        for (int c = 0; c < C; ++c) y(n, h, c, w) = x(n, h, w, c);
+}
+
 }  // namespace mend

@@ -14,6 +14,9 @@ void window_partition_rows(const op::WindowPartition& op, View<const float> x, V
 void window_merge_reference(const op::WindowMerge& op, View<const float> x, View<float> y);
 void window_merge_rows(const op::WindowMerge& op, View<const float> x, View<float> y);
 
+void transpose_reference(View<const float> x, View<float> y);
+void transpose_tiles(View<const float> x, View<float> y);
+
 /// index mod extent, in [0, extent) for negative indices too.
 inline int wrap(std::int64_t index, int extent) {
   const std::int64_t rest = index % extent;

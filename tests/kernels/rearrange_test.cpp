@@ -58,6 +58,18 @@ TEST_CASE("window_merge: undoes window_partition") {
   }
 }
 
+TEST_CASE("transpose: every rung matches the reference") {
+  for (const Shape& shape :
+       {Shape{1, 1, 1, 1}, Shape{2, 3, 5, 7}, Shape{1, 1, 225, 6}, Shape{1, 2, 33, 50}}) {
+    check_rungs(transpose_ladder(), op::Transpose{}, {random_tensor(shape, 10)},
+                [](TransposeKernel kernel, Inputs in, const Tensor& y, Scratch) {
+                  kernel(in[0].view<const float>(), y.view<float>());
+                });
+  }
+  const Tensor x = random_tensor({1, 2, 3, 4}, 11);
+  CHECK(identical(apply(op::Transpose{}, {apply(op::Transpose{}, {x})}), x));
+}
+
 TEST_CASE("reshape: sees the same pixels, of a channel slice too") {
   const Tensor x = random_tensor({2, 3, 4, 10}, 8);
   const Tensor tokens = apply(op::Reshape{2, 1, 12}, {x.channels(3, 5)});
