@@ -1,6 +1,7 @@
 #include "kernels/catalogue.h"
 
 #include "kernels/activation/activation.h"
+#include "kernels/attention/attention.h"
 #include "kernels/channels/channels.h"
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/conv2d/variant.h"
@@ -11,9 +12,12 @@
 #include "kernels/fft/fft.h"
 #include "kernels/fft/spectrum.h"
 #include "kernels/grid_sample/grid_sample.h"
+#include "kernels/matmul/matmul.h"
+#include "kernels/normalization/normalization.h"
 #include "kernels/pad/pad.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
 #include "kernels/pool/pool.h"
+#include "kernels/rearrange/rearrange.h"
 #include "kernels/resample/resample.h"
 
 namespace mend {
@@ -33,21 +37,35 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(activation_ladder()),
       summary(adaptive_pool_ladder()),
       summary(affine_ladder()),
+      summary(attention_ladder()),
       summary(binary_ladder()),
+      summary(channel_attention_ladder()),
       summary(complex_multiply_ladder()),
       summary(concat_ladder()),
       summary(conv2d_ladder()),
       summary(conv_transpose2d_ladder()),
       summary(deform_conv2d_ladder()),
+      summary(demodulate_ladder()),
       summary(grid_sample_ladder()),
+      summary(group_norm_ladder()),
       summary(inverse_real_fft2_ladder()),
+      summary(l2_normalize_ladder()),
+      summary(layer_norm_ladder()),
+      summary(matmul_ladder()),
       summary(pad_ladder()),
+      summary(pixel_norm_ladder()),
       summary(pixel_shuffle_ladder()),
       summary(pixel_unshuffle_ladder()),
       summary(pool_ladder()),
       summary(real_fft2_ladder()),
       summary(resample_ladder()),
+      summary(roll_ladder()),
+      summary(softmax_ladder()),
       summary(spectral_gain_ladder()),
+      summary(transpose_ladder()),
+      summary(window_attention_ladder()),
+      summary(window_merge_ladder()),
+      summary(window_partition_ladder()),
   };
   return kLadders;
 }
