@@ -39,6 +39,7 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(affine_ladder()),
       summary(attention_ladder()),
       summary(binary_ladder()),
+      summary(box_mean_ladder()),
       summary(channel_attention_ladder()),
       summary(complex_multiply_ladder()),
       summary(concat_ladder()),

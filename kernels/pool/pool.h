@@ -58,12 +58,37 @@ struct AdaptivePool {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
 };
 
+/// The mean of the window around each pixel; where it would reach out of the image it is moved in.
+///
+///   y[n,p,q,c] = Σ x[n,h,w,c] / (R·S),   h in [top, top + R), w in [left, left + S)
+///   top = min(max(p − (R − 1)/2, 0), H − R),   R = min(kernel_h, H);   left and S likewise
+///
+/// x [N,H,W,C] -> y like x. The local mean of TLC (Chu et al. 2022, arXiv:2112.04491), whose code
+/// averages inside the image and then repeats the edge. Sums are taken in double.
+/// Throws ShapeError if the kernel is not positive.
+/// Footprint: a pixel at the edge sees kernel − 1 pixels into the image. Global if it covers all.
+struct BoxMean {
+  static constexpr std::string_view kName = "box_mean";
+
+  int kernel_h = 1, kernel_w = 1;
+
+  Shape shape(const Shapes& in) const;
+  Cost cost(const Shapes& in) const;
+  Footprint footprint(const Shapes& in) const;
+  std::string describe() const;
+  std::int64_t scratch_bytes(const Shapes& in) const;
+  void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+};
+
 }  // namespace op
 
 using PoolKernel = void (*)(const op::Pool&, View<const float> x, View<float> y);
 using AdaptivePoolKernel = void (*)(const op::AdaptivePool&, View<const float> x, View<float> y,
                                     Scratch scratch);
+using BoxMeanKernel = void (*)(const op::BoxMean&, View<const float> x, View<float> y,
+                               Scratch scratch);
 std::span<const Variant<op::Pool, PoolKernel>> pool_ladder();
 std::span<const Variant<op::AdaptivePool, AdaptivePoolKernel>> adaptive_pool_ladder();
+std::span<const Variant<op::BoxMean, BoxMeanKernel>> box_mean_ladder();
 
 }  // namespace mend

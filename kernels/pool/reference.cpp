@@ -54,4 +54,18 @@ void adaptive_pool_reference(const op::AdaptivePool& pool, View<const float> x, 
         }
 }
 
+void box_mean_reference(const op::BoxMean& box, View<const float> x, View<float> y, Scratch) {
+  for (int n = 0; n < y.shape.n; ++n)
+    for (int p = 0; p < y.shape.h; ++p)
+      for (int q = 0; q < y.shape.w; ++q)
+        for (int c = 0; c < y.shape.c; ++c) {
+          const Window rows = box_window(box.kernel_h, p, x.shape.h);
+          const Window columns = box_window(box.kernel_w, q, x.shape.w);
+          const double count =
+              static_cast<double>(rows.last - rows.first) * (columns.last - columns.first);
+          const double sum = gather(PoolKind::kAverage, x, n, rows, columns, c);
+          y(n, p, q, c) = static_cast<float>(sum / count);
+        }
+}
+
 }  // namespace mend

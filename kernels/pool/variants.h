@@ -25,4 +25,13 @@ void adaptive_pool_simd(const op::AdaptivePool& pool, View<const float> x, View<
 /// Working memory of adaptive_pool_simd in bytes.
 std::int64_t adaptive_pool_simd_scratch(const Shape& x, const Shape& y);
 
+/// The window of BoxMean around row p of `extent` rows.
+Window box_window(int kernel, int p, int extent);
+
+void box_mean_reference(const op::BoxMean& box, View<const float> x, View<float> y,
+                        Scratch scratch);
+void box_mean_sliding(const op::BoxMean& box, View<const float> x, View<float> y, Scratch scratch);
+/// Working memory of box_mean_sliding in bytes.
+std::int64_t box_mean_sliding_scratch(const Shape& x);
+
 }  // namespace mend

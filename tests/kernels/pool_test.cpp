@@ -41,6 +41,13 @@ void check_adaptive_pool(const op::AdaptivePool& pool, const Tensor& x) {
               });
 }
 
+void check_box_mean(const op::BoxMean& box, const Tensor& x) {
+  check_rungs(box_mean_ladder(), box, {x},
+              [&](BoxMeanKernel kernel, Inputs inputs, const Tensor& y, Scratch scratch) {
+                kernel(box, inputs[0].view<const float>(), y.view<float>(), scratch);
+              });
+}
+
 }  // namespace
 
 TEST_CASE("pool: equals the official implementation") {
@@ -129,6 +136,33 @@ TEST_CASE("pool, adaptive_pool: cost and footprint") {
   CHECK(op::AdaptivePool({PoolKind::kMax, 3, 4}).footprint(in).global);
   CHECK(op::AdaptivePool({PoolKind::kMax, 2, 2}).footprint(in).global);
   CHECK(op::AdaptivePool({PoolKind::kMax, 2, 4}).footprint(in) == Footprint{0, 0.25, 4, false});
+}
+
+TEST_CASE("box_mean: every rung matches the reference") {
+  for (const int channels : {1, 3, 16, 127}) {
+    check_box_mean({1, 1}, random_tensor({2, 3, 5, channels}, 1));
+    check_box_mean({3, 4}, random_tensor({2, 7, 9, channels}, 2));
+    check_box_mean({5, 2}, random_tensor({1, 37, 11, channels}, 3));
+    check_box_mean({9, 3}, random_tensor({1, 4, 9, channels}, 4));  // taller than the image
+    check_box_mean({20, 20}, random_tensor({1, 5, 6, channels}, 5));
+  }
+}
+
+TEST_CASE("box_mean: windows move into the image where they would reach out") {
+  const Tensor x = Tensor::from({1, 1, 5, 1}, std::vector<float>{1, 2, 3, 4, 10});
+  const Tensor y = apply(op::BoxMean{1, 4}, {x});  // [1,4] [1,4] [2,5] [2,5] [2,5]
+  const std::vector<float> expected = {2.5f, 2.5f, 4.75f, 4.75f, 4.75f};
+  CHECK(max_error(y, Tensor::from({1, 1, 5, 1}, expected)) <= 0);
+}
+
+TEST_CASE("box_mean: a kernel that covers the image gives the global mean, and is global") {
+  const Tensor x = random_tensor({1, 6, 7, 5}, 1);
+  const Tensor mean = apply(op::AdaptivePool{PoolKind::kAverage, 1, 1}, {x});
+  const Tensor y = apply(op::BoxMean{6, 9}, {x});
+  CHECK(max_error(y.crop(5, 3, 1, 1), mean) <= 1e-6);
+  CHECK(op::BoxMean({6, 9}).footprint({x.shape()}).global);
+  CHECK(op::BoxMean({6, 5}).footprint({x.shape()}) == Footprint{5, 1, 1, false});
+  CHECK_THROWS_AS(op::BoxMean({0, 1}).shape({x.shape()}), ShapeError);
 }
 
 }  // namespace mend::test
