@@ -12,6 +12,7 @@
 #include "models/espcn.h"
 #include "models/ffdnet.h"
 #include "models/fsrcnn.h"
+#include "models/lama.h"
 #include "models/official_keys.h"
 #include "models/rlfn.h"
 #include "models/rrdbnet.h"
@@ -89,7 +90,9 @@ bool is_parameter(const std::string& key, const StoredTensor& tensor) {
 Network checked(const Built& built, const std::string& description) {
   return [built, description](const std::vector<Tensor>& inputs) {
     const Traits& traits = built.traits;
-    if (inputs.size() != traits.inputs.size()) {
+    const std::size_t needed =
+        traits.inputs.size() - static_cast<std::size_t>(traits.optional_inputs);
+    if (inputs.size() < needed || inputs.size() > traits.inputs.size()) {
       throw ShapeError(fmt::format("{}: takes {} inputs ({} ...), but got {}", description,
                                    traits.inputs.size(), traits.inputs.front(), inputs.size()));
     }
@@ -110,11 +113,29 @@ Network checked(const Built& built, const std::string& description) {
 }  // namespace
 
 std::span<const Architecture> architectures() {
+  // clang-format off: one a line, so that a new network is a new line
   static const std::vector<Architecture> kTable = {
-      aod_net(), dncnn(), edsr(),    espcn(),   fdncnn(),   ffdnet(),
-      fsrcnn(),  ircnn(), rlfn(),    rrdbnet(), sci(),      srcnn(),
-      srmd(),    srvgg(), upcunet(), vdsr(),    zero_dce(), zero_dce_pp(),
+      aod_net(),
+      dncnn(),
+      edsr(),
+      espcn(),
+      fdncnn(),
+      ffdnet(),
+      fsrcnn(),
+      ircnn(),
+      lama(),
+      rlfn(),
+      rrdbnet(),
+      sci(),
+      srcnn(),
+      srmd(),
+      srvgg(),
+      upcunet(),
+      vdsr(),
+      zero_dce(),
+      zero_dce_pp(),
   };
+  // clang-format on
   return kTable;
 }
 
