@@ -51,6 +51,34 @@ int whole_root(int square) {
   return root * root == square ? root : 0;
 }
 
+std::vector<int> depths_of(const Checkpoint& checkpoint, const std::string& pattern,
+                           const std::string& suffix) {
+  const std::size_t number = pattern.find("{}");
+  std::vector<int> depths;
+  for (int group = 0; group < kMostBlocks; ++group) {
+    const std::string prefix = std::string(pattern).replace(number, 2, std::to_string(group));
+    const std::vector<int> blocks = indices(checkpoint, prefix, suffix);
+    if (blocks.empty()) break;
+    depths.push_back(blocks.back() + 1);
+  }
+  return depths;
+}
+
+double shortest_ratio(const std::vector<std::pair<int, int>>& pairs) {
+  double low = 0;
+  for (const auto& [part, whole] : pairs) low = std::max(low, static_cast<double>(part) / whole);
+  const auto fits = [&](double candidate) {  // the product may have been rounded
+    return std::all_of(pairs.begin(), pairs.end(), [&](const auto& pair) {
+      return static_cast<int>(candidate * pair.second) == pair.first;
+    });
+  };
+  for (double scale = 1; scale <= 1e6; scale *= 10) {
+    const double candidate = std::ceil(low * scale - 1e-9) / scale;
+    if (fits(candidate)) return candidate;
+  }
+  return static_cast<double>(pairs.front().first) / pairs.front().second;
+}
+
 int integer(const Json& hyper, const std::string& name, int low, int high) {
   const Json& value = hyper.at(name);
   const double real = value.is_number() ? value.get<double>() : NAN;
@@ -60,10 +88,32 @@ int integer(const Json& hyper, const std::string& name, int low, int high) {
   return static_cast<int>(real);
 }
 
+std::vector<int> integers(const Json& hyper, const std::string& name, int low, int high,
+                          std::size_t count) {
+  const Json& values = hyper.at(name);
+  if (!values.is_array() || values.empty() || (count != 0 && values.size() != count)) {
+    refuse(hyper, name, count == 0 ? "a list" : fmt::format("a list of {} whole numbers", count));
+  }
+  std::vector<int> list;
+  for (const Json& value : values) list.push_back(integer({{name, value}}, name, low, high));
+  return list;
+}
+
+bool flag(const Json& hyper, const std::string& name) {
+  if (!hyper.at(name).is_boolean()) refuse(hyper, name, "true or false");
+  return hyper.at(name).get<bool>();
+}
+
 float number(const Json& hyper, const std::string& name) {
   const Json& value = hyper.at(name);
   if (!value.is_number() || !std::isfinite(value.get<float>())) refuse(hyper, name, "a number");
   return value.get<float>();
+}
+
+double ratio(const Json& hyper, const std::string& name) {
+  const float value = number(hyper, name);
+  if (!(value >= 0 && value <= 64)) refuse(hyper, name, "a number from 0 to 64");
+  return hyper.at(name).get<double>();
 }
 
 std::vector<float> numbers(const Json& hyper, const std::string& name, std::size_t count) {

@@ -32,7 +32,7 @@ struct Architecture {
   std::string name;       ///< "rrdbnet"
   std::string title;      ///< the official class: "RRDBNet"
   std::string paper;      ///< authors, year, identifier
-  std::string signature;  ///< the key it is known by, for errors
+  std::string signature;  ///< the keys it is known by, for `mend models`
   /// Names that other official constructors give to the hyper-parameters: {"nf", "num_feat"}.
   std::vector<std::pair<std::string, std::string>> aliases;
   /// Looks at keys and shapes alone; the keys are the official ones.
@@ -53,11 +53,24 @@ std::vector<int> indices(const Checkpoint& checkpoint, const std::string& prefix
                          const std::string& suffix = "weight");
 /// r if r·r == square, else 0.
 int whole_root(int square);
+/// How many blocks each group has: `pattern` has "{}" where the group's number goes, and a block b
+/// of it has the key pattern + "b.<suffix>". Groups are counted from 0 until one has no block.
+std::vector<int> depths_of(const Checkpoint& checkpoint, const std::string& pattern,
+                           const std::string& suffix);
+/// The shortest decimal number r with part == int(r·whole) for all pairs {part, whole}; part/whole
+/// of the first if there is none. 127/48 and 1021/384 make 2.66.
+double shortest_ratio(const std::vector<std::pair<int, int>>& pairs);
 
 // ---- reading hyper-parameters; CheckpointError says which one is wrong ----
 
 int integer(const Json& hyper, const std::string& name, int low, int high);
+/// A list of whole numbers; of `count` if that is not 0.
+std::vector<int> integers(const Json& hyper, const std::string& name, int low, int high,
+                          std::size_t count = 0);
+bool flag(const Json& hyper, const std::string& name);
 float number(const Json& hyper, const std::string& name);
+/// A number from 0 to 64 that a width is multiplied by, in double as Python does it.
+double ratio(const Json& hyper, const std::string& name);
 std::vector<float> numbers(const Json& hyper, const std::string& name, std::size_t count);
 std::string choice(const Json& hyper, const std::string& name,
                    std::initializer_list<std::string_view> choices);

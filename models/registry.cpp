@@ -20,6 +20,7 @@
 #include "models/srcnn.h"
 #include "models/srmd.h"
 #include "models/srvgg.h"
+#include "models/swinir.h"
 #include "models/upcunet.h"
 #include "models/vdsr.h"
 #include "models/zero_dce.h"
@@ -115,25 +116,9 @@ Network checked(const Built& built, const std::string& description) {
 std::span<const Architecture> architectures() {
   // clang-format off: one a line, so that a new network is a new line
   static const std::vector<Architecture> kTable = {
-      aod_net(),
-      dncnn(),
-      edsr(),
-      espcn(),
-      fdncnn(),
-      ffdnet(),
-      fsrcnn(),
-      ircnn(),
-      lama(),
-      rlfn(),
-      rrdbnet(),
-      sci(),
-      srcnn(),
-      srmd(),
-      srvgg(),
-      upcunet(),
-      vdsr(),
-      zero_dce(),
-      zero_dce_pp(),
+      aod_net(), dncnn(),  edsr(),    espcn(),   fdncnn(),   ffdnet(),      fsrcnn(),
+      ircnn(),   lama(),   rlfn(),    rrdbnet(), sci(),      srcnn(),       srmd(),
+      srvgg(),   swinir(), upcunet(), vdsr(),    zero_dce(), zero_dce_pp(),
   };
   // clang-format on
   return kTable;

@@ -85,6 +85,14 @@ TEST_CASE("networks: outputs of small fixtures equal the official implementation
       "srvgg/x2_prelu",
       "srvgg/x4_leakyrelu",
       "srvgg/x4_prelu",
+      "swinir/classical_x3",
+      "swinir/classical_x4",
+      "swinir/denoise_gray",
+      "swinir/jpeg_gray_w7",
+      "swinir/light_x2",
+      "swinir/light_x3",
+      "swinir/light_x4_same_size",
+      "swinir/real_x4_3conv",
       "zero_dce/nf8",
   };
   for (const std::string name : kFixtures) {
@@ -118,6 +126,13 @@ TEST_CASE("networks: outputs of full-size fixtures equal the official implementa
       "srcnn/srcnn_x3",
       "srvgg/realesr-animevideov3",
       "srvgg/realesr-general-x4v3",
+      "swinir/001_classicalSR_DF2K_s64w8_SwinIR-M_x4",
+      "swinir/002_lightweightSR_DIV2K_s64w8_SwinIR-S_x2",
+      "swinir/002_lightweightSR_DIV2K_s64w8_SwinIR-S_x3",
+      "swinir/002_lightweightSR_DIV2K_s64w8_SwinIR-S_x4",
+      "swinir/003_realSR_BSRGAN_DFOWMFC_s64w8_SwinIR-L_x4_GAN",
+      "swinir/005_colorDN_DFWB_s128w8_SwinIR-M_noise25",
+      "swinir/006_colorCAR_DFWB_s126w7_SwinIR-M_jpeg40",
       "zero_dce/Epoch99",
   };
   for (const std::string name : kFixtures) {
