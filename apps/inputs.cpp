@@ -92,6 +92,11 @@ std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::st
   const bool a_folder_was_given =
       std::any_of(inputs.begin(), inputs.end(),
                   [](const std::string& input) { return input != "-" && fs::is_directory(input); });
+  if (output == "-") {
+    if (files.size() == 1) return {{files[0], output}};
+    throw UsageError(
+        fmt::format("-o - takes one picture, but there are {}; name a folder", files.size()));
+  }
   if (files.size() == 1 && !wants_folder(output) && !a_folder_was_given) {
     format_of_path(output);
     if (fs::exists(output) && fs::exists(files[0]) && fs::equivalent(files[0], output)) {

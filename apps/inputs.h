@@ -13,7 +13,8 @@ struct Job {
 /// Pairs every input with its output.
 ///
 /// inputs: files, folders (their pictures, sorted, not those of subfolders), patterns with * ? [],
-/// or "-" for standard input. output: a file for one input, or a folder; a folder is created.
+/// or "-" for standard input. output: a file for one input, a folder, which is created, or "-" for
+/// standard output, again for one input.
 /// Names in a folder are kept, with the extension replaced by .png if it cannot be written.
 /// Throws UsageError (no input; several inputs and one output file; two results of one name; an
 /// output that is its own input) or InputError (a pattern or folder without a picture).

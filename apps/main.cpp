@@ -1,5 +1,7 @@
 // The `mend` program: parses the command line, runs the chosen subcommand, and turns every failure
 // into one line on stderr and an exit code.
+#include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -32,6 +34,15 @@ void handle_signals() {
   std::signal(SIGXFSZ, SIG_IGN);  // so is the limit of file sizes
 }
 
+/// Lists and JSON go through stdio, which keeps errors to itself until it is asked.
+void check_standard_output() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  pollfd output{STDOUT_FILENO, POLLOUT, 0};
+  const bool reader_left = poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+  if (reader_left) return;  // `mend models | head` has all it wants
+  throw WriteError("standard output: cannot be written; is the disk full?");
+}
+
 int failed(ExitCode code, const char* message) {
   std::fprintf(stderr, "mend: error: %s\n", message);
   return static_cast<int>(code);
@@ -51,15 +62,21 @@ int run(int argc, char** argv) {
   add_pull(program);
   add_compare(program);
   add_bench(program);
+  add_doctor(program);
   try {
     program.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.app.exit(error);  // --help, --version
-    std::fprintf(stderr, "mend: error: %s (mend --help explains)\n", error.what());
-    return static_cast<int>(ExitCode::kUsage);
+    const bool unknown =
+        argc > 1 && argv[1][0] != '-' && program.app.get_subcommand_no_throw(argv[1]) == nullptr;
+    const std::string what =
+        unknown ? fmt::format("there is no command '{}'", argv[1]) : std::string(error.what());
+    return failed(ExitCode::kUsage, fmt::format("{} (mend --help explains)", what).c_str());
   }
   handle_signals();
-  return static_cast<int>(program.chosen());
+  const ExitCode code = program.chosen();
+  if (code == ExitCode::kDone) check_standard_output();
+  return static_cast<int>(code);
 }
 
 }  // namespace

@@ -24,8 +24,10 @@ std::string megabytes(const PublishedCheckpoint& published) {
 void print_json() {
   Json json = {{"networks", Json::array()}, {"checkpoints", Json::array()}};
   for (const Architecture& network : architectures()) {
-    json["networks"].push_back(
-        {{"name", network.name}, {"class", network.title}, {"paper", network.paper}});
+    json["networks"].push_back({{"name", network.name},
+                                {"class", network.title},
+                                {"paper", network.paper},
+                                {"known_by", network.signature}});
   }
   for (const PublishedCheckpoint& published : catalogue()) {
     Json files = Json::array();
@@ -52,10 +54,13 @@ void print_markdown() {
 }
 
 void print_text() {
-  std::puts("Networks");
+  std::puts(fmt::format("Networks\n  {:<12} {:<20} {:<54} {}", "name", "class", "paper",
+                        "known by the keys")
+                .c_str());
   for (const Architecture& network : architectures()) {
-    std::puts(
-        fmt::format("  {:<16} {:<18} {}", network.name, network.title, network.paper).c_str());
+    std::puts(fmt::format("  {:<12} {:<20} {:<54} {}", network.name, network.title, network.paper,
+                          network.signature)
+                  .c_str());
   }
   std::puts(
       fmt::format("\nPublished checkpoints (mend pull NAME)\n  {:<44} {:<10} {:<14} {:>7}  {}",

@@ -53,5 +53,6 @@ void add_convert(Program& program);
 void add_pull(Program& program);
 void add_compare(Program& program);
 void add_bench(Program& program);
+void add_doctor(Program& program);
 
 }  // namespace mend

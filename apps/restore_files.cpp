@@ -1,9 +1,11 @@
 #include "apps/restore_files.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <new>
 #include <nlohmann/json.hpp>
 
@@ -35,6 +37,7 @@ class Batch {
 
   ExitCode run() {
     const std::vector<Job> jobs = plan_jobs(files_.inputs, files_.output);
+    if (files_.output == "-") check_standard_output();
     int failed = 0;
     ExitCode last_failure = ExitCode::kDone;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
@@ -62,6 +65,17 @@ class Batch {
     } catch (const std::bad_alloc&) {
       report_failure(job, "memory ran out; --memory caps what tiles take", ExitCode::kOutOfMemory);
       return ExitCode::kOutOfMemory;
+    } catch (const std::exception& error) {
+      report_failure(job, error.what(), ExitCode::kSomeFailed);
+      return ExitCode::kSomeFailed;
+    }
+  }
+
+  void check_standard_output() const {
+    if (common_.json) throw UsageError("-o - and --json both write to standard output");
+    if (isatty(STDOUT_FILENO) == 1) {
+      throw UsageError(
+          "-o - writes PNG, which is nothing for a terminal; send it to a file or pipe");
     }
   }
 
@@ -133,7 +147,9 @@ void FileOptions::add_to(CLI::App& command) {
   command.add_option("input", inputs, "Pictures, folders, patterns, or - for standard input")
       ->required()
       ->type_name("INPUT");
-  command.add_option("-o,--output", output, "A file for one input, else a folder")
+  command
+      .add_option("-o,--output", output,
+                  "A file for one input, else a folder; - for PNG to standard output")
       ->required()
       ->type_name("OUTPUT");
   command.add_option("--quality", write.quality, "Of JPEG outputs, 1..100")

@@ -80,7 +80,9 @@ void add_run(Program& program) {
       ->type_name("CHECKPOINT");
   command->add_option("input", options->files.inputs, "Pictures, folders, patterns, or -")
       ->type_name("INPUT");
-  command->add_option("-o,--output", options->files.output, "A file for one input, else a folder")
+  command
+      ->add_option("-o,--output", options->files.output,
+                   "A file for one input, else a folder; - for PNG to standard output")
       ->type_name("OUTPUT");
   command->add_option("--quality", options->files.write.quality, "Of JPEG outputs, 1..100")
       ->capture_default_str()

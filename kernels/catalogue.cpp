@@ -1,5 +1,8 @@
 #include "kernels/catalogue.h"
 
+#include <hwy/highway.h>
+
+
 #include "kernels/activation/activation.h"
 #include "kernels/attention/attention.h"
 #include "kernels/channels/channels.h"
@@ -69,6 +72,14 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(window_partition_ladder()),
   };
   return kLadders;
+}
+
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    names.emplace_back(hwy::TargetName(target));
+  }
+  return names;
 }
 
 }  // namespace mend

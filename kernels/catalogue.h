@@ -1,6 +1,7 @@
-// All ladders by name, for the command line, the tests and the benches.
+// All ladders by name, and the instruction sets that they run on, for the command line, the tests and the benches.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,5 +13,9 @@ struct LadderSummary {
 };
 
 const std::vector<LadderSummary>& all_ladders();
+
+/// The SIMD instruction sets that were compiled and that this machine has, best first: the kernels
+/// run on the first.
+std::vector<std::string> instruction_sets();
 
 }  // namespace mend

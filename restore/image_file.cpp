@@ -9,12 +9,14 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <system_error>
 #include <utility>
 
 #include "engine/atomic_file.h"
+#include "engine/cancel.h"
 #include "engine/error.h"
 #include "restore/codec.h"
 
@@ -91,7 +93,10 @@ class InputFile {
       bytes.resize(before + step);
       const ssize_t count = read(descriptor_, bytes.data() + before, step);
       bytes.resize(before + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-      if (count < 0 && errno == EINTR) continue;
+      if (count < 0 && errno == EINTR) {
+        check_cancel();  // the end of a pipe may never come
+        continue;
+      }
       if (count < 0) fail();
       if (count == 0) return;
     }
@@ -112,6 +117,23 @@ class InputFile {
 
   const std::string& path_;
   int descriptor_ = -1;
+};
+
+/// Standard output, where a picture goes as it is made: nobody can rename a pipe.
+class StandardOutput : public Sink {
+ public:
+  void write(std::span<const std::uint8_t> bytes) override {
+    if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size()) fail();
+  }
+  void finish() {
+    if (std::fflush(stdout) != 0) fail();
+  }
+
+ private:
+  [[noreturn]] static void fail() {
+    throw WriteError(fmt::format("standard output: cannot be written: {}",
+                                 std::generic_category().message(errno)));
+  }
 };
 
 const std::string& display_name(const std::string& path) {
@@ -218,6 +240,7 @@ Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name,
 }
 
 ImageFormat format_of_path(const std::string& path) {
+  if (path == "-") return ImageFormat::kPng;
   std::string extension = std::filesystem::path(path).extension().string();
   std::ranges::transform(extension, extension.begin(), [](unsigned char letter) {
     return static_cast<char>(std::tolower(letter));
@@ -233,8 +256,15 @@ ImageFormat format_of_path(const std::string& path) {
 
 void write_image(const std::string& path, const Image& image, const WriteOptions& options) {
   const Encoding encoding = prepare(image, format_of_path(path), path, options);
+  const Image& encoded = encoding.opaque ? *encoding.opaque : image;
+  if (path == "-") {
+    StandardOutput output;
+    encoding.codec.encode(encoded, output, encoding.options);
+    output.finish();
+    return;
+  }
   AtomicFile file(path);
-  encoding.codec.encode(encoding.opaque ? *encoding.opaque : image, file, encoding.options);
+  encoding.codec.encode(encoded, file, encoding.options);
   file.commit();
 }
 

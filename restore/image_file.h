@@ -51,10 +51,11 @@ struct WriteOptions {
 
 /// The format that the extension of `path` names: .png .jpg .jpeg .bmp .ppm .pgm .pnm .pam,
 /// in any case.
-/// Throws UsageError for any other.
+/// "-", standard output, is PNG. Throws UsageError for any other.
 ImageFormat format_of_path(const std::string& path);
 
-/// Writes beside the final name and renames, so that no half file is ever seen (atomic_file.h).
+/// Writes beside the final name and renames, so that no half file is ever seen (atomic_file.h);
+/// "-" is standard output.
 /// Format from the extension. ICC and EXIF are kept where the format has a place for them.
 /// Throws WriteError (disk full, no such folder), UsageError (transparency into JPEG, BMP or PNM).
 void write_image(const std::string& path, const Image& image, const WriteOptions& options = {});

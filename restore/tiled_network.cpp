@@ -85,24 +85,29 @@ Tiling TiledNetwork::choose(int height, int width, const TileOptions& options) {
 
 Tensor TiledNetwork::compute(const Rectangle& window, const TileOptions& options,
                              const Source& source) {
+  Tensor y;
   if (options.eager) {
     const Tensor x = Tensor::empty({1, window.h, window.w, channels_});
     source(window, x);
-    return network_({x}).front();
-  }
-  Plan& plan = plan_for(window.h, window.w);
-  source(window, plan.input(0));
-  plan.run();
-  const Tensor y = plan.output(0);
-  if (!all_finite(y)) {
+    y = network_({x}).front();
+  } else {
+    Plan& plan = plan_for(window.h, window.w);
     source(window, plan.input(0));
-    throw NumericError(fmt::format(
-        "the network gave NaN or infinity at {}, in the tile of rows {}..{} and columns {}..{}; "
-        "nothing was written",
-        first_not_finite(plan.traced(), {plan.input(0).clone()}), window.y, window.y + window.h - 1,
-        window.x, window.x + window.w - 1));
+    plan.run();
+    y = plan.output(0);
   }
+  if (!all_finite(y)) refuse_numbers(window, source);
   return y;
+}
+
+void TiledNetwork::refuse_numbers(const Rectangle& window, const Source& source) {
+  const Tensor x = Tensor::empty({1, window.h, window.w, channels_});
+  source(window, x);  // again: a plan may have used its input's memory for something else
+  throw NumericError(fmt::format(
+      "the network gave NaN or infinity at {}, in the tile of rows {}..{} and columns {}..{}; "
+      "check the weights. Nothing was written",
+      first_not_finite(plan_for(window.h, window.w).traced(), {x}), window.y,
+      window.y + window.h - 1, window.x, window.x + window.w - 1));
 }
 
 Tiling TiledNetwork::run(int height, int width, const TileOptions& options, const Source& source,

@@ -62,6 +62,8 @@ class TiledNetwork {
  private:
   Plan& plan_for(int height, int width);
   Tensor compute(const Rectangle& window, const TileOptions& options, const Source& source);
+  /// Finds the first layer whose output is not finite; throws NumericError that names it.
+  [[noreturn]] void refuse_numbers(const Rectangle& window, const Source& source);
   Tiling measured(Tiling tiling, int height, int width);
 
   Network network_;

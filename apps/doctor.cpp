@@ -1,0 +1,126 @@
+// mend doctor: what this machine offers and what of it is used, for a bug report or a slow run.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "apps/program.h"
+#include "engine/parallel.h"
+#include "kernels/catalogue.h"
+#include "models/registry.h"
+#include "restore/image_file.h"
+#include "weights/catalogue.h"
+#include "weights/pull.h"
+
+namespace mend {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Finding {
+  std::string subject, state;
+};
+
+/// The text behind the first "name   : text" of one of Linux' /proc files; empty if there is none.
+std::string proc_entry(const char* path, const std::string& name) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(':');
+    if (colon == std::string::npos || line.rfind(name, 0) != 0) continue;
+    const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
+    return begin == std::string::npos ? "" : line.substr(begin);
+  }
+  return {};
+}
+
+std::string processor() {
+  const std::string name = proc_entry("/proc/cpuinfo", "model name");
+  return fmt::format("{}, {} processors online, {} threads in use", name.empty() ? "unknown" : name,
+                     sysconf(_SC_NPROCESSORS_ONLN), threads());
+}
+
+std::string instructions() {
+  const std::vector<std::string> names = instruction_sets();
+  std::string others;
+  for (std::size_t i = 1; i < names.size(); ++i) others += (i > 1 ? ", " : "") + names[i];
+  return fmt::format("{}{}", names.front(), others.empty() ? "" : " (also here: " + others + ")");
+}
+
+std::string memory() {
+  const double all = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+                     static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e9;
+  const std::string available = proc_entry("/proc/meminfo", "MemAvailable");
+  if (available.empty()) return fmt::format("{:.1f} GB", all);
+  return fmt::format("{:.1f} GB, {:.1f} GB of it available; a network takes up to --memory {}", all,
+                     std::strtod(available.c_str(), nullptr) * 1024 / 1e9, CommonOptions().memory);
+}
+
+std::string image_formats() {
+  std::string names;
+  for (const ImageFormat format : {ImageFormat::kPng, ImageFormat::kJpeg, ImageFormat::kBmp,
+                                   ImageFormat::kPnm, ImageFormat::kPam}) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", name_of(format));
+  }
+  return fmt::format("{} are read and written; PNG, PNM and PAM in 16 bits too", names);
+}
+
+/// Whether a file could be made there: in the folder, or in the first one above it that exists.
+bool can_write_below(fs::path folder) {
+  std::error_code error;
+  while (!fs::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
+  return access(folder.empty() ? "." : folder.c_str(), W_OK) == 0;
+}
+
+std::string cache() {
+  const std::string folder = default_cache_folder();
+  std::int64_t pulled = 0;
+  for (const PublishedCheckpoint& published : catalogue()) {
+    std::error_code error;
+    if (published.files.empty()) continue;
+    pulled += fs::exists(fs::path(folder) / published.name / published.files[0].file, error);
+  }
+  return fmt::format("{}, {} of {} published checkpoints{}", folder, pulled, catalogue().size(),
+                     can_write_below(folder) ? "" : "; cannot be written");
+}
+
+std::vector<Finding> examine() {
+  return {
+      {"mend", MEND_VERSION},
+      {"processor", processor()},
+      {"instructions", instructions()},
+      {"memory", memory()},
+      {"device cpu", "f32; all networks and operations run here"},
+      {"device cuda", "not in this build; --device auto takes the cpu"},
+      {"images", image_formats()},
+      {"networks", fmt::format("{} architectures, {} operations (mend models)",
+                               architectures().size(), all_ladders().size())},
+      {"downloads", can_pull() ? "libcurl" : "this build has no libcurl; `mend pull` cannot work"},
+      {"cache", cache()},
+  };
+}
+
+}  // namespace
+
+void add_doctor(Program& program) {
+  const auto json = std::make_shared<bool>(false);
+  CLI::App* command =
+      program.add("doctor", "Tell what this machine offers and what of it is used",
+                  "  mend doctor\n  mend doctor --json\n", [json] {
+                    nlohmann::ordered_json all;
+                    for (const Finding& finding : examine()) {
+                      all[finding.subject] = finding.state;
+                      if (*json) continue;
+                      std::puts(fmt::format("{:<14}{}", finding.subject, finding.state).c_str());
+                    }
+                    if (*json) std::puts(all.dump().c_str());
+                    return ExitCode::kDone;
+                  });
+  command->add_flag("--json", *json, "Print JSON");
+}
+
+}  // namespace mend
