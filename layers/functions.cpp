@@ -4,6 +4,7 @@
 #include "kernels/channels/channels.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/fft/spectrum.h"
+#include "kernels/normalization/normalization.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
 #include "kernels/pool/pool.h"
 #include "kernels/resample/resample.h"
@@ -48,6 +49,7 @@ Tensor gelu(const Tensor& x) { return activate(x, ActivationKind::kGelu); }
 Tensor silu(const Tensor& x) { return activate(x, ActivationKind::kSilu); }
 Tensor sigmoid(const Tensor& x) { return activate(x, ActivationKind::kSigmoid); }
 Tensor tanh(const Tensor& x) { return activate(x, ActivationKind::kTanh); }
+Tensor softmax(const Tensor& x) { return apply(op::Softmax{}, {x}); }
 
 Tensor concat(std::initializer_list<Tensor> parts) { return mend::apply(op::Concat{}, parts); }
 Tensor concat(const std::vector<Tensor>& parts) { return mend::apply(op::Concat{}, Inputs(parts)); }

@@ -38,6 +38,8 @@ Tensor gelu(const Tensor& x);
 Tensor silu(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
+/// exp(x) / Σ exp(x) over the channels of each pixel
+Tensor softmax(const Tensor& x);
 
 // ---- channels ----
 
