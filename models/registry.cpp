@@ -71,6 +71,22 @@ std::string list_of_names(const Json& hyper) {
   return names;
 }
 
+/// "these 702 keys: a.weight, b.weight, c.weight ..."
+std::string first_keys(const Checkpoint& checkpoint) {
+  constexpr std::size_t kShown = 3, kLongestKey = 60;
+  std::string text;
+  std::size_t shown = 0;
+  for (const auto& [key, tensor] : checkpoint.tensors) {
+    if (shown++ == kShown) break;
+    text += fmt::format("{}{}{}", text.empty() ? "" : ", ", key.substr(0, kLongestKey),
+                        key.size() > kLongestKey ? "..." : "");
+  }
+  const std::size_t count = checkpoint.tensors.size();
+  if (count == 0) return "no keys at all";
+  return count <= kShown ? fmt::format("just the keys {}", text)
+                         : fmt::format("these {} keys: {} ...", count, text);
+}
+
 /// "RRDBNet(num_feat 64, num_block 23)"
 std::string describe(const Architecture& architecture, const Json& hyper) {
   std::string text;
@@ -126,19 +142,14 @@ std::span<const Architecture> architectures() {
 
 Identified identify(Checkpoint checkpoint) {
   checkpoint = to_official_keys(std::move(checkpoint));
-  std::string looked_for;
   for (const Architecture& architecture : architectures()) {
     if (std::optional<Recognised> recognised = architecture.recognise(checkpoint)) {
       return {std::move(checkpoint), &architecture, *std::move(recognised)};
     }
-    looked_for += fmt::format("{}{} ({})", looked_for.empty() ? "" : ", ", architecture.title,
-                              architecture.signature);
   }
-  const std::string first =
-      checkpoint.tensors.empty() ? "no keys at all" : checkpoint.tensors.begin()->first;
   throw CheckpointError(
-      fmt::format("{}: no known network has these {} keys ({} ...); looked for {}", checkpoint.path,
-                  checkpoint.tensors.size(), first, looked_for));
+      fmt::format("{}: no known network has {}; `mend models` lists those that are known",
+                  checkpoint.path, first_keys(checkpoint)));
 }
 
 Json complete_hyperparameters(const Identified& identified, const Json& config) {

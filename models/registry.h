@@ -19,7 +19,7 @@ struct Identified {
   Recognised recognised;
 };
 
-/// Throws CheckpointError that says what was looked for if no network has these keys.
+/// Throws CheckpointError that names the first keys if no network has them.
 Identified identify(Checkpoint checkpoint);
 
 /// What `identify` found, completed: defaults, then the checkpoint's metadata "hyperparameters"

@@ -166,9 +166,14 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
   }
 }
 
-TEST_CASE("registry: an unknown checkpoint is refused with what was looked for") {
+TEST_CASE("registry: an unknown checkpoint is refused in a short line with its first keys") {
   const std::string message = refusal(checkpoint_of({{"backbone.weight", {1}}}));
-  CHECK(mentions(message, {"net.safetensors", "backbone.weight", "RRDBNet", "conv_after_body"}));
+  CHECK(mentions(message, {"net.safetensors", "just the keys backbone.weight", "mend models"}));
+  const std::string long_key(5000, 'k');
+  const std::string many =
+      refusal(checkpoint_of({{"a", {1}}, {"b", {1}}, {"c", {1}}, {"d", {1}}, {long_key, {1}}}));
+  CHECK(mentions(many, {"these 5 keys: a, b, c ..."}));
+  CHECK(refusal(checkpoint_of({{long_key, {1}}})).size() < 300);
 }
 
 TEST_CASE("registry: a hyper-parameter that contradicts the shapes is refused") {
