@@ -1,0 +1,3 @@
+# find_package(mend): then target_link_libraries(app mend::restore), or mend::models, mend::kernels, ...
+include(${CMAKE_CURRENT_LIST_DIR}/dependencies.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/mend_targets.cmake)
