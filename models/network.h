@@ -44,6 +44,8 @@ struct Traits {
   Condition condition = Condition::kNone;
   /// Height and width from which on the network can take a picture.
   int smallest = 1;
+  /// Side of the square pictures that its authors run it on, whatever the photo; 0: any size.
+  int working_size = 0;
   std::vector<std::string> inputs = {"input"};
   int optional_inputs = 0;  ///< how many of the last inputs may be left out
   std::vector<std::string> outputs = {"output"};  ///< the first is the picture

@@ -8,6 +8,7 @@
 #include "engine/log.h"
 #include "models/aod_net.h"
 #include "models/dncnn.h"
+#include "models/eccv16.h"
 #include "models/edsr.h"
 #include "models/espcn.h"
 #include "models/ffdnet.h"
@@ -17,6 +18,7 @@
 #include "models/rlfn.h"
 #include "models/rrdbnet.h"
 #include "models/sci.h"
+#include "models/siggraph17.h"
 #include "models/srcnn.h"
 #include "models/srmd.h"
 #include "models/srvgg.h"
@@ -132,9 +134,28 @@ Network checked(const Built& built, const std::string& description) {
 std::span<const Architecture> architectures() {
   // clang-format off: one a line, so that a new network is a new line
   static const std::vector<Architecture> kTable = {
-      aod_net(), dncnn(),  edsr(),    espcn(),   fdncnn(),   ffdnet(),      fsrcnn(),
-      ircnn(),   lama(),   rlfn(),    rrdbnet(), sci(),      srcnn(),       srmd(),
-      srvgg(),   swinir(), upcunet(), vdsr(),    zero_dce(), zero_dce_pp(),
+      aod_net(),
+      dncnn(),
+      eccv16(),
+      edsr(),
+      espcn(),
+      fdncnn(),
+      ffdnet(),
+      fsrcnn(),
+      ircnn(),
+      lama(),
+      rlfn(),
+      rrdbnet(),
+      sci(),
+      siggraph17(),
+      srcnn(),
+      srmd(),
+      srvgg(),
+      swinir(),
+      upcunet(),
+      vdsr(),
+      zero_dce(),
+      zero_dce_pp(),
   };
   // clang-format on
   return kTable;
