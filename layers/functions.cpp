@@ -97,6 +97,9 @@ Tensor max_pool(const Tensor& x, int kernel, int stride) {
 Tensor global_average_pool(const Tensor& x) {
   return apply(op::AdaptivePool{.kind = PoolKind::kAverage, .height = 1, .width = 1}, {x});
 }
+Tensor box_mean(const Tensor& x, int kernel_h, int kernel_w) {
+  return apply(op::BoxMean{kernel_h, kernel_w}, {x});
+}
 
 Tensor real_fft2(const Tensor& x, FftNorm norm, int patch) {
   return apply(op::RealFft2{norm, patch}, {x});

@@ -77,6 +77,8 @@ Tensor trim(const Tensor& x, int border);
 Tensor max_pool(const Tensor& x, int kernel, int stride);
 /// [N,H,W,C] -> [N,1,1,C], the mean over all pixels
 Tensor global_average_pool(const Tensor& x);
+/// The mean of the window around each pixel, moved into the image at its edges: op::BoxMean.
+Tensor box_mean(const Tensor& x, int kernel_h, int kernel_w);
 
 // ---- spectra: pairs of channels (re, im), see kernels/fft/fft.h; patch 0 is the whole image ----
 

@@ -13,8 +13,11 @@
 #include "models/espcn.h"
 #include "models/ffdnet.h"
 #include "models/fsrcnn.h"
+#include "models/hat.h"
 #include "models/lama.h"
+#include "models/nafnet.h"
 #include "models/official_keys.h"
+#include "models/restormer.h"
 #include "models/rlfn.h"
 #include "models/rrdbnet.h"
 #include "models/sci.h"
@@ -142,8 +145,11 @@ std::span<const Architecture> architectures() {
       fdncnn(),
       ffdnet(),
       fsrcnn(),
+      hat(),
       ircnn(),
       lama(),
+      nafnet(),
+      restormer(),
       rlfn(),
       rrdbnet(),
       sci(),

@@ -13,7 +13,8 @@ std::string shared_path(const std::string& relative);
 std::string data_path(const std::string& relative);
 
 /// Whether `path` exists; if not, prints "skipped: <path> is missing". A test whose data is missing
-/// returns then.
+/// returns then. With $MEND_FIXTURES set, only paths that contain it count as existing: a way to run
+/// one network's tests.
 bool require_data(const std::string& path);
 
 /// The whole file. Throws InputError if it cannot be read.
