@@ -12,6 +12,7 @@
 #include "models/edsr.h"
 #include "models/espcn.h"
 #include "models/ffdnet.h"
+#include "models/fftformer.h"
 #include "models/fsrcnn.h"
 #include "models/hat.h"
 #include "models/lama.h"
@@ -144,6 +145,7 @@ std::span<const Architecture> architectures() {
       espcn(),
       fdncnn(),
       ffdnet(),
+      fftformer(),
       fsrcnn(),
       hat(),
       ircnn(),

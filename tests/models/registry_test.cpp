@@ -102,6 +102,7 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
       {"espcn", "espcn/espcn_x4"},
       {"ffdnet", "ffdnet/ffdnet_color"},
       {"ffdnet", "ffdnet/ffdnet_gray"},
+      {"fftformer", "fftformer/fftformer_GoPro"},
       {"fsrcnn", "fsrcnn/fsrcnn_x2"},
       {"fsrcnn", "fsrcnn/fsrcnn_x3"},
       {"fsrcnn", "fsrcnn/fsrcnn_x4"},
