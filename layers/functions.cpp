@@ -48,6 +48,7 @@ Tensor lrelu(const Tensor& x, float slope) {
 Tensor gelu(const Tensor& x) { return activate(x, ActivationKind::kGelu); }
 Tensor silu(const Tensor& x) { return activate(x, ActivationKind::kSilu); }
 Tensor sigmoid(const Tensor& x) { return activate(x, ActivationKind::kSigmoid); }
+Tensor mish(const Tensor& x) { return activate(x, ActivationKind::kMish); }
 Tensor tanh(const Tensor& x) { return activate(x, ActivationKind::kTanh); }
 Tensor softmax(const Tensor& x) { return apply(op::Softmax{}, {x}); }
 
@@ -93,6 +94,9 @@ Tensor trim(const Tensor& x, int border) {
 
 Tensor max_pool(const Tensor& x, int kernel, int stride) {
   return apply(op::Pool{.kind = PoolKind::kMax, .kernel = kernel, .stride = stride}, {x});
+}
+Tensor adaptive_max_pool(const Tensor& x, int h, int w) {
+  return apply(op::AdaptivePool{.kind = PoolKind::kMax, .height = h, .width = w}, {x});
 }
 Tensor global_average_pool(const Tensor& x) {
   return apply(op::AdaptivePool{.kind = PoolKind::kAverage, .height = 1, .width = 1}, {x});

@@ -37,6 +37,7 @@ Tensor lrelu(const Tensor& x, float slope = 0.2f);
 Tensor gelu(const Tensor& x);
 Tensor silu(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
+Tensor mish(const Tensor& x);
 Tensor tanh(const Tensor& x);
 /// exp(x) / Σ exp(x) over the channels of each pixel
 Tensor softmax(const Tensor& x);
@@ -75,6 +76,8 @@ Tensor trim(const Tensor& x, int border);
 // ---- pooling ----
 
 Tensor max_pool(const Tensor& x, int kernel, int stride);
+/// The maxima of h x w windows that cover x evenly.
+Tensor adaptive_max_pool(const Tensor& x, int h, int w);
 /// [N,H,W,C] -> [N,1,1,C], the mean over all pixels
 Tensor global_average_pool(const Tensor& x);
 /// The mean of the window around each pixel, moved into the image at its edges: op::BoxMean.

@@ -8,21 +8,28 @@
 #include "engine/log.h"
 #include "models/aod_net.h"
 #include "models/dncnn.h"
+#include "models/drunet.h"
 #include "models/eccv16.h"
 #include "models/edsr.h"
 #include "models/espcn.h"
+#include "models/fbcnn.h"
 #include "models/ffdnet.h"
 #include "models/fftformer.h"
 #include "models/fsrcnn.h"
 #include "models/hat.h"
 #include "models/lama.h"
+#include "models/migan.h"
 #include "models/nafnet.h"
 #include "models/official_keys.h"
+#include "models/plksr.h"
 #include "models/restormer.h"
 #include "models/rlfn.h"
 #include "models/rrdbnet.h"
+#include "models/safmn.h"
 #include "models/sci.h"
+#include "models/scunet.h"
 #include "models/siggraph17.h"
+#include "models/span.h"
 #include "models/srcnn.h"
 #include "models/srmd.h"
 #include "models/srvgg.h"
@@ -140,9 +147,11 @@ std::span<const Architecture> architectures() {
   static const std::vector<Architecture> kTable = {
       aod_net(),
       dncnn(),
+      drunet(),
       eccv16(),
       edsr(),
       espcn(),
+      fbcnn(),
       fdncnn(),
       ffdnet(),
       fftformer(),
@@ -150,12 +159,17 @@ std::span<const Architecture> architectures() {
       hat(),
       ircnn(),
       lama(),
+      migan(),
       nafnet(),
+      plksr(),
       restormer(),
       rlfn(),
       rrdbnet(),
+      safmn(),
       sci(),
+      scunet(),
       siggraph17(),
+      span(),
       srcnn(),
       srmd(),
       srvgg(),

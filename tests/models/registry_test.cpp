@@ -91,6 +91,8 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
       {"eccv16", "eccv16/colorization_release_v2-9b330a0b"},
       {"fdncnn", "dncnn/fdncnn_color"},
       {"fdncnn", "dncnn/fdncnn_gray"},
+      {"drunet", "drunet/drunet_color"},
+      {"drunet", "drunet/drunet_gray"},
       {"edsr", "edsr/EDSR_Lx2_f256b32_DIV2K_official"},
       {"edsr", "edsr/EDSR_Lx3_f256b32_DIV2K_official"},
       {"edsr", "edsr/EDSR_Lx4_f256b32_DIV2K_official"},
@@ -100,6 +102,8 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
       {"espcn", "espcn/espcn_x2"},
       {"espcn", "espcn/espcn_x3"},
       {"espcn", "espcn/espcn_x4"},
+      {"fbcnn", "fbcnn/fbcnn_color"},
+      {"fbcnn", "fbcnn/fbcnn_gray"},
       {"ffdnet", "ffdnet/ffdnet_color"},
       {"ffdnet", "ffdnet/ffdnet_gray"},
       {"fftformer", "fftformer/fftformer_GoPro"},
@@ -112,10 +116,27 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
       {"hat", "hat/HAT_SRx3"},
       {"hat", "hat/HAT_SRx4"},
       {"lama", "lama/big-lama"},
+      {"migan", "migan/migan_256_places2"},
+      {"migan", "migan/migan_512_places2"},
       {"restormer", "restormer/dual_pixel_defocus_deblurring"},
       {"restormer", "restormer/gaussian_gray_denoising_blind"},
       {"restormer", "restormer/motion_deblurring"},
       {"restormer", "restormer/real_denoising"},
+      {"nafnet", "nafnet/NAFNet-GoPro-width32"},
+      {"nafnet", "nafnet/NAFNet-GoPro-width64"},
+      {"nafnet", "nafnet/NAFNet-SIDD-width32"},
+      {"nafnet", "nafnet/NAFNet-SIDD-width64"},
+      {"scunet", "scunet/scunet_color_real_psnr"},
+      {"scunet", "scunet/scunet_gray_25"},
+      {"plksr", "plksr/PLKSR_X4_DF2K"},
+      {"safmn", "safmn/SAFMN_DF2K_x4"},
+      {"span", "span/spanx2_ch48"},
+      {"span", "span/spanx2_ch52"},
+      {"span", "span/spanx4_ch48"},
+      {"span", "span/spanx4_ch52"},
+      {"upcunet", "realcugan/up2x-latest-no-denoise"},
+      {"upcunet", "realcugan/up3x-latest-no-denoise"},
+      {"upcunet", "realcugan/up4x-latest-no-denoise"},
       {"rrdbnet", "rrdbnet/BSRGAN"},
       {"rrdbnet", "rrdbnet/BSRGANx2"},
       {"rrdbnet", "rrdbnet/ESRGAN_x4_old_arch"},
@@ -149,11 +170,16 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
     const Checkpoint checkpoint = fill_checkpoint(path);
     const Model model = load_model(checkpoint);  // which checks every key and shape
     CHECK(model.name == manifest.network);
-    CHECK(model.parameters == json.at("total_parameters").get<std::int64_t>());
     std::size_t keys = 0;
+    std::int64_t derived = 0;  // parameters that other parameters tell
     for (const auto& [key, entry] : json.at("keys").items()) {
       keys += entry.contains("fill") ? 1 : 0;  // the others are counters, or worked out anew
+      if (entry.contains("fill") || entry.at("kind") != "param") continue;
+      std::int64_t count = 1;
+      for (const Json& extent : entry.at("shape")) count *= extent.get<std::int64_t>();
+      derived += count;
     }
+    CHECK(model.parameters + derived == json.at("total_parameters").get<std::int64_t>());
     CHECK(model.keys.size() == keys);
 
     Checkpoint silent = checkpoint;
@@ -176,6 +202,18 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
       }
     }
   }
+}
+
+TEST_CASE("registry: the key `pro` tells Real-CUGAN's range, whatever its value") {
+  const std::string path = shared_path("goldens/realcugan/up2x-latest-no-denoise.keys.json");
+  if (!require_data(path)) return;
+  Checkpoint checkpoint = fill_checkpoint(path);
+  CHECK(load_model(checkpoint).hyperparameters.at("pro") == false);
+  CHECK(load_model(checkpoint, {{"pro", true}}).hyperparameters.at("pro") == true);
+  checkpoint.tensors["pro"] = make_stored_tensor({1}, {0.0f});
+  const Model model = load_model(checkpoint);
+  CHECK(model.hyperparameters.at("pro") == true);
+  CHECK(model.parameters == 1284598);
 }
 
 TEST_CASE("registry: an unknown checkpoint is refused in a short line with its first keys") {
