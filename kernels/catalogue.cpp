@@ -16,6 +16,7 @@
 #include "kernels/fft/spectrum.h"
 #include "kernels/grid_sample/grid_sample.h"
 #include "kernels/matmul/matmul.h"
+#include "kernels/normalization/global_response.h"
 #include "kernels/normalization/normalization.h"
 #include "kernels/pad/pad.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
@@ -50,6 +51,7 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(conv_transpose2d_ladder()),
       summary(deform_conv2d_ladder()),
       summary(demodulate_ladder()),
+      summary(global_response_norm_ladder()),
       summary(grid_sample_ladder()),
       summary(group_norm_ladder()),
       summary(inverse_real_fft2_ladder()),

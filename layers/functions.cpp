@@ -7,6 +7,7 @@
 #include "kernels/normalization/normalization.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
 #include "kernels/pool/pool.h"
+#include "kernels/rearrange/rearrange.h"
 #include "kernels/resample/resample.h"
 
 namespace mend {
@@ -88,6 +89,10 @@ Tensor crop(const Tensor& x, int top, int left, int h, int w) {
   if (h == x.shape().h && w == x.shape().w) return x;
   return apply(op::Crop{top, left, h, w}, {x});
 }
+Tensor window_partition(const Tensor& x, int h, int w) {
+  return apply(op::WindowPartition{h, w}, {x});
+}
+Tensor window_merge(const Tensor& x, int h, int w) { return apply(op::WindowMerge{h, w}, {x}); }
 Tensor trim(const Tensor& x, int border) {
   return crop(x, border, border, x.shape().h - 2 * border, x.shape().w - 2 * border);
 }

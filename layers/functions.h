@@ -70,6 +70,10 @@ Tensor pad(const Tensor& x, const Margins& margins, PadMode mode);
 Tensor pad_to_multiple(const Tensor& x, int multiple, PadMode mode);
 /// The h x w pixels from row `top`, column `left`.
 Tensor crop(const Tensor& x, int top, int left, int h, int w);
+/// The windows of h x w pixels, row by row of windows, as images of a batch: [N,H,W,C] -> [M,h,w,C].
+Tensor window_partition(const Tensor& x, int h, int w);
+/// Images of a batch as the windows of larger ones: [M,H,W,C] -> [N,h,w,C].
+Tensor window_merge(const Tensor& x, int h, int w);
 /// x without `border` pixels on each side.
 Tensor trim(const Tensor& x, int border);
 
