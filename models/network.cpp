@@ -56,6 +56,10 @@ std::vector<Tensor> network_inputs(const Model& model, const Tensor& picture,
       return {with_blur_and_sigma(picture, conditions)};
     case Condition::kMask:
       return {picture, mask_for(picture, conditions)};
+    case Condition::kKnownMask: {
+      const Tensor known = affine(mask_for(picture, conditions), -1, 1);
+      return {concat({known - 0.5f, picture * known})};
+    }
   }
   return {picture};
 }

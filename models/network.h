@@ -29,6 +29,8 @@ enum class Condition {
   kSigmaMap,         ///< one more channel of the input, sigma everywhere
   kBlurAndSigmaMap,  ///< 15 more channels, the blur kernel's coefficients, and the same
   kMask,             ///< a second input {N,H,W,1}: 1 in the hole that is to be filled, else 0
+  kKnownMask,        ///< a channel before the picture's: 0.5 outside the hole, -0.5 in it, where the
+                     ///< picture is 0
 };
 
 struct Traits {
@@ -40,6 +42,7 @@ struct Traits {
   /// sharpen what bicubic left. 0: by any factor.
   int enlarge_first = 1;
   Colour colour = Colour::kRgb;
+  float black = 0;  ///< the value of no brightness, likewise; below 0 for networks on [-1,1]
   float white = 1;  ///< the value of full brightness, of inputs and of the first output
   Condition condition = Condition::kNone;
   /// Height and width from which on the network can take a picture.

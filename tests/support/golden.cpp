@@ -21,6 +21,20 @@ std::vector<std::string> names(const Json& list, const std::string& otherwise) {
   return list.get<std::vector<std::string>>();
 }
 
+/// What fixtures leave out because it is the same in every checkpoint; else nothing.
+std::vector<float> well_known(const std::string& key, std::int64_t count) {
+  if (key == "mean" && count == 3)
+    return {0.485f, 0.456f, 0.406f};  // of ImageNet, as DDColor has it
+  if (key == "std" && count == 3) return {0.229f, 0.224f, 0.225f};
+  if (!key.ends_with("sample.filter.weight")) return {};
+  // MI-GAN's blur, the outer product of [1,3,3,1]; enlarging gives it four times the weight.
+  const float blur[] = {1, 3, 3, 1};
+  const float sum = key.ends_with("upsample.filter.weight") ? 16 : 64;
+  std::vector<float> values;
+  for (std::int64_t i = 0; i < count; ++i) values.push_back(blur[i / 4 % 4] * blur[i % 4] / sum);
+  return values;
+}
+
 int extent(const StoredTensor& stored, std::size_t d) { return static_cast<int>(stored.shape[d]); }
 
 Tensor nhwc_from_nchw(const StoredTensor& stored) {
@@ -86,6 +100,16 @@ Golden load_golden(const std::string& path) {
       golden.tensors[key] = to_tensor(stored).named(key);
     }
   }
+  const Json procedural = json_of(golden.metadata, "procedural_inputs");
+  for (const auto& [name, rule] : procedural.items()) {
+    const auto shape = rule.at("shape").get<std::vector<std::int64_t>>();
+    std::int64_t count = 1;
+    for (const std::int64_t extent : shape) count *= extent;
+    golden.tensors[name] = to_tensor(make_stored_tensor(
+        shape, procedural_fill(rule.at("key").get<std::string>(),
+                               rule.at("fill_seed").get<std::uint64_t>(), rule.at("fill").at(0),
+                               rule.at("fill").at(1), count)));
+  }
   return golden;
 }
 
@@ -123,13 +147,15 @@ Checkpoint fill_checkpoint(const std::string& keys_json_path) {
   checkpoint.metadata["network"] = manifest.at("network").get<std::string>();
   checkpoint.metadata["hyperparameters"] = manifest.at("hyperparameters").dump();
   for (const auto& [key, entry] : manifest.at("keys").items()) {
-    if (!entry.contains("fill")) continue;
     const auto shape = entry.at("shape").get<std::vector<std::int64_t>>();
     std::int64_t count = 1;
     for (const std::int64_t extent : shape) count *= extent;
-    checkpoint.tensors[key] = make_stored_tensor(
-        shape, procedural_fill(key, fill_seed, entry.at("fill").at(0).get<double>(),
-                               entry.at("fill").at(1).get<double>(), count));
+    std::vector<float> values = well_known(key, count);
+    if (entry.contains("fill")) {
+      values = procedural_fill(key, fill_seed, entry.at("fill").at(0).get<double>(),
+                               entry.at("fill").at(1).get<double>(), count);
+    }
+    if (!values.empty()) checkpoint.tensors[key] = make_stored_tensor(shape, std::move(values));
   }
   return checkpoint;
 }

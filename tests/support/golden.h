@@ -40,7 +40,8 @@ Golden load_golden(const std::string& path);
 Tensor to_tensor(const StoredTensor& stored);
 
 /// The checkpoint that a `.keys.json` manifest describes: every key that has a `fill` is filled by
-/// the procedural rule of the fixtures; keys without one (buffers to be recomputed) are left out.
+/// the procedural rule of the fixtures, blurs and means that are the same in every checkpoint are
+/// filled with these; other keys (buffers to be recomputed) are left out.
 /// The metadata has `hyperparameters` and `network`.
 Checkpoint fill_checkpoint(const std::string& keys_json_path);
 
