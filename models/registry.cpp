@@ -8,6 +8,7 @@
 #include "engine/log.h"
 #include "models/aod_net.h"
 #include "models/dncnn.h"
+#include "models/dmphn.h"
 #include "models/drunet.h"
 #include "models/eccv16.h"
 #include "models/edsr.h"
@@ -19,10 +20,13 @@
 #include "models/hat.h"
 #include "models/lama.h"
 #include "models/migan.h"
+#include "models/mimo_unet.h"
+#include "models/mprnet.h"
 #include "models/nafnet.h"
 #include "models/official_keys.h"
 #include "models/plksr.h"
 #include "models/restormer.h"
+#include "models/prenet.h"
 #include "models/rlfn.h"
 #include "models/rrdbnet.h"
 #include "models/safmn.h"
@@ -147,6 +151,7 @@ std::span<const Architecture> architectures() {
   static const std::vector<Architecture> kTable = {
       aod_net(),
       dncnn(),
+      dmphn(),
       drunet(),
       eccv16(),
       edsr(),
@@ -160,12 +165,16 @@ std::span<const Architecture> architectures() {
       ircnn(),
       lama(),
       migan(),
+      mimo_unet(),
+      mprnet(),
       nafnet(),
       plksr(),
+      prenet(),
       restormer(),
       rlfn(),
       rrdbnet(),
       safmn(),
+      sapnet(),
       sci(),
       scunet(),
       siggraph17(),
