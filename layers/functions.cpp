@@ -123,4 +123,10 @@ Tensor spectral_gain(const Tensor& x, const Tensor& gain) {
   return apply(op::SpectralGain{}, {x, gain});
 }
 
+Tensor average_pool(const Tensor& x, int kernel, int stride) {
+  return apply(op::Pool{.kind = PoolKind::kAverage, .kernel = kernel, .stride = stride}, {x});
+}
+
+Tensor reshape(const Tensor& x, int n, int h, int w) { return apply(op::Reshape{n, h, w}, {x}); }
+
 }  // namespace mend

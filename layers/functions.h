@@ -76,10 +76,18 @@ Tensor window_partition(const Tensor& x, int h, int w);
 Tensor window_merge(const Tensor& x, int h, int w);
 /// x without `border` pixels on each side.
 Tensor trim(const Tensor& x, int border);
+/// The same pixels in the same order under other n, h and w: op::Reshape.
+Tensor reshape(const Tensor& x, int n, int h, int w);
+/// [N,H,W,C] -> [N,1,H·W,C]: an image as one row of tokens
+inline Tensor tokens(const Tensor& x) {
+  return reshape(x, x.shape().n, 1, x.shape().h * x.shape().w);
+}
 
 // ---- pooling ----
 
 Tensor max_pool(const Tensor& x, int kernel, int stride);
+/// [N,H,W,C] -> [N,P,Q,C], the mean of windows of kernel x kernel pixels
+Tensor average_pool(const Tensor& x, int kernel, int stride);
 /// The maxima of h x w windows that cover x evenly.
 Tensor adaptive_max_pool(const Tensor& x, int h, int w);
 /// [N,H,W,C] -> [N,1,1,C], the mean over all pixels
