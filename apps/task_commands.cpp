@@ -70,7 +70,9 @@ RestoreOptions restore_options(const TaskOptions& given, const Model& model) {
     throw UsageError(
         fmt::format("--scale {}: {} enlarges by {}", given.scale, model.description, own_scale));
   }
-  const bool takes_sigma = traits.condition != Condition::kNone;
+  const bool takes_sigma = traits.condition == Condition::kSigma ||
+                           traits.condition == Condition::kSigmaMap ||
+                           traits.condition == Condition::kBlurAndSigmaMap;
   if (given.sigma >= 0 && !takes_sigma) {
     throw UsageError(
         fmt::format("--sigma: {} is not told the noise level; leave it out", model.description));
