@@ -27,6 +27,7 @@
 #include "models/plksr.h"
 #include "models/restormer.h"
 #include "models/prenet.h"
+#include "models/retinexformer.h"
 #include "models/rlfn.h"
 #include "models/rrdbnet.h"
 #include "models/safmn.h"
@@ -150,8 +151,8 @@ std::span<const Architecture> architectures() {
   // clang-format off: one a line, so that a new network is a new line
   static const std::vector<Architecture> kTable = {
       aod_net(),
-      dncnn(),
       dmphn(),
+      dncnn(),
       drunet(),
       eccv16(),
       edsr(),
@@ -171,6 +172,7 @@ std::span<const Architecture> architectures() {
       plksr(),
       prenet(),
       restormer(),
+      retinexformer(),
       rlfn(),
       rrdbnet(),
       safmn(),

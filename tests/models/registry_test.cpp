@@ -131,6 +131,7 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
       {"nafnet", "nafnet/NAFNet-GoPro-width64"},
       {"nafnet", "nafnet/NAFNet-SIDD-width32"},
       {"nafnet", "nafnet/NAFNet-SIDD-width64"},
+      {"retinexformer", "retinexformer/LOL_v1"},
       {"scunet", "scunet/scunet_color_real_psnr"},
       {"scunet", "scunet/scunet_gray_25"},
       {"plksr", "plksr/PLKSR_X4_DF2K"},
