@@ -39,6 +39,7 @@
 #include "models/srmd.h"
 #include "models/srvgg.h"
 #include "models/swinir.h"
+#include "models/uformer.h"
 #include "models/upcunet.h"
 #include "models/vdsr.h"
 #include "models/zero_dce.h"
@@ -185,6 +186,7 @@ std::span<const Architecture> architectures() {
       srmd(),
       srvgg(),
       swinir(),
+      uformer(),
       upcunet(),
       vdsr(),
       zero_dce(),

@@ -164,6 +164,7 @@ TEST_CASE("networks: outputs of small fixtures equal the official implementation
       "swinir/light_x3",
       "swinir/light_x4_same_size",
       "swinir/real_x4_3conv",
+      "uformer/tiny_modulator",
       "zero_dce/nf8",
   };
   for (const std::string name : kFixtures) {
@@ -233,6 +234,7 @@ TEST_CASE("networks: outputs of full-size fixtures equal the official implementa
       "swinir/003_realSR_BSRGAN_DFOWMFC_s64w8_SwinIR-L_x4_GAN",
       "swinir/005_colorDN_DFWB_s128w8_SwinIR-M_noise25",
       "swinir/006_colorCAR_DFWB_s126w7_SwinIR-M_jpeg40",
+      "uformer/Uformer_B",
       "zero_dce/Epoch99",
   };
   for (const std::string name : kFixtures) {

@@ -140,6 +140,7 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
       {"span", "span/spanx2_ch52"},
       {"span", "span/spanx4_ch48"},
       {"span", "span/spanx4_ch52"},
+      {"uformer", "uformer/Uformer_B"},
       {"upcunet", "realcugan/up2x-latest-no-denoise"},
       {"upcunet", "realcugan/up3x-latest-no-denoise"},
       {"upcunet", "realcugan/up4x-latest-no-denoise"},
