@@ -24,6 +24,7 @@
 #include "models/mprnet.h"
 #include "models/nafnet.h"
 #include "models/official_keys.h"
+#include "models/omnisr.h"
 #include "models/plksr.h"
 #include "models/restormer.h"
 #include "models/prenet.h"
@@ -170,6 +171,7 @@ std::span<const Architecture> architectures() {
       mimo_unet(),
       mprnet(),
       nafnet(),
+      omnisr(),
       plksr(),
       prenet(),
       restormer(),

@@ -118,6 +118,7 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
       {"lama", "lama/big-lama"},
       {"migan", "migan/migan_256_places2"},
       {"migan", "migan/migan_512_places2"},
+      {"omnisr", "omnisr/OmniSR_X4_DF2K"},
       {"restormer", "restormer/dual_pixel_defocus_deblurring"},
       {"restormer", "restormer/gaussian_gray_denoising_blind"},
       {"restormer", "restormer/motion_deblurring"},
