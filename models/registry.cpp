@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "engine/log.h"
 #include "models/aod_net.h"
+#include "models/dat.h"
 #include "models/dncnn.h"
 #include "models/dmphn.h"
 #include "models/drunet.h"
@@ -153,6 +154,7 @@ std::span<const Architecture> architectures() {
   // clang-format off: one a line, so that a new network is a new line
   static const std::vector<Architecture> kTable = {
       aod_net(),
+      dat(),
       dmphn(),
       dncnn(),
       drunet(),

@@ -92,6 +92,8 @@ void check_golden(const Model& model, const Golden& golden) {
 
 TEST_CASE("networks: outputs of small fixtures equal the official implementations") {
   const char* const kFixtures[] = {
+      "dat/x2_direct",
+      "dat/x4",
       "dncnn/color_R",
       "dncnn/fdncnn_gray",
       "dncnn/gray_BR",
@@ -179,6 +181,7 @@ TEST_CASE("networks: outputs of small fixtures equal the official implementation
 
 TEST_CASE("networks: outputs of full-size fixtures equal the official implementations") {
   const char* const kFixtures[] = {
+      "dat/DAT_light_x4",
       "dncnn/dncnn_25",
       "dncnn/dncnn_color_blind",
       "eccv16/colorization_release_v2-9b330a0b",

@@ -85,6 +85,9 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
     std::string network, name;
   };
   const Manifest kManifests[] = {
+      {"dat", "dat/DAT_S_x4"},
+      {"dat", "dat/DAT_light_x4"},
+      {"dat", "dat/DAT_x4"},
       {"dncnn", "dncnn/dncnn_25"},
       {"dncnn", "dncnn/dncnn_color_blind"},
       {"dncnn", "dncnn/dncnn_gray_blind"},
