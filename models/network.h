@@ -19,6 +19,7 @@ enum class Colour {
   kRgb,   ///< red, green, blue
   kGray,  ///< one full-range gray channel; a colour picture goes by its luma
   kLightness,  ///< CIE L* in 0..white (100); the first output is a*b*
+  kGrayLightness,  ///< three channels of the gray that CIE L* alone makes; the output is a*b*
   kLuma,  ///< Y of BT.601 with its limited range: 16/255 is black, 235/255 is white
 };
 
@@ -28,6 +29,7 @@ enum class Condition {
   kSigma,            ///< a second input {N,1,1,1}: sigma
   kSigmaMap,         ///< one more channel of the input, sigma everywhere
   kBlurAndSigmaMap,  ///< 15 more channels, the blur kernel's coefficients, and the same
+  kQuality,          ///< perhaps a second input {N,1,1,1}: 1 − quality/100; without it, blind
   kMask,             ///< a second input {N,H,W,1}: 1 in the hole that is to be filled, else 0
   kKnownMask,        ///< a channel before the picture's: 0.5 outside the hole, -0.5 in it, where the
                      ///< picture is 0
@@ -60,7 +62,7 @@ struct Traits {
   std::string tiles_change;
 
   /// Channels of the picture itself.
-  int picture_channels() const { return colour == Colour::kRgb ? 3 : 1; }
+  int picture_channels() const { return colour == Colour::kRgb || colour == Colour::kGrayLightness ? 3 : 1; }
 };
 
 /// Values for what Traits::condition asks.
@@ -68,7 +70,8 @@ struct Conditions {
   float sigma = 0;  ///< standard deviation of the noise, in units of full brightness (25/255)
   /// The 15 coefficients of the blur kernel in SRMD's basis; empty: no blur (a delta kernel).
   std::vector<float> blur = {};
-  Tensor mask = {};  ///< {N,H,W,1} like the picture: 1 in the hole, else 0
+  float quality = 0;  ///< of the JPEG that the picture was, 1 to 100; 0: not known
+  Tensor mask = {};   ///< {N,H,W,1} like the picture: 1 in the hole, else 0
 };
 
 /// A network with its parameters, ready to run.

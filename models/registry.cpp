@@ -8,8 +8,9 @@
 #include "engine/log.h"
 #include "models/aod_net.h"
 #include "models/dat.h"
-#include "models/dncnn.h"
+#include "models/ddcolor.h"
 #include "models/dmphn.h"
+#include "models/dncnn.h"
 #include "models/drunet.h"
 #include "models/eccv16.h"
 #include "models/edsr.h"
@@ -27,8 +28,8 @@
 #include "models/official_keys.h"
 #include "models/omnisr.h"
 #include "models/plksr.h"
-#include "models/restormer.h"
 #include "models/prenet.h"
+#include "models/restormer.h"
 #include "models/retinexformer.h"
 #include "models/rlfn.h"
 #include "models/rrdbnet.h"
@@ -155,6 +156,7 @@ std::span<const Architecture> architectures() {
   static const std::vector<Architecture> kTable = {
       aod_net(),
       dat(),
+      ddcolor(),
       dmphn(),
       dncnn(),
       drunet(),

@@ -94,6 +94,7 @@ TEST_CASE("networks: outputs of small fixtures equal the official implementation
   const char* const kFixtures[] = {
       "dat/x2_direct",
       "dat/x4",
+      "ddcolor/tiny",
       "dncnn/color_R",
       "dncnn/fdncnn_gray",
       "dncnn/gray_BR",
@@ -182,6 +183,8 @@ TEST_CASE("networks: outputs of small fixtures equal the official implementation
 TEST_CASE("networks: outputs of full-size fixtures equal the official implementations") {
   const char* const kFixtures[] = {
       "dat/DAT_light_x4",
+      "ddcolor/ddcolor_modelscope",
+      "ddcolor/ddcolor_paper_tiny",
       "dncnn/dncnn_25",
       "dncnn/dncnn_color_blind",
       "eccv16/colorization_release_v2-9b330a0b",

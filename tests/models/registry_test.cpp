@@ -88,6 +88,8 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
       {"dat", "dat/DAT_S_x4"},
       {"dat", "dat/DAT_light_x4"},
       {"dat", "dat/DAT_x4"},
+      {"ddcolor", "ddcolor/ddcolor_modelscope"},
+      {"ddcolor", "ddcolor/ddcolor_paper_tiny"},
       {"dncnn", "dncnn/dncnn_25"},
       {"dncnn", "dncnn/dncnn_color_blind"},
       {"dncnn", "dncnn/dncnn_gray_blind"},
