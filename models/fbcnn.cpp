@@ -35,6 +35,7 @@ Built make(const Scope& p, const Json& hyper) {
   traits.tasks = {"dejpeg"};
   traits.input_channels = h.in_nc;
   traits.colour = h.out_nc == 1 ? Colour::kGray : Colour::kRgb;
+  traits.condition = Condition::kQuality;
   traits.inputs = {"input", "qf"};
   traits.optional_inputs = 1;
   traits.outputs = {"output", "qf_pred"};

@@ -54,6 +54,11 @@ std::vector<Tensor> network_inputs(const Model& model, const Tensor& picture,
       return {concat({picture, map_of(conditions.sigma, picture)})};
     case Condition::kBlurAndSigmaMap:
       return {with_blur_and_sigma(picture, conditions)};
+    case Condition::kQuality: {
+      if (conditions.quality <= 0) break;
+      const float qf = 1 - conditions.quality / 100;
+      return {picture, Tensor::full({picture.shape().n, 1, 1, 1}, qf)};
+    }
     case Condition::kMask:
       return {picture, mask_for(picture, conditions)};
     case Condition::kKnownMask: {

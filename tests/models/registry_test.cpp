@@ -316,6 +316,12 @@ TEST_CASE("network_inputs: the conditions become inputs") {
   CHECK(with_map.shape() == Shape{1, 2, 3, 4});
   CHECK(with_map.view<const float>()(0, 1, 2, 3) == 0.1f);
 
+  model.traits.condition = Condition::kQuality;
+  CHECK(network_inputs(model, picture, {}).size() == 1);  // blind
+  const std::vector<Tensor> with_quality = network_inputs(model, picture, {.quality = 30});
+  REQUIRE(with_quality.size() == 2);
+  CHECK(with_quality[1].view<const float>()(0, 0, 0, 0) == doctest::Approx(0.7));
+
   model.traits.condition = Condition::kBlurAndSigmaMap;
   const Tensor with_blur = network_inputs(model, picture, {.sigma = 0.1f}).front();
   CHECK(with_blur.shape() == Shape{1, 2, 3, 19});
