@@ -15,8 +15,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Without exceptions: what cannot be looked at is not there.
+bool exists(const std::string& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+bool is_folder(const std::string& path) {
+  std::error_code error;
+  return path != "-" && fs::is_directory(path, error);
+}
+bool is_same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return fs::equivalent(a, b, error);
+}
+
 bool is_pattern(const std::string& text) {
-  return text.find_first_of("*?[") != std::string::npos && !fs::exists(text);
+  return text.find_first_of("*?[") != std::string::npos && !exists(text);
 }
 
 std::vector<std::string> files_of_pattern(const std::string& pattern) {
@@ -26,7 +40,6 @@ std::vector<std::string> files_of_pattern(const std::string& pattern) {
     files.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   }
   globfree(&found);
-  if (files.empty()) throw InputError(fmt::format("{}: no file matches this pattern", pattern));
   return files;
 }
 
@@ -43,29 +56,31 @@ bool looks_like_a_picture(const fs::path& path) {
 
 std::vector<std::string> files_of_folder(const std::string& folder) {
   std::vector<std::string> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string path = entry.path().string();
     const bool hidden = entry.path().filename().string().front() == '.';
-    if (!hidden && !entry.is_directory() && looks_like_a_picture(entry.path())) {
-      files.push_back(entry.path().string());
-    }
+    if (!hidden && !is_folder(path) && looks_like_a_picture(path)) files.push_back(path);
   }
   std::sort(files.begin(), files.end());
-  if (files.empty()) throw InputError(fmt::format("{}: no picture in this folder", folder));
   return files;
 }
 
-std::vector<std::string> expand(const std::vector<std::string>& inputs) {
-  std::vector<std::string> files;
-  for (const std::string& input : inputs) {
-    std::vector<std::string> found = {input};
-    if (input != "-" && fs::is_directory(input)) {
-      found = files_of_folder(input);
-    } else if (is_pattern(input)) {
-      found = files_of_pattern(input);
-    }
-    files.insert(files.end(), found.begin(), found.end());
+/// The files that `input` names, as jobs without an output; one with a problem if there is none.
+std::vector<Job> expand(const std::string& input) {
+  std::vector<std::string> files = {input};
+  std::string problem;
+  if (is_folder(input)) {
+    files = files_of_folder(input);
+    problem = "no picture in this folder";
+  } else if (is_pattern(input)) {
+    files = files_of_pattern(input);
+    problem = "no file matches this pattern";
   }
-  return files;
+  if (files.empty()) return {{input, "", fmt::format("{}: {}", input, problem)}};
+  std::vector<Job> jobs;
+  for (const std::string& file : files) jobs.push_back({file, "", ""});
+  return jobs;
 }
 
 /// The result's name in the output folder.
@@ -80,54 +95,62 @@ std::string name_in_folder(const std::string& input) {
   return name.string();
 }
 
-bool wants_folder(const std::string& output) {
-  return output.back() == '/' || fs::is_directory(output);
+bool wants_folder(const std::string& output) { return output.back() == '/' || is_folder(output); }
+
+void refuse_own_input(const Job& job) {
+  if (!is_same_file(job.input, job.output)) return;
+  throw UsageError(
+      fmt::format("{}: the result would replace its own input; choose another name or "
+                  "folder",
+                  job.input));
+}
+
+void create_folder(const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!error) return;
+  throw WriteError(fmt::format("{}: the folder cannot be created: {}", folder, error.message()));
 }
 
 }  // namespace
 
 std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::string& output) {
   if (output.empty()) throw UsageError("say where the result goes: -o OUTPUT");
-  const std::vector<std::string> files = expand(inputs);
-  const bool a_folder_was_given =
-      std::any_of(inputs.begin(), inputs.end(),
-                  [](const std::string& input) { return input != "-" && fs::is_directory(input); });
-  if (output == "-") {
-    if (files.size() == 1) return {{files[0], output}};
-    throw UsageError(
-        fmt::format("-o - takes one picture, but there are {}; name a folder", files.size()));
-  }
-  if (files.size() == 1 && !wants_folder(output) && !a_folder_was_given) {
-    format_of_path(output);
-    if (fs::exists(output) && fs::exists(files[0]) && fs::equivalent(files[0], output)) {
-      throw UsageError(
-          fmt::format("{}: the result would replace its own input; choose another name", output));
-    }
-    return {{files[0], output}};
-  }
-  if (fs::exists(output) && !fs::is_directory(output)) {
-    throw UsageError(
-        fmt::format("{} inputs need a folder, but -o {} is a file", files.size(), output));
-  }
-  std::error_code error;
-  fs::create_directories(output, error);
-  if (error) {
-    throw WriteError(fmt::format("{}: the folder cannot be created: {}", output, error.message()));
-  }
   std::vector<Job> jobs;
-  std::map<std::string, std::string> taken;
-  for (const std::string& file : files) {
-    const std::string path = (fs::path(output) / name_in_folder(file)).string();
-    if (const auto [other, is_new] = taken.emplace(path, file); !is_new) {
-      throw UsageError(fmt::format("{} and {} would both be written to {}; run them one by one",
-                                   other->second, file, path));
-    }
-    if (fs::exists(path) && fs::exists(file) && fs::equivalent(file, path)) {
-      throw UsageError(
-          fmt::format("{}: the result would replace its own input; choose another folder", file));
-    }
-    jobs.push_back({file, path});
+  for (const std::string& input : inputs) {
+    const std::vector<Job> found = expand(input);
+    jobs.insert(jobs.end(), found.begin(), found.end());
   }
+  if (output == "-") {
+    if (jobs.size() != 1) {
+      throw UsageError(
+          fmt::format("-o - takes one picture, but there are {}; name a folder", jobs.size()));
+    }
+    jobs[0].output = output;
+    return jobs;
+  }
+  const bool folder_given = std::any_of(inputs.begin(), inputs.end(), is_folder);
+  if (jobs.size() == 1 && !wants_folder(output) && !folder_given) {
+    format_of_path(output);
+    jobs[0].output = output;
+    refuse_own_input(jobs[0]);
+    return jobs;
+  }
+  if (exists(output) && !is_folder(output)) {
+    throw UsageError(
+        fmt::format("{} inputs need a folder, but -o {} is a file", jobs.size(), output));
+  }
+  std::map<std::string, std::string> taken;
+  for (Job& job : jobs) {
+    if (!job.problem.empty()) continue;
+    job.output = (fs::path(output) / name_in_folder(job.input)).string();
+    if (const auto [other, is_new] = taken.emplace(job.output, job.input); !is_new) {
+      throw UsageError(fmt::format("{} and {} would both be written to {}; run them one by one",
+                                   other->second, job.input, job.output));
+    }
+    refuse_own_input(job);
+  }
+  create_folder(output);
   return jobs;
 }
 

@@ -8,6 +8,8 @@ namespace mend {
 
 struct Job {
   std::string input, output;
+  /// Why there is nothing to read: a pattern or folder without a picture. Else empty.
+  std::string problem;
 };
 
 /// Pairs every input with its output.
@@ -16,8 +18,8 @@ struct Job {
 /// or "-" for standard input. output: a file for one input, a folder, which is created, or "-" for
 /// standard output, again for one input.
 /// Names in a folder are kept, with the extension replaced by .png if it cannot be written.
-/// Throws UsageError (no input; several inputs and one output file; two results of one name; an
-/// output that is its own input) or InputError (a pattern or folder without a picture).
+/// Throws UsageError (no output; several inputs and one output file; two results of one name; an
+/// output that is its own input) or WriteError (the folder cannot be created).
 std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::string& output);
 
 }  // namespace mend

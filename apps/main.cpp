@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -12,6 +13,7 @@
 #include "apps/program.h"
 #include "engine/atomic_file.h"
 #include "engine/cancel.h"
+#include "engine/log.h"
 
 namespace mend {
 namespace {
@@ -43,9 +45,15 @@ void check_standard_output() {
   throw WriteError("standard output: cannot be written; is the disk full?");
 }
 
-int failed(ExitCode code, const char* message) {
-  std::fprintf(stderr, "mend: error: %s\n", message);
+int failed(ExitCode code, const std::string& message) {
+  report_error(message);
   return static_cast<int>(code);
+}
+
+bool has_command(const CLI::App& app, const std::string& name) {
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  return std::any_of(commands.begin(), commands.end(),
+                     [&](const CLI::App* command) { return command->get_name() == name; });
 }
 
 int run(int argc, char** argv) {
@@ -67,11 +75,10 @@ int run(int argc, char** argv) {
     program.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.app.exit(error);  // --help, --version
-    const bool unknown =
-        argc > 1 && argv[1][0] != '-' && program.app.get_subcommand_no_throw(argv[1]) == nullptr;
+    const bool unknown = argc > 1 && argv[1][0] != '-' && !has_command(program.app, argv[1]);
     const std::string what =
         unknown ? fmt::format("there is no command '{}'", argv[1]) : std::string(error.what());
-    return failed(ExitCode::kUsage, fmt::format("{} (mend --help explains)", what).c_str());
+    return failed(ExitCode::kUsage, fmt::format("{} (mend --help explains)", what));
   }
   handle_signals();
   const ExitCode code = program.chosen();

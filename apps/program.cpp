@@ -77,6 +77,7 @@ void CommonOptions::add_to(CLI::App& command) {
   command.add_option("--precision", precision, "f32")->capture_default_str()->group(group);
   command
       .add_option("--kernel", kernels, "Force an implementation: op=variant, such as conv2d=direct")
+      ->allow_extra_args(false)  // else it would take the pictures behind it too
       ->group(group);
   command.add_flag("--eager", eager, "Run operation by operation instead of a plan; same result")
       ->group(group);

@@ -26,7 +26,7 @@ std::string clock_text(double seconds) {
 }  // namespace
 
 Progress::Progress(std::string what)
-    : what_(std::move(what)),
+    : what_(one_line(std::move(what))),
       start_(Clock::now()),
       shown_(start_),
       enabled_(isatty(STDERR_FILENO) == 1 && log_level() != LogLevel::kQuiet) {}

@@ -81,13 +81,14 @@ class Batch {
 
   void report_failure(const Job& job, const std::string& message, ExitCode code) {
     const std::string text = about(job.input, message);
-    std::fprintf(stderr, "mend: error: %s\n", text.c_str());
+    report_error(text);
     if (!common_.json) return;
     const nlohmann::json line = {{"input", job.input}, {"error", text}, {"exit_code", int(code)}};
     std::puts(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   }
 
   void restore_one(const Job& job, int index, int count) {
+    if (!job.problem.empty()) throw InputError(job.problem);
     const auto start = std::chrono::steady_clock::now();
     ReadOptions read;
     read.note = [](const std::string& note) { warn(note); };

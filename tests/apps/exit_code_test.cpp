@@ -125,7 +125,7 @@ TEST_CASE("mend: a forced kernel that does not exist or cannot do the case ends 
   check_failure(here.upscale({"--kernel", "magic=direct"}), 2, {"magic", "conv2d"});
   check_failure(here.upscale({"--kernel", "conv2d=depthwise"}), 2,
                 {"conv2d/depthwise was forced but"});
-  CHECK(here.upscale({"--kernel", "conv2d=reference"}).code == 0);
+  CHECK(here.upscale({"--kernel", "conv2d=reference", "--kernel", "resample=reference"}).code == 0);
 }
 
 TEST_CASE("mend: a picture that cannot be used ends with 3") {

@@ -2,23 +2,18 @@
 #pragma once
 
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tests/support/paths.h"
@@ -31,8 +26,8 @@ struct Surroundings {
   std::string folder;                        ///< to run in
   std::int64_t file_limit_bytes = 0;         ///< as `ulimit -f`; 0: none
   int terminal = -1;                         ///< a terminal's descriptor, for stderr
-  /// Is called with the process' id once it runs, for signals.
-  std::function<void(pid_t)> meanwhile;
+  /// Is called once the process runs, with its id and the file that its stderr goes to.
+  std::function<void(pid_t process, const std::string& err)> meanwhile;
 };
 
 struct Finished {
@@ -95,7 +90,7 @@ inline Finished mend_run(const std::vector<std::string>& arguments,
   const auto start = std::chrono::steady_clock::now();
   const pid_t process = fork();
   if (process == 0) detail::become_mend(arguments, around, out, folder / "err");
-  if (around.meanwhile) around.meanwhile(process);
+  if (around.meanwhile) around.meanwhile(process, folder / "err");
   int status = 0;
   rusage usage{};
   wait4(process, &status, 0, &usage);
