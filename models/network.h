@@ -16,11 +16,11 @@ using Json = nlohmann::ordered_json;
 
 /// Which channels of a picture a network was trained on.
 enum class Colour {
-  kRgb,   ///< red, green, blue
-  kGray,  ///< one full-range gray channel; a colour picture goes by its luma
-  kLightness,  ///< CIE L* in 0..white (100); the first output is a*b*
+  kRgb,            ///< red, green, blue
+  kGray,           ///< one full-range gray channel; a colour picture goes by its luma
+  kLightness,      ///< CIE L* in 0..white (100); the first output is a*b*
   kGrayLightness,  ///< three channels of the gray that CIE L* alone makes; the output is a*b*
-  kLuma,  ///< Y of BT.601 with its limited range: 16/255 is black, 235/255 is white
+  kLuma,           ///< Y of BT.601 with its limited range: 16/255 is black, 235/255 is white
 };
 
 /// What a network must be told beside the picture.
@@ -31,8 +31,8 @@ enum class Condition {
   kBlurAndSigmaMap,  ///< 15 more channels, the blur kernel's coefficients, and the same
   kQuality,          ///< perhaps a second input {N,1,1,1}: 1 − quality/100; without it, blind
   kMask,             ///< a second input {N,H,W,1}: 1 in the hole that is to be filled, else 0
-  kKnownMask,        ///< a channel before the picture's: 0.5 outside the hole, -0.5 in it, where the
-                     ///< picture is 0
+  kKnownMask,  ///< a channel before the picture's: 0.5 outside the hole, -0.5 in it, where the
+               ///< picture is 0
 };
 
 struct Traits {
@@ -52,7 +52,7 @@ struct Traits {
   /// Side of the square pictures that its authors run it on, whatever the photo; 0: any size.
   int working_size = 0;
   std::vector<std::string> inputs = {"input"};
-  int optional_inputs = 0;  ///< how many of the last inputs may be left out
+  int optional_inputs = 0;                        ///< how many of the last inputs may be left out
   std::vector<std::string> outputs = {"output"};  ///< the first is the picture
   int input_channels = 3;                         ///< of the first input, conditions included
   /// The halo of tiles that is wide enough in practice where the receptive field is too wide to pay
@@ -62,7 +62,9 @@ struct Traits {
   std::string tiles_change;
 
   /// Channels of the picture itself.
-  int picture_channels() const { return colour == Colour::kRgb || colour == Colour::kGrayLightness ? 3 : 1; }
+  int picture_channels() const {
+    return colour == Colour::kRgb || colour == Colour::kGrayLightness ? 3 : 1;
+  }
 };
 
 /// Values for what Traits::condition asks.

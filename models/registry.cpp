@@ -119,10 +119,16 @@ std::string describe(const Architecture& architecture, const Json& hyper) {
   return fmt::format("{}({})", architecture.title, text);
 }
 
-/// Batch norm's running statistics are in the file, but no training step changes them by gradient.
-bool is_parameter(const std::string& key, const StoredTensor& tensor) {
-  return is_floating(tensor.type) && !key.ends_with("running_mean") &&
-         !key.ends_with("running_var");
+/// Whether training changes it by gradient. The statistics of batch norm, the vectors of spectral
+/// norm (weight norm has a weight_v too, but no weight_u), fixed noise and the colours' mean are in
+/// the file, but are no such.
+bool is_parameter(const std::string& key, const StoredTensor& tensor, const Checkpoint& all) {
+  if (!is_floating(tensor.type) || key == "mean" || key == "std") return false;
+  for (const char* buffer : {"running_mean", "running_var", "weight_u", "noise_const"}) {
+    if (key.ends_with(buffer)) return false;
+  }
+  if (!key.ends_with("weight_v")) return true;
+  return !all.tensors.contains(key.substr(0, key.size() - 1) + "u");
 }
 
 /// `network`, but it checks its inputs at the door.
@@ -252,7 +258,7 @@ Model load_model(Checkpoint checkpoint, const Json& config) {
   for (const auto& [key, tensor] : store->checkpoint().tensors) {
     if (!store->used().contains(key)) continue;
     model.keys.push_back(key);
-    if (is_parameter(key, tensor)) model.parameters += tensor.elements();
+    if (is_parameter(key, tensor, store->checkpoint())) model.parameters += tensor.elements();
   }
   return model;
 }

@@ -66,6 +66,16 @@ TEST_CASE("official keys: a fully connected layer of ncnn becomes a 1x1 convolut
   CHECK(widened.to_f32() == std::vector<float>{1, 2, 3, 4, 5, 6});
 }
 
+TEST_CASE("official keys: LaMa's generator is taken out of a training checkpoint") {
+  const std::vector<std::string> generator = {"model.1.ffc.convl2l.weight", "model.4.bn_g.weight"};
+  CHECK(keys_of(to_official_keys(with_keys(
+            {"discriminator.model0.0.weight", "generator.model.1.ffc.convl2l.weight",
+             "generator.model.4.bn_g.weight", "loss_resnet_pl.impl.conv1.weight"}))) == generator);
+  CHECK(keys_of(to_official_keys(with_keys(
+            {"model.model.1.ffc.convl2l.weight", "model.model.4.bn_g.weight"}))) == generator);
+  CHECK(keys_of(to_official_keys(with_keys(generator))) == generator);
+}
+
 TEST_CASE("official keys: two names for one parameter are refused") {
   CHECK_THROWS_AS(to_official_keys(with_keys(
                       {"RRDB_trunk.0.RDB1.conv1.weight", "HRconv.weight", "conv_hr.weight"})),
