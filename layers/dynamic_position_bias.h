@@ -11,13 +11,13 @@ namespace mend {
 /// (dy, dx) ─ pos_proj ─ (norm ─ ReLU ─ linear) x 3: pos1, pos2, pos3 ─ a bias for each head.
 /// With no input but parameters a plan works it out once.
 struct DynamicPositionBias {
-  /// `width`: of the hidden layers. Windows of window_h x window_w pixels.
-  DynamicPositionBias(const Scope& p, int width, int heads, int window_h, int window_w);
+  /// `width`: of the hidden layers. Windows of rows x columns pixels.
+  DynamicPositionBias(const Scope& p, int width, int heads, int rows, int columns);
 
   /// {1,1,(2·window_h − 1)·(2·window_w − 1),heads}: rows in the order of relative_position_index.
   Tensor operator()() const;
 
-  Tensor offsets;  // {1,1,rows,2}: dy from 1 − window_h to window_h − 1, dx likewise
+  int window_h, window_w;
   Linear pos_proj;
   LayerNorm pos1_0;
   Linear pos1_2;

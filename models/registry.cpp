@@ -20,6 +20,7 @@
 #include "models/fftformer.h"
 #include "models/fsrcnn.h"
 #include "models/hat.h"
+#include "models/hit_srf.h"
 #include "models/lama.h"
 #include "models/migan.h"
 #include "models/mimo_unet.h"
@@ -175,6 +176,7 @@ std::span<const Architecture> architectures() {
       fftformer(),
       fsrcnn(),
       hat(),
+      hit_srf(),
       ircnn(),
       lama(),
       migan(),

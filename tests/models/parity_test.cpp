@@ -272,6 +272,8 @@ TEST_CASE("networks: released checkpoints give the outputs of their authors' cod
       {"opencv_sr_pb/ESPCN_x3.pb", "opencv_sr_pb", "espcn_x3.input", {"espcn_x3.output"}},
       {"opencv_sr_pb/FSRCNN_x2.pb", "opencv_sr_pb", "fsrcnn_x2.input", {"fsrcnn_x2.output"}},
       {"opencv_sr_pb/FSRCNN_x3.pb", "opencv_sr_pb", "fsrcnn_x3.input", {"fsrcnn_x3.output"}},
+      {"hit_srf_x4/hit_srf_x4.pth", "hit_srf_x4", "input", {"output"}},
+      {"hit_srf_x4/hit_srf_x4.safetensors", "hit_srf_x4", "input", {"output"}},
       {"realesr_general_x4v3/RealESRGAN_General_x4_v3.bin",
        "realesr_general_x4v3",
        "input",
