@@ -9,8 +9,7 @@ namespace mend {
 RelativePositionBias relative_position_bias(const Scope& p, int window, int heads) {
   const int side = 2 * window - 1;
   p.ignore("relative_position_index");
-  return {p.matrix("relative_position_bias_table", side * side, heads),
-          relative_position_index(window, window)};
+  return {p.matrix("relative_position_bias_table", side * side, heads), window};
 }
 
 op::WindowAttention square_windows(int dim, int window, int shift, int heads) {

@@ -9,14 +9,17 @@ namespace mend {
 /// The bias of a window's scores for each relative position of query and key: a learned table, one
 /// row for each position (Liu et al. 2021, arXiv:2103.14030, equation 4).
 struct RelativePositionBias {
-  /// `table` {1,1,entries,heads}; `index` {1,1,queries,keys}, see op::GatherBias.
-  RelativePositionBias(Tensor rows, Tensor positions)
-      : table(std::move(rows)), index(std::move(positions)) {}
+  /// `rows` {1,1,(2·window − 1)²,heads}
+  RelativePositionBias(Tensor rows, int window_side)
+      : table(std::move(rows)), window(window_side) {}
 
-  /// {1,heads,keys,queries}
-  Tensor operator()() const { return apply(op::GatherBias{}, {table, index}); }
+  /// {1,heads,keys,queries}. With no input but parameters it is worked out once in a plan.
+  Tensor operator()() const {
+    return apply(op::GatherBias{}, {table, relative_position_index(window, window)});
+  }
 
-  Tensor table, index;
+  Tensor table;
+  int window;
 };
 
 /// Swin's window attention: `qkv`, `relative_position_bias_table`, `proj` of the scope; the buffer

@@ -110,10 +110,13 @@ float number(const Json& hyper, const std::string& name) {
   return value.get<float>();
 }
 
-double ratio(const Json& hyper, const std::string& name) {
-  const float value = number(hyper, name);
-  if (!(value >= 0 && value <= 64)) refuse(hyper, name, "a number from 0 to 64");
-  return hyper.at(name).get<double>();
+double ratio(const Json& hyper, const std::string& name, double low, double high) {
+  const Json& value = hyper.at(name);
+  const double real = value.is_number() ? value.get<double>() : NAN;
+  if (!(real >= low && real <= high)) {
+    refuse(hyper, name, fmt::format("a number from {} to {}", low, high));
+  }
+  return real;
 }
 
 std::vector<float> numbers(const Json& hyper, const std::string& name, std::size_t count) {

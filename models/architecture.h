@@ -1,6 +1,7 @@
 // How the registry knows a network: a row of its table, and what rows are written with.
 #pragma once
 
+#include <algorithm>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -69,8 +70,12 @@ std::vector<int> integers(const Json& hyper, const std::string& name, int low, i
                           std::size_t count = 0);
 bool flag(const Json& hyper, const std::string& name);
 float number(const Json& hyper, const std::string& name);
-/// A number from 0 to 64 that a width is multiplied by, in double as Python does it.
-double ratio(const Json& hyper, const std::string& name);
+/// A number that a width is multiplied by, in double as Python does it.
+double ratio(const Json& hyper, const std::string& name, double low = 1.0 / 16, double high = 64);
+/// int(ratio · width) as Python does it, but never 0.
+inline int scaled_width(int width, double ratio) {
+  return std::max(1, static_cast<int>(ratio * width));
+}
 std::vector<float> numbers(const Json& hyper, const std::string& name, std::size_t count);
 std::string choice(const Json& hyper, const std::string& name,
                    std::initializer_list<std::string_view> choices);

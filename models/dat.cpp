@@ -57,9 +57,10 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
 Built make(const Scope& p, const Json& hyper) {
   DATHyper h;
   h.reconstruction = reconstruction_hyper(hyper);
+  integer(hyper, "embed_dim", 32, 4096);  // the smallest layers have a 32nd of it
   h.depth = integers(hyper, "depth", 1, 1024);
   h.num_heads = integers(hyper, "num_heads", 2, 4096, h.depth.size());
-  h.split_size = integers(hyper, "split_size", 1, 128, 2);
+  h.split_size = integers(hyper, "split_size", 1, 64, 2);
   h.expansion_factor = ratio(hyper, "expansion_factor");
   h.resi_connection = choice(hyper, "resi_connection", {"1conv", "3conv"});
   h.qkv_bias = flag(hyper, "qkv_bias");
@@ -107,7 +108,6 @@ Tensor AdaptiveInteraction::spatial_gate(const Tensor& x) const {
 RectangleAttention::RectangleAttention(const Scope& p, int dim, int heads, int window_h,
                                        int window_w, bool shifted)
     : pos(p / "pos", dim / 4 / 4, heads, window_h, window_w),
-      index(relative_position_index(window_h, window_w)),
       call{.window_h = window_h,
            .window_w = window_w,
            .shift_h = shifted ? window_h / 2 : 0,
@@ -120,6 +120,7 @@ RectangleAttention::RectangleAttention(const Scope& p, int dim, int heads, int w
 }
 
 Tensor RectangleAttention::operator()(const Tensor& q, const Tensor& k, const Tensor& v) const {
+  const Tensor index = relative_position_index(call.window_h, call.window_w);
   return apply(call, {q, k, v, apply(op::GatherBias{}, {pos(), index})});
 }
 

@@ -76,7 +76,6 @@ struct RectangleAttention {
   Tensor operator()(const Tensor& q, const Tensor& k, const Tensor& v) const;
 
   DynamicPositionBias pos;
-  Tensor index;
   op::WindowAttention call;
 };
 
@@ -115,7 +114,7 @@ struct DualBlock {
         attn(p / "attn", args..., hyper),
         norm2(p / "norm2", hyper.reconstruction.embed_dim),
         ffn(p / "ffn", hyper.reconstruction.embed_dim,
-            static_cast<int>(hyper.reconstruction.embed_dim * hyper.expansion_factor)) {}
+            scaled_width(hyper.reconstruction.embed_dim, hyper.expansion_factor)) {}
 
   Tensor operator()(const Tensor& x) const {
     const Tensor y = x + attn(norm1(x));

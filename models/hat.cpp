@@ -69,7 +69,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.compress_ratio = integer(hyper, "compress_ratio", 1, h.reconstruction.embed_dim);
   h.squeeze_factor = integer(hyper, "squeeze_factor", 1, h.reconstruction.embed_dim);
   h.mlp_ratio = ratio(hyper, "mlp_ratio");
-  h.overlap_ratio = ratio(hyper, "overlap_ratio");
+  h.overlap_ratio = ratio(hyper, "overlap_ratio", 0, 1);
   h.conv_scale = number(hyper, "conv_scale");
   h.resi_connection = choice(hyper, "resi_connection", {"1conv", "3conv"});
   h.qkv_bias = flag(hyper, "qkv_bias");
@@ -91,11 +91,10 @@ OCAB::OCAB(const Scope& p, int heads, const HATHyper& hyper)
     : norm1(p / "norm1", hyper.reconstruction.embed_dim),
       qkv(p / "qkv", hyper.reconstruction.embed_dim, 3 * hyper.reconstruction.embed_dim,
           hyper.qkv_bias),
-      bias(p.matrix("relative_position_bias_table",
-                    (hyper.window_size + key_window(hyper) - 1) *
-                        (hyper.window_size + key_window(hyper) - 1),
-                    heads),
-           overlapping_position_index(hyper.window_size, key_window(hyper))),
+      relative_position_bias_table(p.matrix(
+          "relative_position_bias_table",
+          (hyper.window_size + key_window(hyper) - 1) * (hyper.window_size + key_window(hyper) - 1),
+          heads)),
       proj(p / "proj", hyper.reconstruction.embed_dim, hyper.reconstruction.embed_dim),
       norm2(p / "norm2", hyper.reconstruction.embed_dim),
       mlp(p / "mlp", hyper.reconstruction.embed_dim, hyper.mlp_width()),
@@ -109,7 +108,9 @@ Tensor OCAB::operator()(const Tensor& x) const {
   const Tensor q = slice_channels(all, 0, dim);
   const Tensor k = slice_channels(all, dim, dim);
   const Tensor v = slice_channels(all, 2 * dim, dim);
-  const Tensor y = x + proj(apply(call, {q, k, v, bias()}));
+  const Tensor index = overlapping_position_index(call.window_h, call.kv_window_h);
+  const Tensor bias = apply(op::GatherBias{}, {relative_position_bias_table, index});
+  const Tensor y = x + proj(apply(call, {q, k, v, bias}));
   return y + mlp(norm2(y));
 }
 

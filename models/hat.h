@@ -35,7 +35,7 @@ struct HATHyper {
   int img_size = 64;  ///< of the training crops; where one window covers them, none is shifted
   float img_range = 1;
 
-  int mlp_width() const { return static_cast<int>(reconstruction.embed_dim * mlp_ratio); }
+  int mlp_width() const { return scaled_width(reconstruction.embed_dim, mlp_ratio); }
 };
 
 /// Channel attention block: two convolutions, then a gate for each channel from the global mean.
@@ -90,7 +90,7 @@ struct OCAB {
 
   LayerNorm norm1;
   Linear qkv;
-  RelativePositionBias bias;
+  Tensor relative_position_bias_table;  // {1,1,entries,heads}
   Linear proj;
   LayerNorm norm2;
   Mlp mlp;

@@ -47,7 +47,7 @@ Built make(const Scope& p, const Json& hyper) {
   OmniSRHyper h;
   h.num_in_ch = integer(hyper, "num_in_ch", 1, 64);
   h.num_out_ch = integer(hyper, "num_out_ch", 1, 64);
-  h.num_feat = integer(hyper, "num_feat", 1, 4096);
+  h.num_feat = integer(hyper, "num_feat", kShrinkage, 4096);
   h.up_scale = integer(hyper, "up_scale", 1, 16);
   h.res_num = integer(hyper, "res_num", 1, 1024);
   h.block_num = integer(hyper, "block_num", 1, 1024);
@@ -90,7 +90,7 @@ OmniSpatialAttention::OmniSpatialAttention(const Scope& p, bool dilated, const O
   if (!hyper.pe) return;
   const int side = 2 * hyper.window_size - 1;
   rel_pos_bias.emplace(p.matrix("fn.rel_pos_bias.weight", side * side, hyper.heads),
-                       relative_position_index(hyper.window_size, hyper.window_size));
+                       hyper.window_size);
 }
 
 Tensor OmniSpatialAttention::operator()(const Tensor& x) const {

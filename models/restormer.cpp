@@ -24,10 +24,11 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   for (const std::string level :
        {"encoder_level1.", "encoder_level2.", "encoder_level3.", "latent."}) {
     const std::vector<int> found = indices(checkpoint, level, "attn.temperature");
-    if (found.empty()) return std::nullopt;
+    const int hidden = extent(checkpoint, level + "0.ffn.project_out.weight", 1);
+    if (found.empty() || hidden == 0) return std::nullopt;
     blocks.push_back(found.back() + 1);
     heads.push_back(extent(checkpoint, level + "0.attn.temperature", 0));
-    widths.emplace_back(extent(checkpoint, level + "0.ffn.project_out.weight", 1), level_dim);
+    widths.emplace_back(hidden, level_dim);
     level_dim *= 2;
   }
   const std::vector<int> refinement = indices(checkpoint, "refinement.", "attn.temperature");
@@ -49,7 +50,7 @@ Built make(const Scope& p, const Json& hyper) {
   RestormerHyper h;
   h.inp_channels = integer(hyper, "inp_channels", 1, 64);
   h.out_channels = integer(hyper, "out_channels", 1, 64);
-  h.dim = integer(hyper, "dim", 1, 512);
+  h.dim = integer(hyper, "dim", 2, 512);
   h.num_blocks = integers(hyper, "num_blocks", 1, 1024, 4);
   h.num_refinement_blocks = integer(hyper, "num_refinement_blocks", 0, 1024);
   h.heads = integers(hyper, "heads", 1, 4096, 4);

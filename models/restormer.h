@@ -45,7 +45,7 @@ struct TransformerBlock {
       : norm1(p / "norm1" / "body", dim, hyper.with_bias_norm),
         attn(p / "attn", dim, heads, hyper.bias),
         norm2(p / "norm2" / "body", dim, hyper.with_bias_norm),
-        ffn(p / "ffn", dim, static_cast<int>(dim * hyper.ffn_expansion_factor), hyper.bias) {}
+        ffn(p / "ffn", dim, scaled_width(dim, hyper.ffn_expansion_factor), hyper.bias) {}
 
   Tensor operator()(const Tensor& x) const {
     const Tensor y = x + attn(norm1(x));

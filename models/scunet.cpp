@@ -46,9 +46,7 @@ Built make(const Scope& p, const Json& hyper) {
 }  // namespace
 
 WMSA::WMSA(const Scope& p, int dim, int shift, const SCUNetHyper& hyper)
-    : embedding_layer(p / "embedding_layer", dim, 3 * dim),
-      index(relative_position_index(hyper.window_size, hyper.window_size)),
-      linear(p / "linear", dim, dim) {
+    : embedding_layer(p / "embedding_layer", dim, 3 * dim), linear(p / "linear", dim, dim) {
   const int heads = dim / hyper.head_dim, side = 2 * hyper.window_size - 1;
   relative_position_params =
       p.dense("relative_position_params", {heads, side, side}, {1, 1, heads, side * side});
@@ -68,6 +66,7 @@ Tensor WMSA::operator()(const Tensor& x) const {
   const Tensor k = slice_channels(all, dim, dim);
   const Tensor v = slice_channels(all, 2 * dim, dim);
   const Tensor table = apply(op::Transpose{}, {relative_position_params});
+  const Tensor index = relative_position_index(call.window_h, call.window_w);
   return linear(apply(call, {q, k, v, apply(op::GatherBias{}, {table, index})}));
 }
 

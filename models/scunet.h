@@ -41,7 +41,6 @@ struct WMSA {
 
   Linear embedding_layer;
   Tensor relative_position_params;  // {1,1,heads,positions}
-  Tensor index;                     // of the position of query and key, see op::GatherBias
   Linear linear;
   op::WindowAttention call;
 };

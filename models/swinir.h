@@ -41,7 +41,7 @@ struct SwinTransformerBlock {
              {hyper.window_size, shift, heads, hyper.qkv_bias}),
         norm2(p / "norm2", hyper.reconstruction.embed_dim),
         mlp(p / "mlp", hyper.reconstruction.embed_dim,
-            static_cast<int>(hyper.reconstruction.embed_dim * hyper.mlp_ratio)) {
+            scaled_width(hyper.reconstruction.embed_dim, hyper.mlp_ratio)) {
     p.ignore("attn_mask");  // of training crops; the attention knows where windows meet
   }
 

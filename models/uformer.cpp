@@ -90,7 +90,7 @@ LeWinTransformerBlock::LeWinTransformerBlock(const Scope& p, int dim, int heads,
       proj(p / "attn" / "proj", dim, dim),
       call(square_windows(dim, window, shift, heads)),
       norm2(p / "norm2", dim),
-      mlp(p / "mlp", dim, static_cast<int>(dim * hyper.mlp_ratio)) {}
+      mlp(p / "mlp", dim, scaled_width(dim, hyper.mlp_ratio)) {}
 
 Tensor LeWinTransformerBlock::modulate(const Tensor& x) const {
   if (!modulator) return x;
