@@ -73,8 +73,10 @@ double shortest_ratio(const std::vector<std::pair<int, int>>& pairs) {
     });
   };
   for (double scale = 1; scale <= 1e6; scale *= 10) {
-    const double candidate = std::ceil(low * scale - 1e-9) / scale;
-    if (fits(candidate)) return candidate;
+    const double digits = std::ceil(low * scale - 1e-9);
+    for (const double candidate : {digits / scale, (digits + 1) / scale}) {
+      if (fits(candidate)) return candidate;
+    }
   }
   return static_cast<double>(pairs.front().first) / pairs.front().second;
 }

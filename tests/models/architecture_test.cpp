@@ -13,13 +13,13 @@ TEST_CASE("shortest_ratio: finds the factor that a constructor was given") {
   CHECK(shortest_ratio({{360, 180}}) == 2);
   CHECK(shortest_ratio({{30, 12}}) == 2.5);
   CHECK(shortest_ratio({{64, 64}}) == 1);
-  // 2.3 · 10 is below 23 in double.
-  CHECK(scaled_width(10, shortest_ratio({{23, 10}})) == 23);
+  // 4.35 · 100 is below 435 in double.
+  CHECK(shortest_ratio({{435, 100}}) == 4.351);
 }
 
 TEST_CASE("scaled_width: rounds down as Python does, but not to 0") {
   CHECK(scaled_width(48, 2.66) == 127);
-  CHECK(scaled_width(10, 2.3) == 22);
+  CHECK(scaled_width(100, 4.35) == 434);
   CHECK(scaled_width(4, 0.1) == 1);
 }
 
