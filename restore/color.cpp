@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/error.h"
+#include "engine/parallel.h"
 
 namespace mend {
 namespace {
@@ -48,14 +49,13 @@ void require_channels(const Tensor& x, int channels, const char* function) {
       fmt::format("{}: takes {} channels, x is {}", function, channels, to_string(x.shape())));
 }
 
-/// work(pixel index n, h, w) for all pixels.
+/// work(pixel index n, h, w) for all pixels, rows on all threads.
 template <class Work>
 void for_each_pixel(const Shape& shape, Work work) {
-  for (int n = 0; n < shape.n; ++n) {
-    for (int h = 0; h < shape.h; ++h) {
-      for (int w = 0; w < shape.w; ++w) work(n, h, w);
-    }
-  }
+  parallel_for(std::int64_t{shape.n} * shape.h, [&](std::int64_t row, int) {
+    const int n = static_cast<int>(row / shape.h), h = static_cast<int>(row % shape.h);
+    for (int w = 0; w < shape.w; ++w) work(n, h, w);
+  });
 }
 
 }  // namespace

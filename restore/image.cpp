@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cassert>
 #include <cstring>
 #include <new>
 
 #include "engine/error.h"
+#include "engine/parallel.h"
 #include "restore/pixels.h"
 
 namespace mend {
@@ -27,8 +29,10 @@ Tensor channels_to_float(const Image& image, int y, int x, int h, int w, int fir
   Tensor out = Tensor::empty({1, h, w, count});
   with_integer_of(image, [&](auto integer) {
     using Integer = decltype(integer);
-    float* to = out.view<float>().data;
-    for (int row = 0; row < h; ++row) {
+    const View<float> view = out.view<float>();
+    parallel_for(h, [&](std::int64_t task, int) {
+      const int row = static_cast<int>(task);
+      float* to = view.pixel(0, row, 0);
       const std::uint8_t* from =
           image.row(y + row) +
           (static_cast<std::size_t>(x) * image.channels + first) * sizeof(Integer);
@@ -37,7 +41,7 @@ Tensor channels_to_float(const Image& image, int y, int x, int h, int w, int fir
           *to++ = static_cast<float>(load<Integer>(from + c * sizeof(Integer))) / kWhite<Integer>;
         }
       }
-    }
+    });
   });
   return out;
 }
@@ -57,7 +61,9 @@ void store_channels(Image& image, int y, int x, const Tensor& values, int first)
   const View<const float> from = values.view<const float>();
   with_integer_of(image, [&](auto integer) {
     using Integer = decltype(integer);
-    for (int row = 0; row < shape.h; ++row) {
+    std::atomic<int> bad_row{-1};  // the body of parallel_for must not throw
+    parallel_for(shape.h, [&](std::int64_t task, int) {
+      const int row = static_cast<int>(task);
       std::uint8_t* to = image.row(y + row) +
                          (static_cast<std::size_t>(x) * image.channels + first) * sizeof(Integer);
       float not_finite = 0;  // stays 0 unless a value is NaN or infinite: inf - inf is NaN
@@ -68,12 +74,13 @@ void store_channels(Image& image, int y, int x, const Tensor& values, int first)
           store(to + c * sizeof(Integer), quantise<Integer>(pixel[c]));
         }
       }
-      if (not_finite != 0) {
-        throw NumericError(fmt::format(
-            "image: row {} of the result has a value that is NaN or infinite; run in f32 or check "
-            "the weights",
-            y + row));
-      }
+      if (not_finite != 0) bad_row = row;
+    });
+    if (bad_row >= 0) {
+      throw NumericError(fmt::format(
+          "image: row {} of the result has a value that is NaN or infinite; run in f32 or check "
+          "the weights",
+          y + bad_row.load()));
     }
   });
 }

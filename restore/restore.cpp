@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/error.h"
+#include "engine/parallel.h"
 #include "layers/functions.h"
 #include "restore/color.h"
 #include "restore/imresize.h"
@@ -16,26 +17,18 @@ LumaRange range_of(Colour colour) {
   return colour == Colour::kLuma ? LumaRange::kLimited : LumaRange::kFull;
 }
 
-/// Every pixel of x times `factor`, in place.
-void multiply(const Tensor& x, float factor) {
-  if (factor == 1.0f) return;
-  const View<float> view = x.view<float>();
-  for (int h = 0; h < view.shape.h; ++h) {
-    for (int w = 0; w < view.shape.w; ++w) {
-      for (int c = 0; c < view.shape.c; ++c) view(0, h, w, c) *= factor;
-    }
-  }
-}
-
-void copy(const Tensor& from, const Tensor& to) {
+/// to = from · factor; gray into RGB is the one channel three times. Both may be the same.
+void copy_scaled(const Tensor& from, float factor, const Tensor& to) {
   const View<const float> x = from.view<const float>();
   const View<float> y = to.view<float>();
-  for (int h = 0; h < y.shape.h; ++h) {
+  parallel_for(y.shape.h, [&](std::int64_t row, int) {
+    const int h = static_cast<int>(row);
     for (int w = 0; w < y.shape.w; ++w) {
-      // Gray into RGB: the one channel three times.
-      for (int c = 0; c < y.shape.c; ++c) y(0, h, w, c) = x(0, h, w, std::min(c, x.shape.c - 1));
+      const float* source = x.pixel(0, h, w);
+      float* target = y.pixel(0, h, w);
+      for (int c = 0; c < y.shape.c; ++c) target[c] = factor * source[std::min(c, x.shape.c - 1)];
     }
-  }
+  });
 }
 
 /// The picture as the network wants to see it, window by window, and its way back.
@@ -70,13 +63,15 @@ class Exchange {
                         ? enlarged_luma_.crop(window.y, window.x, window.h, window.w)
                         : window_to_float(image_, window.y, window.x, window.h, window.w);
     if (traits_.picture_channels() == 1) pixels = luma(pixels, range_of(traits_.colour));
-    copy(pixels, to);
-    multiply(to, traits_.white);
+    copy_scaled(pixels, traits_.white, to);
   }
 
   void write(const Rectangle& output, const Tensor& result) {
-    Tensor pixels = result.clone();
-    multiply(pixels, 1.0f / traits_.white);
+    Tensor pixels = result;
+    if (traits_.white != 1.0f) {
+      pixels = Tensor::empty(result.shape());
+      copy_scaled(result, 1.0f / traits_.white, pixels);
+    }
     const bool colour_picture = image_.colour_channels() == 3;
     const auto behind = [&] {
       return window_to_float(canvas_, output.y, output.x, output.h, output.w);
