@@ -322,11 +322,14 @@ std::array<double, kPositions> transform_weight(const double (&g)[3][3]) {
 
 }  // namespace
 
-std::string conv2d_winograd4_refuses(const op::Conv2d& op, const Shapes&) {
+std::string conv2d_winograd4_refuses(const op::Conv2d& op, const Shapes& in) {
   if (op.kernel_h != 3 || op.kernel_w != 3) return "needs a 3x3 kernel";
   if (op.stride != 1) return "needs stride 1";
   if (op.dilation != 1) return "needs dilation 1";
   if (op.groups != 1) return "needs a single group";
+  // With few channels the transforms cost as much as they save, and lose ten times the accuracy.
+  constexpr int kFewest = 32;
+  if (in[0].c < kFewest) return "needs 32 input channels";
   return {};
 }
 
