@@ -23,7 +23,7 @@ demo: all ## restore a photo: make demo WEIGHTS=checkpoint [PHOTO=picture]
 	@tools/demo.sh $(BUILD)/mend "$(WEIGHTS)" "$(PHOTO)"
 
 test: ## build and run all tests; ONLY=conv2d picks those with the name
-	@cmake --preset $(PRESET) -DMEND_TESTS=ON $(CMAKE_FLAGS) > /dev/null
+	@cmake --preset $(PRESET) -DMEND_TESTS=ON -DMEND_BENCH=OFF $(CMAKE_FLAGS) > /dev/null
 	@cmake --build $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure $(if $(ONLY),-R $(ONLY))
 

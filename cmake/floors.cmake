@@ -4,6 +4,11 @@ target_include_directories(mend_options INTERFACE $<BUILD_INTERFACE:${PROJECT_SO
                                                   $<INSTALL_INTERFACE:include/mend>)
 target_compile_options(mend_options INTERFACE
   $<BUILD_INTERFACE:-Wall;-Wextra;-Wshadow;-Wconversion;-Wno-sign-conversion>)
+# SSE4.2 is in every x86-64 processor since 2009. As the baseline it replaces a scalar copy of every
+# SIMD kernel; AVX2 and AVX-512 are chosen at run time.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  target_compile_options(mend_options INTERFACE $<BUILD_INTERFACE:-march=x86-64-v2>)
+endif()
 if(MEND_WERROR)
   target_compile_options(mend_options INTERFACE $<BUILD_INTERFACE:-Werror>)
 endif()
@@ -21,4 +26,11 @@ function(mend_floor name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${name}/*.cpp)
   add_library(mend_${name} STATIC ${sources})
   target_link_libraries(mend_${name} PUBLIC mend_options ${FLOOR_DEPENDS})
+endfunction()
+
+# For targets that only describe and dispatch work: nothing of theirs runs in an inner loop, so they
+# are compiled for a short build, with the headers that cost the most parsed once.
+function(mend_compile_light target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+  target_precompile_headers(${target} PRIVATE ${ARGN})
 endfunction()

@@ -17,7 +17,9 @@ std::string shared_path(const std::string& relative) {
 }
 
 std::string data_path(const std::string& relative) {
-  return MEND_SOURCE_DIR "/tests/data/" + relative;
+  const char* root = std::getenv("MEND_TEST_DATA");
+  return (root != nullptr ? std::string(root) : std::string(MEND_SOURCE_DIR "/tests/data")) + "/" +
+         relative;
 }
 
 bool require_data(const std::string& path) {

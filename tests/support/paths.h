@@ -9,7 +9,7 @@ namespace mend::test {
 /// <source>/../shared/<relative>.
 std::string shared_path(const std::string& relative);
 
-/// A file of the repository: tests/data/<relative>.
+/// A file of the repository: $MEND_TEST_DATA/<relative>, by default tests/data/<relative>.
 std::string data_path(const std::string& relative);
 
 /// Whether `path` exists; if not, prints "skipped: <path> is missing". A test whose data is missing
