@@ -31,7 +31,6 @@ endfunction()
 # For targets that only describe and dispatch work: nothing of theirs runs in an inner loop, so they
 # are compiled for a short build, with the headers that cost the most parsed once.
 function(mend_compile_light target)
-  # GCC 12 sees std::string overflow where there is none, at -O1 (its bug 105329).
-  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1> -Wno-array-bounds)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
   target_precompile_headers(${target} PRIVATE ${ARGN})
 endfunction()

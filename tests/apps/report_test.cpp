@@ -109,7 +109,7 @@ TEST_CASE("mend doctor: tells what the machine has and why nothing runs elsewher
 TEST_CASE("mend: progress and time left are shown on a terminal, and there alone") {
   const TemporaryFolder folder;
   const std::string network = tiny_srvgg(2, 16, 3).write(folder / "net.safetensors");
-  write_image(folder / "a.png", smooth_image(240, 200, 3));
+  write_image(folder / "a.png", smooth_image(480, 400, 3));
   const std::vector<std::string> work = {"upscale",  folder / "a.png",   "-w",     network,
                                          "-o",       folder / "out.png", "--tile", "32",
                                          "--kernel", "conv2d=reference"};
@@ -121,7 +121,7 @@ TEST_CASE("mend: progress and time left are shown on a terminal, and there alone
   const Finished on_terminal = mend_run(work, around);
   CAPTURE(shown);
   CHECK(on_terminal.code == 0);
-  CHECK(on_terminal.seconds > 0.7);  // else there was nothing to show
+  REQUIRE(on_terminal.seconds > 0.6);  // else there was nothing to show; it starts at 0.5 s
   CHECK(shown.find("a.png: ") != std::string::npos);
   CHECK(shown.find("%, ") != std::string::npos);
   CHECK(shown.find(" s left") != std::string::npos);
