@@ -141,15 +141,16 @@ void AtomicFile::commit() {
 
 void AtomicFile::fail(const char* action) const {
   const int error = errno;
-  const std::string written = fmt::format("after {:.1f} MiB", static_cast<double>(written_) / 0x1p20);
+  const std::string written =
+      fmt::format("after {:.1f} MiB", static_cast<double>(written_) / 0x1p20);
   switch (error) {
     case ENOSPC:
     case EDQUOT: {
       struct statvfs disk {};
       std::string free;
       if (statvfs(folder_of(target_).c_str(), &disk) == 0) {
-        free = fmt::format(", {:.1f} MiB free",
-                           static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize) / 0x1p20);
+        free = fmt::format(", {:.1f} MiB free", static_cast<double>(disk.f_bavail) *
+                                                    static_cast<double>(disk.f_frsize) / 0x1p20);
       }
       throw WriteError(fmt::format(
           "{}: the disk of {} is full {}{}; free some space or choose another folder. Nothing was "
@@ -162,8 +163,8 @@ void AtomicFile::fail(const char* action) const {
           path_, written));
     case ENOENT:
     case ENOTDIR:
-      throw WriteError(fmt::format("{}: there is no folder {}; create it first", path_,
-                                   folder_of(target_)));
+      throw WriteError(
+          fmt::format("{}: there is no folder {}; create it first", path_, folder_of(target_)));
     default:
       throw WriteError(fmt::format("{}: {}: {}. Nothing was written", path_, action,
                                    std::generic_category().message(error)));

@@ -2,7 +2,6 @@
 
 #include <hwy/highway.h>
 
-
 #include "kernels/activation/activation.h"
 #include "kernels/attention/attention.h"
 #include "kernels/channels/channels.h"

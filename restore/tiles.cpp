@@ -32,8 +32,9 @@ std::vector<Tile> cut_tiles(int height, int width, int core, int halo, int grid)
     const Span rows = window_of(y, height, core, halo, grid);
     for (int x = 0; x < width; x += core) {
       const Span columns = window_of(x, width, core, halo, grid);
-      tiles.push_back({{rows.begin, columns.begin, rows.end - rows.begin, columns.end - columns.begin},
-                       {y, x, std::min(core, height - y), std::min(core, width - x)}});
+      tiles.push_back(
+          {{rows.begin, columns.begin, rows.end - rows.begin, columns.end - columns.begin},
+           {y, x, std::min(core, height - y), std::min(core, width - x)}});
     }
   }
   return tiles;
