@@ -1,5 +1,5 @@
-// upscale, denoise, dejpeg, lowlight, dehaze: the same run over files, each with the options that
-// its networks understand.
+// upscale, denoise, dejpeg, lowlight, deblur, derain, dehaze: the same run over files, each with the
+// options that its networks understand.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -31,6 +31,10 @@ constexpr Task kTasks[] = {
      "  mend dejpeg photo.jpg -w dncnn3.pth -o clean.png\n", false, false},
     {"lowlight", "Brighten pictures taken in the dark",
      "  mend lowlight night.jpg -w zero_dce.pth -o day.png\n", false, false},
+    {"deblur", "Sharpen pictures that motion or focus blurred",
+     "  mend deblur shaken.jpg -w NAFNet-GoPro-width32.pth -o sharp.png\n", false, false},
+    {"derain", "Remove rain",
+     "  mend derain street.png -w prenet.pth -o dry.png\n", false, false},
     {"dehaze", "Remove haze",
      "  mend dehaze valley.jpg -w aod_net.pth -o clear.png\n", false, false},
 };

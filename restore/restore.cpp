@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/error.h"
+#include "engine/log.h"
 #include "engine/parallel.h"
 #include "layers/functions.h"
 #include "restore/color.h"
@@ -116,7 +117,25 @@ Image top_left(const Image& image, int height, int width) {
   return part;
 }
 
+/// Refuses networks that want more than a picture: a hole, Lab, a fixed size, a second camera.
+void check_suits_pictures(const Model& model) {
+  const Traits& traits = model.traits;
+  const bool fills_holes =
+      traits.condition == Condition::kMask || traits.condition == Condition::kKnownMask;
+  const bool colours =
+      traits.colour == Colour::kLightness || traits.colour == Colour::kGrayLightness;
+  const bool reads_more =
+      traits.condition == Condition::kNone && traits.input_channels != traits.picture_channels();
+  if (!fills_holes && !colours && !reads_more && traits.working_size == 0 && traits.black == 0) {
+    return;
+  }
+  throw UsageError(fmt::format(
+      "{} cannot be run on a picture alone yet; `mend run --tensor-in` runs it on tensors",
+      model.description));
+}
+
 void check(const Model& model, const RestoreOptions& options) {
+  check_suits_pictures(model);
   if (options.strength < 0 || options.strength > 1) {
     throw UsageError(fmt::format("the strength is {}, but must be in 0..1", options.strength));
   }
@@ -159,6 +178,12 @@ Image restore(const Model& model, const Image& image, const RestoreOptions& opti
       exchange.height(), exchange.width(), options.tiles,
       [&](const Rectangle& window, const Tensor& to) { exchange.read(window, to); },
       [&](const Rectangle& output, const Tensor& pixels) { exchange.write(output, pixels); });
+  if (!used.whole() && !model.traits.tiles_change.empty()) {
+    warn(
+        fmt::format("tiles change this network's result: {}; --tile off and a larger --memory "
+                    "avoid that",
+                    model.traits.tiles_change));
+  }
   if (tiling != nullptr) *tiling = used;
   return exchange.take();
 }
