@@ -8,8 +8,8 @@
 // bound by memory if the transformed image went out to L3: 9 floats for each one of the image. So
 // the three stages run over one block of tiles at a time, whose V and M stay in L2 beside U.
 //
-// Weights, once: packed[ξ][k/16][c][k%16], zeros beyond K. An odd 4x4 tile of zeros ends the image.
-// Relative L2 error 2e-6 (64 channels); the large multipliers of ±2's powers make it, not the sums.
+// Weights, once: packed[ξ][k/16][c][k%16], zeros beyond K.
+// The large multipliers, powers of the points ±2, make the error, not the sums.
 #include <algorithm>
 #include <array>
 
@@ -327,7 +327,7 @@ std::string conv2d_winograd4_refuses(const op::Conv2d& op, const Shapes& in) {
   if (op.stride != 1) return "needs stride 1";
   if (op.dilation != 1) return "needs dilation 1";
   if (op.groups != 1) return "needs a single group";
-  // With few channels the transforms cost as much as they save, and lose ten times the accuracy.
+  // With few channels the transforms cost about what they save, and accuracy is lost to them.
   constexpr int kFewest = 32;
   if (in[0].c < kFewest) return "needs 32 input channels";
   return {};
