@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 
 #include "engine/log.h"
@@ -34,8 +35,8 @@ Progress::Progress(std::string what)
 void Progress::update(int done, int all) {
   if (!enabled_ || done <= 0 || seconds_since(start_) < 0.5 || seconds_since(shown_) < 0.1) return;
   const double left = seconds_since(start_) / done * (all - done);
-  std::fprintf(stderr, "\r\033[K%s: %d%%, %s left", what_.c_str(), 100 * done / all,
-               clock_text(left).c_str());
+  std::fprintf(stderr, "\r\033[K%s: %d%%, %s left", what_.c_str(),
+               static_cast<int>(std::int64_t{100} * done / all), clock_text(left).c_str());
   std::fflush(stderr);
   shown_ = Clock::now();
   visible_ = true;

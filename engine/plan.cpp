@@ -143,10 +143,14 @@ void Plan::run_step(std::size_t s) {
   step.op.forward(step_inputs_[s], tensors_[step.output], scratch);
 }
 
-void Plan::run() {
+void Plan::run(const std::function<void(int done, int all)>& progress) {
   prepare();
   check_threads();
-  for (std::size_t s = 0; s < graph_.steps.size(); ++s) run_step(s);
+  const int all = static_cast<int>(graph_.steps.size());
+  for (int s = 0; s < all; ++s) {
+    run_step(static_cast<std::size_t>(s));
+    if (progress) progress(s + 1, all);
+  }
 }
 
 std::vector<StepTime> Plan::run_timed() {

@@ -40,8 +40,9 @@ class Plan {
   Tensor output(int i);
   /// Copies `x` into input i.
   void set_input(int i, const Tensor& x);
-  /// Computes the outputs from the inputs.
-  void run();
+  /// Computes the outputs from the inputs. `progress`, if given, is told after each step how many are
+  /// done, of how many.
+  void run(const std::function<void(int done, int all)>& progress = {});
   /// As run(), and notes the seconds of each step.
   std::vector<StepTime> run_timed();
   /// Copies the inputs in, runs, and returns copies of the outputs.

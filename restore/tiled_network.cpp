@@ -84,16 +84,18 @@ Tiling TiledNetwork::choose(int height, int width, const TileOptions& options) {
 }
 
 Tensor TiledNetwork::compute(const Rectangle& window, const TileOptions& options,
-                             const Source& source) {
+                             const Source& source,
+                             const std::function<void(int done, int all)>& progress) {
   Tensor y;
   if (options.eager) {
     const Tensor x = Tensor::empty({1, window.h, window.w, channels_});
     source(window, x);
     y = network_({x}).front();
+    progress(1, 1);
   } else {
     Plan& plan = plan_for(window.h, window.w);
     source(window, plan.input(0));
-    plan.run();
+    plan.run(progress);
     y = plan.output(0);
   }
   if (!all_finite(y)) refuse_numbers(window, source);
@@ -129,13 +131,17 @@ Tiling TiledNetwork::run(int height, int width, const TileOptions& options, cons
                           tiles.size(), core, tiling.halo, megabytes(tiling.arena_bytes)));
     try {
       int done = 0;
+      const auto progress = [&](int step, int steps) {
+        const int all = static_cast<int>(tiles.size());
+        if (options.progress) options.progress(done * steps + step, all * steps);
+      };
       for (const Tile& tile : tiles) {
         check_cancel();
-        const Tensor y = compute(tile.window, options, source);
+        const Tensor y = compute(tile.window, options, source, progress);
         const Rectangle output = scaled(tile.core, scale);
         const Rectangle from = scaled(tile.window, scale);
         sink(output, y.crop(output.y - from.y, output.x - from.x, output.h, output.w));
-        if (options.progress) options.progress(++done, static_cast<int>(tiles.size()));
+        ++done;
       }
       return tiling;
     } catch (const OutOfMemory&) {

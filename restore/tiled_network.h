@@ -23,7 +23,7 @@ struct TileOptions {
   std::int64_t memory_bytes = 1'000'000'000;
   /// Run the eager code instead of a plan; the result is the same.
   bool eager = false;
-  /// Is told after each tile how many are done, of how many.
+  /// Is told after each step of each tile how many are done, of how many.
   std::function<void(int done, int all)> progress;
 };
 
@@ -61,7 +61,8 @@ class TiledNetwork {
 
  private:
   Plan& plan_for(int height, int width);
-  Tensor compute(const Rectangle& window, const TileOptions& options, const Source& source);
+  Tensor compute(const Rectangle& window, const TileOptions& options, const Source& source,
+                 const std::function<void(int done, int all)>& progress);
   /// Finds the first layer whose output is not finite; throws NumericError that names it.
   [[noreturn]] void refuse_numbers(const Rectangle& window, const Source& source);
   Tiling measured(Tiling tiling, int height, int width);

@@ -107,11 +107,14 @@ TEST_CASE("mend doctor: tells what the machine has and why nothing runs elsewher
 }
 
 TEST_CASE("mend: progress and time left are shown on a terminal, and there alone") {
+  std::string tile;
+  SUBCASE("in tiles") { tile = "32"; }
+  SUBCASE("in one piece") { tile = "off"; }
   const TemporaryFolder folder;
   const std::string network = tiny_srvgg(2, 16, 3).write(folder / "net.safetensors");
   write_image(folder / "a.png", smooth_image(480, 400, 3));
   const std::vector<std::string> work = {"upscale",  folder / "a.png",   "-w",     network,
-                                         "-o",       folder / "out.png", "--tile", "32",
+                                         "-o",       folder / "out.png", "--tile", tile,
                                          "--kernel", "conv2d=reference"};
   PseudoTerminal pseudo;
   std::string shown;
