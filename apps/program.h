@@ -44,7 +44,8 @@ struct Program {
                 const std::string& examples, std::function<ExitCode()> run);
 };
 
-void add_task_commands(Program& program);  // upscale, denoise, dejpeg, lowlight, deblur, derain, dehaze
+void add_task_commands(
+    Program& program);  // upscale, denoise, dejpeg, lowlight, deblur, derain, dehaze
 void add_run(Program& program);
 void add_models(Program& program);
 void add_inspect(Program& program);
