@@ -5,9 +5,11 @@
 #include <cstdio>
 #include <memory>
 
+#include "apps/explain_steps.h"
 #include "apps/model_source.h"
 #include "apps/program.h"
 #include "apps/size_option.h"
+#include "apps/steps.h"
 
 namespace mend {
 namespace {
@@ -15,6 +17,7 @@ namespace {
 struct ExplainOptions {
   CommonOptions common;
   ModelSource source;
+  StepsOption steps;
   std::string size = "256x256";
   bool traced = false;
 };
@@ -75,8 +78,19 @@ void print_summary(const Model& model, const Plan& plan, const Shapes& inputs) {
 
 ExitCode explain(const ExplainOptions& options) {
   options.common.apply();
+  const PictureSize size = parse_size(options.size);
+  if (!options.steps.steps.empty()) {
+    if (!options.source.weights.empty()) {
+      throw UsageError("give either a checkpoint or --steps");
+    }
+    explain_steps(options.steps.load(), size, options.common.json);
+    return ExitCode::kDone;
+  }
+  if (options.source.weights.empty()) {
+    throw UsageError("say what to explain: a checkpoint, or --steps (mend explain --help)");
+  }
   const Model model = options.source.load();
-  const Shapes inputs = input_shapes(model, parse_size(options.size));
+  const Shapes inputs = input_shapes(model, size);
   const Plan plan(model.forward, inputs);
   if (options.common.json) {
     Json json = {{"network", model.name},
@@ -104,11 +118,12 @@ void add_explain(Program& program) {
   CLI::App* command = program.add(
       "explain", "Show a network's layers, shapes, arithmetic, memory and receptive field",
       "  mend explain RealESRGAN_x4plus.pth --size 1920x1080\n"
-      "  mend explain net.pth --size 64x64 --traced    before the plan fuses anything\n",
+      "  mend explain net.pth --size 64x64 --traced    before the plan fuses anything\n"
+      "  mend explain --steps denoise,upscale -w denoise=dncnn_25.pth -w upscale=net.pth\n",
       [options] { return explain(*options); });
   command->add_option("checkpoint", options->source.weights, "The network's weights")
-      ->required()
       ->type_name("CHECKPOINT");
+  options->steps.add_to(*command);
   command->add_option("--size", options->size, "Of the input picture: WIDTHxHEIGHT")
       ->capture_default_str();
   command->add_flag("--traced", options->traced,

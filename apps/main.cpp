@@ -62,6 +62,10 @@ int run(int argc, char** argv) {
   program.app.set_version_flag("--version", "mend " MEND_VERSION);
   program.app.footer("`mend COMMAND --help` shows a command's options and examples.");
   add_task_commands(program);
+  add_colorize(program);
+  add_inpaint(program);
+  add_outpaint(program);
+  add_restore(program);
   add_run(program);
   add_models(program);
   add_inspect(program);

@@ -46,6 +46,10 @@ struct Program {
 
 void add_task_commands(
     Program& program);  // upscale, denoise, dejpeg, lowlight, deblur, derain, dehaze
+void add_colorize(Program& program);
+void add_inpaint(Program& program);
+void add_outpaint(Program& program);
+void add_restore(Program& program);
 void add_run(Program& program);
 void add_models(Program& program);
 void add_inspect(Program& program);

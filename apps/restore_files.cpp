@@ -31,9 +31,8 @@ std::string about(const std::string& input, const std::string& message) {
 
 class Batch {
  public:
-  Batch(const Model& model, const FileOptions& files, const CommonOptions& common,
-        const RestoreOptions& options)
-      : model_(model), files_(files), common_(common), options_(options) {}
+  Batch(const Work& work, const FileOptions& files, const CommonOptions& common)
+      : work_(work), files_(files), common_(common) {}
 
   ExitCode run() {
     const std::vector<Job> jobs = plan_jobs(files_.inputs, files_.output);
@@ -95,15 +94,15 @@ class Batch {
     const Image image = read_image(job.input, read);
     const double read_seconds = seconds_since(start);
 
-    RestoreOptions options = options_;
-    Tiling tiling;
+    TileOptions tiles = common_.tiles();
+    RestoreReport report;
     const auto compute_start = std::chrono::steady_clock::now();
     Image result;
     {
       const std::string place = count > 1 ? fmt::format(" ({} of {})", index + 1, count) : "";
       Progress progress(job.input + place);
-      options.tiles.progress = [&](int done, int all) { progress.update(done, all); };
-      result = restore(model_, image, options, &tiling);
+      tiles.progress = [&](int done, int all) { progress.update(done, all); };
+      result = work_.run(job.input, image, tiles, report);
     }
     const double compute_seconds = seconds_since(compute_start);
 
@@ -115,10 +114,11 @@ class Batch {
     const double write_seconds = seconds_since(write_start);
 
     if (common_.json) {
-      const nlohmann::json line = {
+      const Tiling& tiling = report.tiling;
+      nlohmann::json line = {
           {"input", job.input},
           {"output", job.output},
-          {"network", model_.description},
+          {"network", work_.network},
           {"width", result.width},
           {"height", result.height},
           {"tile", tiling.core},
@@ -128,6 +128,8 @@ class Batch {
           {"compute_ms", 1e3 * compute_seconds},
           {"write_ms", 1e3 * write_seconds},
       };
+      if (report.sigma > 0) line["sigma"] = 255 * report.sigma;
+      if (report.quality > 0) line["jpeg_quality"] = report.quality;
       std::puts(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
       std::fflush(stdout);
     } else {
@@ -136,10 +138,9 @@ class Batch {
     }
   }
 
-  const Model& model_;
+  const Work& work_;
   const FileOptions& files_;
   const CommonOptions& common_;
-  const RestoreOptions& options_;
 };
 
 }  // namespace
@@ -160,9 +161,17 @@ void FileOptions::add_to(CLI::App& command) {
       ->check(CLI::IsMember({8, 16}));
 }
 
-ExitCode restore_files(const Model& model, const FileOptions& files, const CommonOptions& common,
-                       const RestoreOptions& options) {
-  return Batch(model, files, common, options).run();
+Work picture_work(const Model& model, const RestoreOptions& options) {
+  return {model.description, [model, options](const std::string&, const Image& image,
+                                              const TileOptions& tiles, RestoreReport& report) {
+            RestoreOptions with_tiles = options;
+            with_tiles.tiles = tiles;
+            return restore(model, image, with_tiles, &report);
+          }};
+}
+
+ExitCode restore_files(const Work& work, const FileOptions& files, const CommonOptions& common) {
+  return Batch(work, files, common).run();
 }
 
 }  // namespace mend

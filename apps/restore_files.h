@@ -1,6 +1,7 @@
-// One network over many files: what upscale, denoise, ... and `run` share.
+// The same work over many files: what upscale, denoise, ... and `run` share.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,21 @@ struct FileOptions {
   void add_to(CLI::App& command);
 };
 
-/// Restores every input and writes its output; a failure is reported and the others go on.
+/// What is done to each picture.
+struct Work {
+  std::string network;  ///< for reports
+  /// `input` is how messages call the picture. `tiles` are the command's, with progress.
+  std::function<Image(const std::string& input, const Image& image, const TileOptions& tiles,
+                      RestoreReport& report)>
+      run;
+};
+
+/// restore() by one network.
+Work picture_work(const Model& model, const RestoreOptions& options);
+
+/// Does the work on every input and writes its output; a failure is reported and the others go on.
 /// Returns kDone, the failure's own code if there was one input, else kSomeFailed.
 /// Throws Interrupted, and UsageError for the command line as a whole.
-ExitCode restore_files(const Model& model, const FileOptions& files, const CommonOptions& common,
-                       const RestoreOptions& options);
+ExitCode restore_files(const Work& work, const FileOptions& files, const CommonOptions& common);
 
 }  // namespace mend

@@ -53,10 +53,9 @@ ExitCode run_on_pictures(const RunOptions& options, const Model& model) {
   if (options.files.inputs.empty())
     throw UsageError("say which picture: mend run CHECKPOINT INPUT -o OUTPUT");
   RestoreOptions restore;
-  restore.tiles = options.common.tiles();
   restore.conditions.sigma = options.sigma / 255.0f;
   restore.enlarge = options.scale;
-  return restore_files(model, options.files, options.common, restore);
+  return restore_files(picture_work(model, restore), options.files, options.common);
 }
 
 }  // namespace

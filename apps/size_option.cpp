@@ -18,6 +18,11 @@ PictureSize parse_size(const std::string& text) {
   return size;
 }
 
+PictureSize seen_size(const Model& model, PictureSize size) {
+  const int working_size = model.traits.working_size;
+  return working_size > 0 ? PictureSize{working_size, working_size} : size;
+}
+
 Shapes input_shapes(const Model& model, PictureSize size) {
   Shapes shapes = {{1, size.height, size.width, model.traits.input_channels}};
   if (model.traits.condition == Condition::kSigma) shapes.push_back({1, 1, 1, 1});

@@ -59,6 +59,10 @@ std::vector<Tensor> network_inputs(const Model& model, const Tensor& picture,
       const float qf = 1 - conditions.quality / 100;
       return {picture, Tensor::full({picture.shape().n, 1, 1, 1}, qf)};
     }
+    case Condition::kColourHints:
+      if (!conditions.colour_hints) break;
+      return {picture, slice_channels(conditions.colour_hints, 0, 2),
+              slice_channels(conditions.colour_hints, 2, 1)};
     case Condition::kMask:
       return {picture, mask_for(picture, conditions)};
     case Condition::kKnownMask: {

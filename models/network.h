@@ -30,6 +30,7 @@ enum class Condition {
   kSigmaMap,         ///< one more channel of the input, sigma everywhere
   kBlurAndSigmaMap,  ///< 15 more channels, the blur kernel's coefficients, and the same
   kQuality,          ///< perhaps a second input {N,1,1,1}: 1 − quality/100; without it, blind
+  kColourHints,      ///< perhaps two more inputs: a*b* {N,H,W,2}, and where they count {N,H,W,1}
   kMask,             ///< a second input {N,H,W,1}: 1 in the hole that is to be filled, else 0
   kKnownMask,  ///< a channel before the picture's: 0.5 outside the hole, -0.5 in it, where the
                ///< picture is 0
@@ -61,6 +62,16 @@ struct Traits {
   /// Why tiles change the result although the traced footprint does not say so; else empty.
   std::string tiles_change;
 
+  bool takes_sigma() const {
+    return condition == Condition::kSigma || condition == Condition::kSigmaMap ||
+           condition == Condition::kBlurAndSigmaMap;
+  }
+  bool fills_holes() const {
+    return condition == Condition::kMask || condition == Condition::kKnownMask;
+  }
+  bool gives_colours() const {
+    return colour == Colour::kLightness || colour == Colour::kGrayLightness;
+  }
   /// Channels of the picture itself.
   int picture_channels() const {
     return colour == Colour::kRgb || colour == Colour::kGrayLightness ? 3 : 1;
@@ -74,6 +85,8 @@ struct Conditions {
   std::vector<float> blur = {};
   float quality = 0;  ///< of the JPEG that the picture was, 1 to 100; 0: not known
   Tensor mask = {};   ///< {N,H,W,1} like the picture: 1 in the hole, else 0
+  /// {N,H,W,3} like the picture: a*, b*, and 1 where they are what the user wants, else 0; or none.
+  Tensor colour_hints = {};
 };
 
 /// A network with its parameters, ready to run.

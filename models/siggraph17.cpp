@@ -48,6 +48,7 @@ Built make(const Scope& p, const Json& hyper) {
   traits.working_size = 256;
   traits.input_channels = 1;
   traits.smallest = 8;
+  traits.condition = Condition::kColourHints;
   traits.inputs = {"input", "ab", "mask"};
   traits.optional_inputs = 2;
   const auto net = std::make_shared<const SIGGRAPH17>(p, h);

@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cstring>
 #include <new>
+#include <type_traits>
 
 #include "engine/error.h"
 #include "engine/parallel.h"
@@ -20,25 +21,25 @@ namespace {
   return y >= 0 && x >= 0 && h > 0 && w > 0 && h <= image.height - y && w <= image.width - x;
 }
 
-template <class Integer>
-constexpr float kWhite = static_cast<float>(kFull<Integer>);
+template <class Number>
+constexpr float kWhite = static_cast<float>(kFull<Number>);
 
 /// The channels [first, first + count) of a window, scaled to [0,1].
 Tensor channels_to_float(const Image& image, int y, int x, int h, int w, int first, int count) {
   assert(is_inside(image, y, x, h, w));
   Tensor out = Tensor::empty({1, h, w, count});
-  with_integer_of(image, [&](auto integer) {
-    using Integer = decltype(integer);
+  with_number_of(image, [&](auto number) {
+    using Number = decltype(number);
     const View<float> view = out.view<float>();
     parallel_for(h, [&](std::int64_t task, int) {
       const int row = static_cast<int>(task);
       float* to = view.pixel(0, row, 0);
       const std::uint8_t* from =
           image.row(y + row) +
-          (static_cast<std::size_t>(x) * image.channels + first) * sizeof(Integer);
-      for (int column = 0; column < w; ++column, from += image.channels * sizeof(Integer)) {
+          (static_cast<std::size_t>(x) * image.channels + first) * sizeof(Number);
+      for (int column = 0; column < w; ++column, from += image.channels * sizeof(Number)) {
         for (int c = 0; c < count; ++c) {
-          *to++ = static_cast<float>(load<Integer>(from + c * sizeof(Integer))) / kWhite<Integer>;
+          *to++ = static_cast<float>(load<Number>(from + c * sizeof(Number))) / kWhite<Number>;
         }
       }
     });
@@ -48,10 +49,12 @@ Tensor channels_to_float(const Image& image, int y, int x, int h, int w, int fir
 
 /// round(clip(value, 0, 1) · white), halves to even: adding 1.5 · 2^23 leaves a float no bit below
 /// the units, so that the adder itself rounds. Twenty times as fast as a call of rintf.
-template <class Integer>
-Integer quantise(float value) {
-  const float scaled = std::min(std::max(value, 0.0f), 1.0f) * kWhite<Integer>;
-  return static_cast<Integer>(std::bit_cast<std::uint32_t>(scaled + 0x1.8p23f));
+/// As f32 the value itself.
+template <class Number>
+Number quantise(float value) {
+  if constexpr (std::is_same_v<Number, float>) return value;
+  const float scaled = std::min(std::max(value, 0.0f), 1.0f) * kWhite<Number>;
+  return static_cast<Number>(std::bit_cast<std::uint32_t>(scaled + 0x1.8p23f));
 }
 
 /// Writes all channels of `values` to the channels [first, ...) of the image.
@@ -59,19 +62,19 @@ void store_channels(Image& image, int y, int x, const Tensor& values, int first)
   const Shape shape = values.shape();
   assert(shape.n == 1 && is_inside(image, y, x, shape.h, shape.w));
   const View<const float> from = values.view<const float>();
-  with_integer_of(image, [&](auto integer) {
-    using Integer = decltype(integer);
+  with_number_of(image, [&](auto number) {
+    using Number = decltype(number);
     std::atomic<int> bad_row{-1};  // the body of parallel_for must not throw
     parallel_for(shape.h, [&](std::int64_t task, int) {
       const int row = static_cast<int>(task);
       std::uint8_t* to = image.row(y + row) +
-                         (static_cast<std::size_t>(x) * image.channels + first) * sizeof(Integer);
+                         (static_cast<std::size_t>(x) * image.channels + first) * sizeof(Number);
       float not_finite = 0;  // stays 0 unless a value is NaN or infinite: inf - inf is NaN
-      for (int column = 0; column < shape.w; ++column, to += image.channels * sizeof(Integer)) {
+      for (int column = 0; column < shape.w; ++column, to += image.channels * sizeof(Number)) {
         const float* pixel = from.pixel(0, row, column);
         for (int c = 0; c < shape.c; ++c) {
           not_finite += pixel[c] - pixel[c];
-          store(to + c * sizeof(Integer), quantise<Integer>(pixel[c]));
+          store(to + c * sizeof(Number), quantise<Number>(pixel[c]));
         }
       }
       if (not_finite != 0) bad_row = row;
@@ -85,8 +88,19 @@ void store_channels(Image& image, int y, int x, const Tensor& values, int first)
   });
 }
 
-std::uint8_t narrowed(std::uint16_t value) {
-  return static_cast<std::uint8_t>((value + 128u) / 257u);  // 257 · 255 = 65535; never halves
+template <class From, class To>
+To converted(From value) {
+  if constexpr (std::is_same_v<From, float>) {
+    return quantise<To>(value);
+  } else if constexpr (std::is_same_v<To, float>) {
+    return static_cast<float>(value) / kWhite<From>;
+  } else if constexpr (sizeof(To) > sizeof(From)) {
+    return static_cast<To>(value * 257u);
+  } else if constexpr (sizeof(To) < sizeof(From)) {
+    return static_cast<To>((value + 128u) / 257u);  // 257 · 255 = 65535; never halves
+  } else {
+    return value;
+  }
 }
 
 }  // namespace
@@ -110,13 +124,14 @@ std::string_view name_of(ImageFormat format) {
 }
 
 Image make_image(int width, int height, int channels, int bits) {
-  assert(width > 0 && height > 0 && channels >= 1 && channels <= 4 && (bits == 8 || bits == 16));
+  assert(width > 0 && height > 0 && channels >= 1 && channels <= 4);
+  assert(bits == 8 || bits == 16 || bits == 32);
   Image image;
   image.width = width;
   image.height = height;
   image.channels = channels;
   image.bits = bits;
-  // At most 2^31 · 2^31 · 4 · 2 = 2^65 bytes; checked before it is multiplied out.
+  // At most 2^31 · 2^31 · 4 · 4 = 2^66 bytes; checked before it is multiplied out.
   const std::size_t rows = static_cast<std::size_t>(height);
   if (image.row_bytes() > image.bytes.max_size() / rows) {
     throw OutOfMemory(
@@ -136,6 +151,7 @@ Image make_image_like(const Image& source, int width, int height, int channels, 
   image.format = source.format;
   if (image.colour_channels() == source.colour_channels()) image.icc = source.icc;
   image.exif = source.exif;
+  image.jpeg_quality = source.jpeg_quality;
   return image;
 }
 
@@ -167,12 +183,12 @@ void store_alpha_float(Image& image, int y, int x, const Tensor& alpha) {
 bool is_opaque(const Image& image) {
   if (!image.has_alpha()) return true;
   bool opaque = true;
-  with_integer_of(image, [&](auto integer) {
-    using Integer = decltype(integer);
-    const std::uint8_t* alpha = image.bytes.data() + image.colour_channels() * sizeof(Integer);
-    const std::size_t step = image.channels * sizeof(Integer);
+  with_number_of(image, [&](auto number) {
+    using Number = decltype(number);
+    const std::uint8_t* alpha = image.bytes.data() + image.colour_channels() * sizeof(Number);
+    const std::size_t step = image.channels * sizeof(Number);
     for (std::int64_t k = 0; opaque && k < image.pixels(); ++k, alpha += step) {
-      opaque = load<Integer>(alpha) == kFull<Integer>;
+      opaque = load<Number>(alpha) == kFull<Number>;
     }
   });
   return opaque;
@@ -192,17 +208,17 @@ Image without_alpha(const Image& image) {
 }
 
 void copy_row(const Image& image, int y, int bits, std::uint8_t* to) {
-  const std::uint8_t* from = image.row(y);
   const std::size_t values = static_cast<std::size_t>(image.width) * image.channels;
-  if (bits == image.bits) {
-    std::memcpy(to, from, image.row_bytes());
-  } else if (bits == 8) {
-    for (std::size_t k = 0; k < values; ++k) to[k] = narrowed(load<std::uint16_t>(from + 2 * k));
-  } else {
-    for (std::size_t k = 0; k < values; ++k) {
-      store(to + 2 * k, static_cast<std::uint16_t>(from[k] * 257u));
-    }
-  }
+  with_number_of(image, [&](auto from_number) {
+    with_number_of(bits, [&](auto to_number) {
+      using From = decltype(from_number);
+      using To = decltype(to_number);
+      const std::uint8_t* from = image.row(y);
+      for (std::size_t k = 0; k < values; ++k) {
+        store(to + k * sizeof(To), converted<From, To>(load<From>(from + k * sizeof(From))));
+      }
+    });
+  });
 }
 
 Image with_bits(const Image& image, int bits) {

@@ -21,7 +21,9 @@ std::string_view name_of(ImageFormat format);
 struct Image {
   int width = 0, height = 0;
   int channels = 0;  ///< 1 gray, 2 gray + alpha, 3 RGB, 4 RGBA; alpha is not premultiplied
-  int bits = 8;      ///< of each channel: 8 or 16
+  /// Of each channel: 8 or 16; 32 are f32 in which 1 is white, neither rounded nor clipped: what
+  /// pictures are between the steps of a chain. No file has them.
+  int bits = 8;
   /// Rows from the top, channels side by side, no padding; 16-bit values in the machine's order.
   std::vector<std::uint8_t> bytes;
 
@@ -30,6 +32,9 @@ struct Image {
   /// EXIF as a TIFF block ("II*\0..." or "MM\0*..."), without JPEG's "Exif\0\0" prefix; its
   /// orientation is 1 and its thumbnail, which shows the old pixels, is unlinked. Or empty.
   std::vector<std::uint8_t> exif;
+  /// The quality on the IJG scale, 1 to 100, that a JPEG's quantisation table of luma comes from;
+  /// 0: no JPEG.
+  int jpeg_quality = 0;
 
   bool has_alpha() const { return channels == 2 || channels == 4; }
   int colour_channels() const { return has_alpha() ? channels - 1 : channels; }
@@ -58,7 +63,8 @@ Tensor window_to_float(const Image& image, int y, int x, int h, int w);
 Tensor alpha_to_float(const Image& image, int y, int x, int h, int w);
 
 /// Writes colour f32 [1,h,w,1 or 3] with its top left pixel at (y,x); alpha stays as it is.
-/// v -> round(clip(v, 0, 1) · 255 or 65535), halves to even, as NumPy and PyTorch round.
+/// v -> round(clip(v, 0, 1) · 255 or 65535), halves to even, as NumPy and PyTorch round; with 32
+/// bits as it is.
 /// Throws NumericError if a value is NaN or infinite, ShapeError if the channels disagree.
 void store_float(Image& image, int y, int x, const Tensor& colour);
 
@@ -71,10 +77,10 @@ bool is_opaque(const Image& image);
 /// The same picture without its alpha channel.
 Image without_alpha(const Image& image);
 
-/// Row `y` with 8 or 16 bits a channel: v·257, or round(v / 257).
+/// Row `y` with 8, 16 or 32 bits a channel: v·257, round(v / 257), v / white, or as store_float.
 void copy_row(const Image& image, int y, int bits, std::uint8_t* to);
 
-/// The same picture with 8 or 16 bits a channel, by copy_row.
+/// The same picture with other bits a channel, by copy_row.
 Image with_bits(const Image& image, int bits);
 
 /// Undoes EXIF orientation 1..8 (the tag's value) in place; 1 changes nothing.

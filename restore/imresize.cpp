@@ -155,9 +155,9 @@ Image resized(const Image& image, const Direction& vertical, const Direction& ho
   const auto [half_height, half_width] = half_extents(vertical, horizontal);
   Image half = make_image(half_width, half_height, image.channels, image.bits);
   Image out = make_image_like(image, horizontal.to, vertical.to, image.channels, image.bits);
-  with_integer_of(image, [&](auto integer) {
-    resize<decltype(integer)>(image.bytes.data(), vertical, horizontal, image.channels,
-                              half.bytes.data(), out.bytes.data());
+  with_number_of(image, [&](auto number) {
+    resize<decltype(number)>(image.bytes.data(), vertical, horizontal, image.channels,
+                             half.bytes.data(), out.bytes.data());
   });
   return out;
 }

@@ -20,6 +20,7 @@
 #include "engine/error.h"
 #include "restore/codec.h"
 #include "restore/exif.h"
+#include "restore/jpeg_quality.h"
 
 namespace mend {
 namespace {
@@ -137,6 +138,12 @@ class JpegReader {
     std::vector<std::uint8_t> profile(bytes, bytes + count);
     std::free(bytes);
     return profile;
+  }
+
+  /// After the header: 0 if its first channel has no table yet, as in some progressive files.
+  int quality() const {
+    const JQUANT_TBL* table = jpeg_.quant_tbl_ptrs[jpeg_.comp_info[0].quant_tbl_no];
+    return table != nullptr ? ijg_quality(table->quantval) : 0;
   }
 
   void read_pixels(Image& image) {
@@ -337,6 +344,7 @@ Image decode(const Source& source) {
   image.format = ImageFormat::kJpeg;
   image.icc = reader.icc();
   image.exif = reader.exif();
+  image.jpeg_quality = reader.quality();
   reader.read_pixels(image);
   apply_orientation(image, take_orientation(image.exif));
   return image;

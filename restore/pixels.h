@@ -1,4 +1,4 @@
-// How code of this floor reaches the integers inside Image::bytes.
+// How code of this floor reaches the numbers inside Image::bytes.
 #pragma once
 
 #include <cstdint>
@@ -8,26 +8,33 @@
 
 namespace mend {
 
-// Pixels live in bytes; memcpy is how C++ lets them be read as 16-bit integers, at no cost.
-template <class Integer>
-Integer load(const std::uint8_t* at) {
-  Integer value;
+// Pixels live in bytes; memcpy is how C++ lets them be read as wider numbers, at no cost.
+template <class Number>
+Number load(const std::uint8_t* at) {
+  Number value;
   std::memcpy(&value, at, sizeof value);
   return value;
 }
-template <class Integer>
-void store(std::uint8_t* at, Integer value) {
+template <class Number>
+void store(std::uint8_t* at, Number value) {
   std::memcpy(at, &value, sizeof value);
 }
 
-/// The value of full intensity, 255 or 65535.
-template <class Integer>
-constexpr Integer kFull = static_cast<Integer>(~Integer{0});
+/// The value of full intensity, 255, 65535 or 1.
+template <class Number>
+constexpr Number kFull = static_cast<Number>(~Number{0});
+template <>
+inline constexpr float kFull<float> = 1.0f;
 
-/// Calls work(Integer{}) with the integer type of the image's channels.
+/// Calls work(Number{}) with the type of the image's channels.
 template <class Work>
-void with_integer_of(const Image& image, Work work) {
-  image.bits == 16 ? work(std::uint16_t{}) : work(std::uint8_t{});
+void with_number_of(int bits, Work work) {
+  if (bits == 32) return work(float{});
+  bits == 16 ? work(std::uint16_t{}) : work(std::uint8_t{});
+}
+template <class Work>
+void with_number_of(const Image& image, Work work) {
+  with_number_of(image.bits, work);
 }
 
 }  // namespace mend

@@ -6,31 +6,14 @@
 
 #include "engine/error.h"
 #include "engine/log.h"
-#include "engine/parallel.h"
 #include "layers/functions.h"
 #include "restore/color.h"
+#include "restore/exchange.h"
 #include "restore/imresize.h"
+#include "restore/noise_level.h"
 
 namespace mend {
 namespace {
-
-LumaRange range_of(Colour colour) {
-  return colour == Colour::kLuma ? LumaRange::kLimited : LumaRange::kFull;
-}
-
-/// to = from · factor; gray into RGB is the one channel three times. Both may be the same.
-void copy_scaled(const Tensor& from, float factor, const Tensor& to) {
-  const View<const float> x = from.view<const float>();
-  const View<float> y = to.view<float>();
-  parallel_for(y.shape.h, [&](std::int64_t row, int) {
-    const int h = static_cast<int>(row);
-    for (int w = 0; w < y.shape.w; ++w) {
-      const float* source = x.pixel(0, h, w);
-      float* target = y.pixel(0, h, w);
-      for (int c = 0; c < y.shape.c; ++c) target[c] = factor * source[std::min(c, x.shape.c - 1)];
-    }
-  });
-}
 
 /// The picture as the network wants to see it, window by window, and its way back.
 class Exchange {
@@ -51,7 +34,7 @@ class Exchange {
     if (traits_.enlarge_first != 1) {
       // In f32: rounding the enlarged luma to 8 bits would cost the network some of its gain.
       const Tensor whole = window_to_float(image, 0, 0, image.height, image.width);
-      enlarged_luma_ = imresize(luma(whole, range_of(traits_.colour)), scale);
+      enlarged_luma_ = imresize(luma(whole, luma_range(traits_)), scale);
     }
   }
 
@@ -60,25 +43,20 @@ class Exchange {
   int width() const { return enlarged_luma_ ? enlarged_luma_.shape().w : image_.width; }
 
   void read(const Rectangle& window, const Tensor& to) const {
-    Tensor pixels = enlarged_luma_
-                        ? enlarged_luma_.crop(window.y, window.x, window.h, window.w)
-                        : window_to_float(image_, window.y, window.x, window.h, window.w);
-    if (traits_.picture_channels() == 1) pixels = luma(pixels, range_of(traits_.colour));
-    copy_scaled(pixels, traits_.white, to);
+    const Tensor pixels = enlarged_luma_
+                              ? enlarged_luma_.crop(window.y, window.x, window.h, window.w)
+                              : window_to_float(image_, window.y, window.x, window.h, window.w);
+    to_network(pixels, traits_, to);
   }
 
   void write(const Rectangle& output, const Tensor& result) {
-    Tensor pixels = result;
-    if (traits_.white != 1.0f) {
-      pixels = Tensor::empty(result.shape());
-      copy_scaled(result, 1.0f / traits_.white, pixels);
-    }
+    Tensor pixels = from_network(result, traits_);
     const bool colour_picture = image_.colour_channels() == 3;
     const auto behind = [&] {
       return window_to_float(canvas_, output.y, output.x, output.h, output.w);
     };
     if (pixels.shape().c == 1 && colour_picture) {
-      pixels = replace_luma(behind(), pixels, range_of(traits_.colour));
+      pixels = replace_luma(behind(), pixels, luma_range(traits_));
     } else if (pixels.shape().c == 3 && !colour_picture) {
       pixels = luma(pixels, LumaRange::kFull);
     }
@@ -117,21 +95,26 @@ Image top_left(const Image& image, int height, int width) {
   return part;
 }
 
-/// Refuses networks that want more than a picture: a hole, Lab, a fixed size, a second camera.
+/// Refuses networks that want more than a picture, and says what runs them.
 void check_suits_pictures(const Model& model) {
   const Traits& traits = model.traits;
-  const bool fills_holes =
-      traits.condition == Condition::kMask || traits.condition == Condition::kKnownMask;
-  const bool colours =
-      traits.colour == Colour::kLightness || traits.colour == Colour::kGrayLightness;
   const bool reads_more =
       traits.condition == Condition::kNone && traits.input_channels != traits.picture_channels();
-  if (!fills_holes && !colours && !reads_more && traits.working_size == 0 && traits.black == 0) {
+  std::string instead;
+  if (reads_more) {
+    instead = fmt::format("reads {} channels; `mend run --tensor-in` runs it on tensors",
+                          traits.input_channels);
+  } else if (traits.fills_holes()) {
+    instead = "fills holes; `mend inpaint` and `mend outpaint` tell it where they are";
+  } else if (traits.gives_colours()) {
+    instead = "gives colours to gray pictures; `mend colorize` runs it";
+  } else if (traits.working_size > 0) {
+    instead = fmt::format("takes pictures of {0}x{0} pixels; `mend run --tensor-in` runs it",
+                          traits.working_size);
+  } else {
     return;
   }
-  throw UsageError(fmt::format(
-      "{} cannot be run on a picture alone yet; `mend run --tensor-in` runs it on tensors",
-      model.description));
+  throw UsageError(fmt::format("{} {}", model.description, instead));
 }
 
 void check(const Model& model, const RestoreOptions& options) {
@@ -146,6 +129,49 @@ void check(const Model& model, const RestoreOptions& options) {
   }
 }
 
+/// A window in the middle of height x width pixels.
+Rectangle middle(int height, int width, int side) {
+  const int h = std::min(height, side), w = std::min(width, side);
+  return {(height - h) / 2, (width - w) / 2, h, w};
+}
+
+/// What the network will be told, with what is measured or read off the file.
+Conditions conditions_of(const Model& model, const Image& image, const RestoreOptions& options) {
+  constexpr int kMeasuredSide = 1024;
+  const Traits& traits = model.traits;
+  Conditions conditions = options.conditions;
+  if (traits.takes_sigma() && options.measure_noise) {
+    const Rectangle window = middle(image.height, image.width, kMeasuredSide);
+    Tensor picture = window_to_float(image, window.y, window.x, window.h, window.w);
+    if (traits.picture_channels() == 1) picture = luma(picture, luma_range(traits));
+    conditions.sigma = noise_level(picture);
+    detail(fmt::format("the noise was measured: a standard deviation of {:.1f} grey levels",
+                       255 * conditions.sigma));
+  }
+  if (traits.condition == Condition::kQuality && options.quality_of_file &&
+      image.jpeg_quality > 0) {
+    conditions.quality = static_cast<float>(image.jpeg_quality);
+  }
+  return conditions;
+}
+
+bool is_blind(const Model& model, const Conditions& conditions) {
+  return model.traits.condition == Condition::kQuality && conditions.quality <= 0;
+}
+
+/// The JPEG quality that a blind network finds in the middle of the picture.
+float found_quality(const Model& model, const Exchange& exchange) {
+  constexpr int kSeenSide = 512;
+  const Rectangle window = middle(exchange.height(), exchange.width(), kSeenSide);
+  const Tensor x = Tensor::empty({1, window.h, window.w, model.traits.picture_channels()});
+  exchange.read(window, x);
+  const Tensor badness = model.forward({x}).at(1);  // 1 - quality/100, as its second output
+  const float quality = 100 * (1 - badness.view<const float>()(0, 0, 0, 0));
+  detail(fmt::format("the JPEG quality, found in {}x{} pixels of the middle: {:.1f}", window.w,
+                     window.h, quality));
+  return std::clamp(quality, 1.0f, 100.0f);
+}
+
 }  // namespace
 
 int output_scale(const Model& model, const RestoreOptions& options) {
@@ -154,12 +180,12 @@ int output_scale(const Model& model, const RestoreOptions& options) {
 }
 
 Image restore(const Model& model, const Image& image, const RestoreOptions& options,
-              Tiling* tiling) {
+              RestoreReport* report) {
   check(model, options);
   const int scale = output_scale(model, options);
   if (image.width < model.traits.smallest || image.height < model.traits.smallest) {
     const Image larger = extended(image, model.traits.smallest);
-    return top_left(restore(model, larger, options, tiling), image.height * scale,
+    return top_left(restore(model, larger, options, report), image.height * scale,
                     image.width * scale);
   }
   constexpr std::int64_t kLongestSide = (1 << 30) - 1;
@@ -169,11 +195,19 @@ Image restore(const Model& model, const Image& image, const RestoreOptions& opti
   }
 
   Exchange exchange(model, image, options);
+  Conditions conditions = conditions_of(model, image, options);
   const Network network = [&](const std::vector<Tensor>& inputs) {
-    return std::vector<Tensor>{
-        model.forward(network_inputs(model, inputs[0], options.conditions)).front()};
+    return std::vector<Tensor>{model.forward(network_inputs(model, inputs[0], conditions)).front()};
   };
-  TiledNetwork tiles(network, model.traits.picture_channels(), model.traits.overlap);
+  const auto prepared = [&] {
+    return TiledNetwork(network, model.traits.picture_channels(), model.traits.overlap);
+  };
+  TiledNetwork tiles = prepared();
+  if (is_blind(model, conditions) &&
+      !tiles.choose(exchange.height(), exchange.width(), options.tiles).whole()) {
+    conditions.quality = found_quality(model, exchange);
+    tiles = prepared();
+  }
   const Tiling used = tiles.run(
       exchange.height(), exchange.width(), options.tiles,
       [&](const Rectangle& window, const Tensor& to) { exchange.read(window, to); },
@@ -184,7 +218,7 @@ Image restore(const Model& model, const Image& image, const RestoreOptions& opti
                     "avoid that",
                     model.traits.tiles_change));
   }
-  if (tiling != nullptr) *tiling = used;
+  if (report != nullptr) *report = {used, conditions.sigma, conditions.quality};
   return exchange.take();
 }
 
