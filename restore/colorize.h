@@ -12,7 +12,7 @@ namespace mend {
 
 struct ColorizeOptions {
   /// Memory, eager, progress; networks see the whole picture at their working size, never tiles.
-  TileOptions run;
+  TileOptions run = {};
   /// 1 takes the network's colours, 0 none; between them paler ones.
   float strength = 1;
   /// A picture of the same extents, opaque where its colours are what the user wants there and
