@@ -12,8 +12,8 @@ namespace mend {
 /// Removes steps whose output nobody needs.
 void remove_unused(Graph& graph);
 
-/// Lets a step do its only reader's work too, where that fits its epilogue: conv2d takes over the
-/// activation, the scaling and the sum behind it.
+/// Lets a step do its only reader's work too, where that fits: conv2d takes over the activation, the
+/// scaling and the sum behind it, layer_norm the linear layer.
 void absorb_epilogues(Graph& graph);
 
 /// Fixes the rung of every step and adds the steps that repack its constants for that rung.

@@ -15,6 +15,7 @@
 #include "kernels/fft/spectrum.h"
 #include "kernels/grid_sample/grid_sample.h"
 #include "kernels/matmul/matmul.h"
+#include "kernels/norm_linear/norm_linear.h"
 #include "kernels/normalization/global_response.h"
 #include "kernels/normalization/normalization.h"
 #include "kernels/pad/pad.h"
@@ -57,6 +58,7 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(l2_normalize_ladder()),
       summary(layer_norm_ladder()),
       summary(matmul_ladder()),
+      summary(norm_linear_ladder()),
       summary(pad_ladder()),
       summary(pixel_norm_ladder()),
       summary(pixel_shuffle_ladder()),

@@ -56,7 +56,9 @@ void register_rungs(std::span<const Variant<Op, Kernel>> ladder, const Op& op,
         const int before = threads();
         set_threads(count);
         std::vector<Tensor> inputs;
-        for (const Shape& shape : in) inputs.push_back(filled(shape));
+        for (const Shape& shape : in) {
+          inputs.push_back(shape.empty() ? Tensor() : filled(shape));
+        }
         const AnyOp any = op;
         const Tensor y = Tensor::empty(op.shape(in)), expected = Tensor::empty(op.shape(in));
         const Tensor memory =

@@ -28,7 +28,6 @@ bool fuse(Graph& graph, std::size_t first, std::size_t second) {
   const int position = static_cast<int>(found - next.inputs.begin());
   // The same value twice (x * x) would need both operands at once.
   if (std::count(next.inputs.begin(), next.inputs.end(), mine.output) != 1) return false;
-  if (graph.values[next.output].shape != graph.values[mine.output].shape) return false;
   const std::optional<Fusion> fusion = mine.op.absorb(next.op, position, graph.shapes(next.inputs));
   if (!fusion) return false;
 

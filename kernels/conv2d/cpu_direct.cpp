@@ -163,5 +163,12 @@ void conv2d_direct(const Conv2dCall& call) {
   });
 }
 
+void conv2d_direct_on_thread(const Conv2dCall& call, int thread) {
+  const Direct direct(call);
+  for (std::int64_t column = 0; column < direct.columns(); ++column) {
+    for (std::int64_t line = 0; line < direct.lines(); ++line) direct.run(line, column, thread);
+  }
+}
+
 }  // namespace mend
 #endif

@@ -52,6 +52,8 @@ Shape conv2d_direct_packed_shape(const op::Conv2d& op, const Shape& weight);
 void conv2d_direct_pack(const op::Conv2d& op, View<const float> weight, View<float> packed);
 std::int64_t conv2d_direct_scratch_bytes(const op::Conv2d& op, const Shapes& in);
 void conv2d_direct(const Conv2dCall& call);
+/// All of a call on this thread alone, for operations that share out the work themselves.
+void conv2d_direct_on_thread(const Conv2dCall& call, int thread);
 
 std::string conv2d_winograd4_refuses(const op::Conv2d& op, const Shapes& in);
 double conv2d_winograd4_seconds(const op::Conv2d& op, const Shapes& in);

@@ -280,6 +280,12 @@ void pixel_norm_simd(PixelMeasure measure, float eps, View<const float> x, View<
   });
 }
 
+void pixel_norm_simd_on_thread(PixelMeasure measure, float eps, View<const float> x,
+                               View<const float> gamma, View<const float> beta, View<float> y) {
+  const PixelNormParameters norm{measure, eps, gamma.data, beta.data};
+  HWY_DYNAMIC_DISPATCH(normalize_run)(norm, pixels_of(x, y, {0, 0, 0, x.shape.w}));
+}
+
 void softmax_simd(View<const float> x, View<float> y) {
   for_each_run(x.shape, [&](const Run& run) {
     HWY_DYNAMIC_DISPATCH(softmax_run)(pixels_of(x, y, run));

@@ -2,6 +2,7 @@
 
 #include <cassert>
 
+#include "kernels/norm_linear/norm_linear.h"
 #include "kernels/normalization/variants.h"
 
 namespace mend {
@@ -102,6 +103,11 @@ void LayerNorm::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(layer_norm_ladder(), *this, shapes_of(inputs), y.device().kind());
   rung.kernel(subtract_mean ? PixelMeasure::kDeviation : PixelMeasure::kDeviationOnly, eps,
               view(inputs, kX), view(inputs, kGamma), view(inputs, kBeta), y.view<float>());
+}
+
+std::optional<Fusion> LayerNorm::absorb(const AnyOp& next, int position, const Shapes&) const {
+  if (const auto* linear = next.as<Conv2d>()) return fuse_norm_into(*this, *linear, position);
+  return std::nullopt;
 }
 
 Shape PixelNorm::shape(const Shapes& in) const { return in[0]; }

@@ -3,10 +3,10 @@
 //
 // Batch norm is not here: with its stored statistics it is a scale and an offset for each channel,
 // which the layer folds into its convolution.
-// Next idea that nobody has built: the linear layer behind a layer norm can take y = (x - mean)/σ
-// apart, W·y = (W·x - mean·W·1)/σ, and so read x once for both.
+// A plan joins a layer norm with the linear layer behind it: kernels/norm_linear.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,6 +40,7 @@ struct LayerNorm {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
 };
 
 /// y[c] = x[c] / √(Σ x[c]² / C + eps): each pixel brought to length √C.

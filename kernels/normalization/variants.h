@@ -10,6 +10,11 @@ void pixel_norm_reference(PixelMeasure measure, float eps, View<const float> x,
 void pixel_norm_simd(PixelMeasure measure, float eps, View<const float> x, View<const float> gamma,
                      View<const float> beta, View<float> y);
 
+/// The same on this thread alone, for operations that share out the work themselves; x and y are one
+/// row of pixels.
+void pixel_norm_simd_on_thread(PixelMeasure measure, float eps, View<const float> x,
+                               View<const float> gamma, View<const float> beta, View<float> y);
+
 void softmax_reference(View<const float> x, View<float> y);
 void softmax_simd(View<const float> x, View<float> y);
 
