@@ -27,6 +27,7 @@ struct Recognised {
 struct Built {
   Traits traits;
   Network forward;
+  NetworkVariant local = {};
 };
 
 struct Architecture {

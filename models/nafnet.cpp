@@ -73,7 +73,16 @@ Built make(const Scope& p, const Json& hyper) {
   traits.tasks = tasks_of(h);
   traits.input_channels = h.img_channel;
   traits.colour = h.img_channel == 1 ? Colour::kGray : Colour::kRgb;
-  return {traits, image_to_image(NAFNet(p, h))};
+  NAFNet net(p, h);
+  if (h.local) return {traits, image_to_image(std::move(net))};
+  NAFNet local = net;
+  h.local = true;
+  local.take_means(h);
+  return {traits,
+          image_to_image(std::move(net)),
+          {.name = fmt::format("NAFNetLocal, whose means are of {}x{} pixels (arXiv:2112.04491)",
+                               h.base.w, h.base.h),
+           .forward = image_to_image(std::move(local))}};
 }
 
 }  // namespace
@@ -86,6 +95,18 @@ std::optional<MeanWindow> NAFNet::window_at(const Hyper& hyper, int level) {
     return static_cast<int>(map * base / train);
   };
   return MeanWindow{window(hyper.train.h, hyper.base.h), window(hyper.train.w, hyper.base.w)};
+}
+
+void NAFNet::take_means(const Hyper& hyper) {
+  const int levels = static_cast<int>(encoders.size());
+  const auto take = [&](Blocks& blocks, int level) {
+    for (NAFBlock& block : blocks) block.sca.window = window_at(hyper, level);
+  };
+  for (int i = 0; i < levels; ++i) {
+    take(encoders[std::size_t(i)], i);
+    take(decoders[std::size_t(i)], levels - i - 1);
+  }
+  take(middle_blks, levels);
 }
 
 Architecture nafnet() {

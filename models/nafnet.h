@@ -33,8 +33,7 @@ inline Tensor simple_gate(const Tensor& x) {
 
 /// Simplified channel attention (Fig. 4b): every channel weighed by what the means say.
 struct SimplifiedChannelAttention {
-  SimplifiedChannelAttention(const Scope& p, int channels, std::optional<MeanWindow> local)
-      : conv(p / 1, channels, channels, 1), window(local) {}
+  SimplifiedChannelAttention(const Scope& p, int channels) : conv(p / 1, channels, channels, 1) {}
 
   Tensor operator()(const Tensor& x) const {
     const bool whole = !window || (window->h >= x.shape().h && window->w >= x.shape().w);
@@ -42,16 +41,16 @@ struct SimplifiedChannelAttention {
   }
 
   Conv2d conv;
-  std::optional<MeanWindow> window;
+  std::optional<MeanWindow> window;  // of NAFNetLocal
 };
 
 /// Fig. 3c: a depthwise convolution, then a pointwise network, both gated.
 struct NAFBlock {
-  NAFBlock(const Scope& p, int c, std::optional<MeanWindow> local)
+  NAFBlock(const Scope& p, int c)
       : norm1(p / "norm1", c, kLayerNorm2dEpsilon),
         conv1(p / "conv1", c, 2 * c, 1),
         conv2(p / "conv2", 2 * c, 2 * c, 3, {.groups = 2 * c}),
-        sca(p / "sca", c, local),
+        sca(p / "sca", c),
         conv3(p / "conv3", c, c, 1),
         norm2(p / "norm2", c, kLayerNorm2dEpsilon),
         conv4(p / "conv4", c, 2 * c, 1),
@@ -92,9 +91,7 @@ struct NAFNet {
     padder_size = 1 << levels;
     const auto blocks = [&](const Scope& path, int count, int level) {
       Blocks list;
-      for (int i = 0; i < count; ++i) {
-        list.emplace_back(path / i, hyper.width << level, window_at(hyper, level));
-      }
+      for (int i = 0; i < count; ++i) list.emplace_back(path / i, hyper.width << level);
       return list;
     };
     for (int i = 0; i < levels; ++i) {
@@ -109,6 +106,7 @@ struct NAFNet {
       decoders.push_back(
           blocks(p / "decoders" / i, hyper.dec_blk_nums[std::size_t(i)], levels - i - 1));
     }
+    take_means(hyper);
   }
 
   Tensor operator()(const Tensor& x) const {
@@ -130,6 +128,8 @@ struct NAFNet {
     return crop(ending(y) + whole, 0, 0, x.shape().h, x.shape().w);
   }
 
+  /// Over windows or whole maps from now on, as `hyper` says.
+  void take_means(const Hyper& hyper);
   /// The window at a level: the part of a map that `base` is of a training picture.
   static std::optional<MeanWindow> window_at(const Hyper& hyper, int level);
 

@@ -89,6 +89,12 @@ struct Conditions {
   Tensor colour_hints = {};
 };
 
+/// The same parameters run in another published way.
+struct NetworkVariant {
+  std::string name;  ///< "NAFNetLocal (...)"; empty: there is none
+  Network forward;   ///< as Model::forward
+};
+
 /// A network with its parameters, ready to run.
 struct Model {
   std::string name;               ///< the architecture's, as in the registry: "rrdbnet"
@@ -100,6 +106,9 @@ struct Model {
   /// The inputs of traits.inputs -> the outputs of traits.outputs, [N,H,W,C], not clipped.
   /// Throws ShapeError if the inputs do not fit. Shares the parameters with its copies.
   Network forward;
+  /// What its authors publish for pictures larger than those it was trained on: statistics of a
+  /// neighbourhood where `forward` takes those of the whole picture.
+  NetworkVariant local;
 };
 
 /// The inputs of `model` for a picture [N,H,W,picture_channels] in 0..white. Reads only the traits.

@@ -133,9 +133,8 @@ bool is_parameter(const std::string& key, const StoredTensor& tensor, const Chec
 }
 
 /// `network`, but it checks its inputs at the door.
-Network checked(const Built& built, const std::string& description) {
-  return [built, description](const std::vector<Tensor>& inputs) {
-    const Traits& traits = built.traits;
+Network checked(const Network& network, const Traits& traits, const std::string& description) {
+  return [network, traits, description](const std::vector<Tensor>& inputs) {
     const std::size_t needed =
         traits.inputs.size() - static_cast<std::size_t>(traits.optional_inputs);
     if (inputs.size() < needed || inputs.size() > traits.inputs.size()) {
@@ -152,7 +151,7 @@ Network checked(const Built& built, const std::string& description) {
                                    traits.smallest, traits.smallest, traits.inputs.front(),
                                    to_string(shape)));
     }
-    return built.forward(inputs);
+    return network(inputs);
   };
 }
 
@@ -256,7 +255,10 @@ Model load_model(Checkpoint checkpoint, const Json& config) {
   const Built built = architecture.make(Scope(store), model.hyperparameters);
   store->finish();
   model.traits = built.traits;
-  model.forward = checked(built, model.description);
+  model.forward = checked(built.forward, built.traits, model.description);
+  if (built.local.forward) {
+    model.local = {built.local.name, checked(built.local.forward, built.traits, model.description)};
+  }
   model.parameters = 0;
   for (const auto& [key, tensor] : store->checkpoint().tensors) {
     if (!store->used().contains(key)) continue;
