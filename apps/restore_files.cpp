@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -121,9 +122,14 @@ class Batch {
           {"network", work_.network},
           {"width", result.width},
           {"height", result.height},
-          {"tile", tiling.core},
-          {"halo", tiling.halo},
+          {"tile", std::max(tiling.cut.core_h, tiling.cut.core_w)},
+          {"tile_width", tiling.cut.core_w},
+          {"tile_height", tiling.cut.core_h},
+          {"halo", tiling.cut.halo},
+          {"blend", 2 * tiling.cut.blend},
+          {"tiling", tiling.kind()},
           {"tiles_exact", tiling.exact},
+          {"statistics", tiling.statistics()},
           {"read_ms", 1e3 * read_seconds},
           {"compute_ms", 1e3 * compute_seconds},
           {"write_ms", 1e3 * write_seconds},

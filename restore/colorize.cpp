@@ -87,7 +87,7 @@ Tensor colours(const Model& model, const Tensor& picture, const Tensor& hints,
   TileOptions at_once = options;
   at_once.mode = TileOptions::Mode::kOff;
   Tensor result;
-  TiledNetwork(network, all.shape().c, /*overlap=*/0)
+  TiledNetwork({.network = network, .channels = all.shape().c})
       .run(
           picture.shape().h, picture.shape().w, at_once,
           [&](const Rectangle&, const Tensor& to) {

@@ -33,7 +33,7 @@ TiledNetwork network_of(const Model& model) {
     const Tensor picture = slice_channels(inputs[0], 0, channels);
     return std::vector<Tensor>{model.forward(network_inputs(model, picture, conditions)).front()};
   };
-  return {network, channels + 1, /*overlap=*/0};
+  return TiledNetwork({.network = network, .channels = channels + 1});
 }
 
 /// `inner` and `margin` pixels around it, as far as there are any.

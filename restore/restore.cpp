@@ -19,22 +19,29 @@ namespace {
 class Exchange {
  public:
   Exchange(const Model& model, const Image& image, const RestoreOptions& options)
-      : traits_(model.traits), image_(image), strength_(options.strength) {
-    const int scale = output_scale(model, options);
-    const bool keeps_something =
-        image.has_alpha() || (traits_.picture_channels() == 1 && image.colour_channels() == 3);
-    if (scale == 1) {
-      canvas_ = image;
-    } else if (keeps_something) {
-      canvas_ = imresize(image, scale);
-    } else {
-      canvas_ = make_image_like(image, image.width * scale, image.height * scale, image.channels,
-                                image.bits);
-    }
+      : traits_(model.traits),
+        image_(image),
+        scale_(output_scale(model, options)),
+        strength_(options.strength) {
+    start_over();
     if (traits_.enlarge_first != 1) {
       // In f32: rounding the enlarged luma to 8 bits would cost the network some of its gain.
       const Tensor whole = window_to_float(image, 0, 0, image.height, image.width);
-      enlarged_luma_ = imresize(luma(whole, luma_range(traits_)), scale);
+      enlarged_luma_ = imresize(luma(whole, luma_range(traits_)), scale_);
+    }
+  }
+
+  /// Forgets what was written: a canvas with results would be mixed in again.
+  void start_over() {
+    const bool keeps_something =
+        image_.has_alpha() || (traits_.picture_channels() == 1 && image_.colour_channels() == 3);
+    if (scale_ == 1) {
+      canvas_ = image_;
+    } else if (keeps_something) {
+      canvas_ = imresize(image_, scale_);
+    } else {
+      canvas_ = make_image_like(image_, image_.width * scale_, image_.height * scale_,
+                                image_.channels, image_.bits);
     }
   }
 
@@ -69,6 +76,7 @@ class Exchange {
  private:
   const Traits& traits_;
   const Image& image_;
+  int scale_;
   float strength_;
   Image canvas_;
   Tensor enlarged_luma_;
@@ -196,20 +204,26 @@ Image restore(const Model& model, const Image& image, const RestoreOptions& opti
 
   Exchange exchange(model, image, options);
   Conditions conditions = conditions_of(model, image, options);
-  const Network network = [&](const std::vector<Tensor>& inputs) {
-    return std::vector<Tensor>{model.forward(network_inputs(model, inputs[0], conditions)).front()};
+  const auto of_picture = [&](const Network& forward) {
+    return [&](const std::vector<Tensor>& inputs) {
+      return std::vector<Tensor>{forward(network_inputs(model, inputs[0], conditions)).front()};
+    };
   };
-  const auto prepared = [&] {
-    return TiledNetwork(network, model.traits.picture_channels(), model.traits.overlap);
-  };
-  TiledNetwork tiles = prepared();
-  if (is_blind(model, conditions) &&
-      !tiles.choose(exchange.height(), exchange.width(), options.tiles).whole()) {
-    conditions.quality = found_quality(model, exchange);
-    tiles = prepared();
+  TileableNetwork network = {.network = of_picture(model.forward),
+                             .channels = model.traits.picture_channels(),
+                             .overlap = model.traits.overlap};
+  if (model.local.forward) {
+    network.local = of_picture(model.local.forward);
+    network.local_name = model.local.name;
   }
-  const Tiling used = tiles.run(
-      exchange.height(), exchange.width(), options.tiles,
+  TileOptions tile_options = options.tiles;
+  tile_options.start_over = [&] { exchange.start_over(); };
+  if (is_blind(model, conditions) &&
+      !TiledNetwork(network).choose(exchange.height(), exchange.width(), tile_options).whole()) {
+    conditions.quality = found_quality(model, exchange);
+  }
+  const Tiling used = TiledNetwork(network).run(
+      exchange.height(), exchange.width(), tile_options,
       [&](const Rectangle& window, const Tensor& to) { exchange.read(window, to); },
       [&](const Rectangle& output, const Tensor& pixels) { exchange.write(output, pixels); });
   if (!used.whole() && !model.traits.tiles_change.empty()) {

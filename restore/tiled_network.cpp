@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <new>
 
@@ -9,13 +10,20 @@
 #include "engine/diagnose.h"
 #include "engine/error.h"
 #include "engine/log.h"
+#include "restore/tile_blend.h"
 
 namespace mend {
 namespace {
 
 constexpr int kSmallestCore = 32;
-/// Cores that kAuto tries. Beyond 1024 a tile only takes memory: the halo is a few percent by then.
+/// Cores of exact tiles that kAuto tries. Beyond 1024 a tile only takes memory: the halo is a few
+/// percent by then.
 constexpr int kCores[] = {1024, 768, 512, 384, 256, 192, 128, 96, 64, kSmallestCore};
+
+/// Of networks that see everything: what is still seen beyond a tile's last pixel.
+constexpr int kOverlapOfGlobal = 48;
+/// How far blended tiles are kept beyond their cores, at most: half a ramp.
+constexpr int kBlend = 16;
 
 int round_up(int value, int grid) { return (value + grid - 1) / grid * grid; }
 
@@ -26,131 +34,219 @@ Rectangle scaled(const Rectangle& r, double scale) {
   return {at(r.y), at(r.x), at(r.y + r.h) - at(r.y), at(r.x + r.w) - at(r.x)};
 }
 
+/// "tiles of 256", "tiles of 640x1080", with their halo.
+std::string describe(const Cut& cut) {
+  const std::string size = cut.core_h == cut.core_w ? fmt::format("{}", cut.core_w)
+                                                    : fmt::format("{}x{}", cut.core_w, cut.core_h);
+  return fmt::format("tiles of {} with a halo of {}{}", size, cut.halo,
+                     cut.blend > 0 ? fmt::format(", blended over {}", 2 * cut.blend) : "");
+}
+
 }  // namespace
 
-TiledNetwork::TiledNetwork(Network network, int channels, int overlap)
-    : network_(std::move(network)), channels_(channels), overlap_(overlap) {}
+const Network& TiledNetwork::network_for(const Tiling& tiling) const {
+  return tiling.local ? net_.local : net_.network;
+}
 
-Plan& TiledNetwork::plan_for(int height, int width) {
-  std::unique_ptr<Plan>& plan = plans_[{height, width}];
+Plan& TiledNetwork::plan_for(const Tiling& tiling, int height, int width) {
+  std::unique_ptr<Plan>& plan = plans_[{tiling.local, height, width}];
   if (plan == nullptr) {
-    plan = std::make_unique<Plan>(network_, Shapes{{1, height, width, channels_}}, constants_);
+    plan = std::make_unique<Plan>(network_for(tiling), Shapes{{1, height, width, net_.channels}},
+                                  constants_);
   }
   return *plan;
 }
 
-Tiling TiledNetwork::measured(Tiling tiling, int height, int width) {
+Tiling TiledNetwork::measured(Tiling tiling, int height, int width) const {
   const Rectangle window =
-      tiling.whole() ? Rectangle{0, 0, height, width}
-                     : largest_window(height, width, tiling.core, tiling.halo, tiling.grid);
-  const Plan plan(network_, {{1, window.h, window.w, channels_}}, constants_);
+      tiling.whole() ? Rectangle{0, 0, height, width} : largest_window(height, width, tiling.cut);
+  const Plan plan(network_for(tiling), {{1, window.h, window.w, net_.channels}}, constants_);
   tiling.arena_bytes = plan.arena_bytes();
   tiling.constant_bytes = plan.constant_bytes();
   return tiling;
 }
 
-Tiling TiledNetwork::choose(int height, int width, const TileOptions& options) {
-  const Plan plan(network_, {{1, height, width, channels_}}, constants_);
+Tiling TiledNetwork::halo_for(int height, int width, const TileOptions& options) const {
+  const Plan plan(net_.network, {{1, height, width, net_.channels}}, constants_);
   const bool same_bits = options.exact || options.mode == TileOptions::Mode::kFixed;
-  const Footprint footprint = same_bits ? plan.executed_footprint() : plan.footprint();
   Tiling tiling;
-  tiling.footprint = footprint;
-  tiling.grid = plan.executed_footprint().grid;
-  if (options.mode == TileOptions::Mode::kOff) return measured(tiling, height, width);
-  const Tiling whole = measured(tiling, height, width);
-  if (options.mode == TileOptions::Mode::kAuto &&
-      whole.arena_bytes + whole.constant_bytes <= options.memory_bytes) {
-    return whole;
-  }
+  tiling.footprint = same_bits ? plan.executed_footprint() : plan.footprint();
+  tiling.global = tiling.footprint.global;
+  tiling.local = net_.local != nullptr;
+  tiling.cut.grid = plan.executed_footprint().grid;
+  const int radius = static_cast<int>(std::ceil(tiling.footprint.radius));
+  const int overlap = net_.overlap == 0 && tiling.global ? kOverlapOfGlobal : net_.overlap;
+  const int blend = std::min(kBlend, overlap / 4);
+  const bool wide = overlap > 0 && overlap + blend < radius && !options.exact;
+  tiling.exact = !wide && !tiling.global;
+  tiling.cut.blend = tiling.exact ? 0 : blend;
+  // The local variant sees further than the network's own layers do: `radius` is not its own.
+  const int seen = wide || (tiling.local && !options.exact) ? overlap : radius;
+  tiling.cut.halo = seen + tiling.cut.blend;
+  // On the grid, or windows would need a step of it more.
+  if (!tiling.exact) tiling.cut.halo = round_up(tiling.cut.halo, tiling.cut.grid);
+  return tiling;
+}
 
-  const int radius = static_cast<int>(std::ceil(footprint.radius));
-  const bool narrower = overlap_ > 0 && overlap_ < radius && !options.exact;
-  tiling.halo = narrower ? overlap_ : radius;
-  tiling.exact = !narrower && !footprint.global;
+Tiling TiledNetwork::evenly_cut(const Tiling& tiling, int height, int width,
+                                std::int64_t bytes) const {
+  const auto takes = [](const Tiling& t) { return t.arena_bytes + t.constant_bytes; };
+  const Cut& cut = tiling.cut;
+  const int smallest = round_up(std::max(kSmallestCore, 2 * cut.blend), cut.grid);
+  const auto rows = even_cuts(height, smallest, cut.halo, cut.grid);
+  const auto columns = even_cuts(width, smallest, cut.halo, cut.grid);
+  Tiling whole = tiling;
+  whole.cut.core_h = round_up(height, cut.grid);
+  whole.cut.core_w = round_up(width, cut.grid);
+  whole = measured(whole, height, width);
+  // An arena grows with the pixels of the window; what the guess missed is put right and tried again.
+  double bytes_per_pixel = static_cast<double>(whole.arena_bytes) / height / width;
+  for (;;) {
+    const double pixels = static_cast<double>(bytes - whole.constant_bytes) / bytes_per_pixel;
+    Tiling best = tiling;
+    double least_work = 0;
+    for (const AxisCut& row : rows) {
+      for (const AxisCut& column : columns) {
+        const double window = static_cast<double>(row.window) * column.window;
+        const double work = window * row.count * column.count;
+        if (window > pixels || (!best.whole() && work >= least_work)) continue;
+        least_work = work;
+        best.cut.core_h = row.core;
+        best.cut.core_w = column.core;
+      }
+    }
+    if (best.whole()) return best;
+    best = measured(best, height, width);
+    if (takes(best) <= bytes) return best;
+    bytes_per_pixel *= 1.01 * static_cast<double>(takes(best)) / static_cast<double>(bytes);
+  }
+}
+
+Tiling TiledNetwork::choose(int height, int width, const TileOptions& options) {
+  Tiling tiling = halo_for(height, width, options);
+  Tiling whole;
+  whole.footprint = tiling.footprint;
+  whole.cut.grid = tiling.cut.grid;
+  whole.global = tiling.global;
+  if (options.mode != TileOptions::Mode::kFixed) {
+    whole = measured(whole, height, width);
+    const bool fits = whole.arena_bytes + whole.constant_bytes <= options.memory_bytes;
+    if (fits || options.mode == TileOptions::Mode::kOff) return whole;
+  }
   if (options.mode == TileOptions::Mode::kFixed) {
-    tiling.core = round_up(std::max(options.size, 1), tiling.grid);
+    tiling.cut.core_h = tiling.cut.core_w = round_up(std::max(options.size, 1), tiling.cut.grid);
     return measured(tiling, height, width);
   }
+  if (!tiling.exact) {
+    const Tiling even = evenly_cut(tiling, height, width, options.memory_bytes);
+    if (!even.whole()) return even;
+  }
   for (const int core : kCores) {
-    tiling.core = round_up(core, tiling.grid);
+    tiling.cut.core_h = tiling.cut.core_w = round_up(core, tiling.cut.grid);
     tiling = measured(tiling, height, width);
     if (tiling.arena_bytes + tiling.constant_bytes <= options.memory_bytes) return tiling;
   }
   throw OutOfMemory(fmt::format(
       "a tile of {} pixels with a halo of {} takes {:.0f} MB, and --memory allows {:.0f} MB; raise "
       "it{}",
-      tiling.core, tiling.halo, megabytes(tiling.arena_bytes + tiling.constant_bytes),
+      tiling.cut.core_w, tiling.cut.halo, megabytes(tiling.arena_bytes + tiling.constant_bytes),
       megabytes(options.memory_bytes), options.exact ? " or leave out --tile-exact" : ""));
 }
 
-Tensor TiledNetwork::compute(const Rectangle& window, const TileOptions& options,
-                             const Source& source,
+Tensor TiledNetwork::compute(const Tiling& tiling, const Rectangle& window,
+                             const TileOptions& options, const Source& source,
                              const std::function<void(int done, int all)>& progress) {
   Tensor y;
   if (options.eager) {
-    const Tensor x = Tensor::empty({1, window.h, window.w, channels_});
+    const Tensor x = Tensor::empty({1, window.h, window.w, net_.channels});
     source(window, x);
-    y = network_({x}).front();
+    y = network_for(tiling)({x}).front();
     progress(1, 1);
   } else {
-    Plan& plan = plan_for(window.h, window.w);
+    Plan& plan = plan_for(tiling, window.h, window.w);
     source(window, plan.input(0));
     plan.run(progress);
     y = plan.output(0);
   }
-  if (!all_finite(y)) refuse_numbers(window, source);
+  if (!all_finite(y)) refuse_numbers(tiling, window, source);
   return y;
 }
 
-void TiledNetwork::refuse_numbers(const Rectangle& window, const Source& source) {
-  const Tensor x = Tensor::empty({1, window.h, window.w, channels_});
+void TiledNetwork::refuse_numbers(const Tiling& tiling, const Rectangle& window,
+                                  const Source& source) {
+  const Tensor x = Tensor::empty({1, window.h, window.w, net_.channels});
   source(window, x);  // again: a plan may have used its input's memory for something else
   throw NumericError(fmt::format(
       "the network gave NaN or infinity at {}, in the tile of rows {}..{} and columns {}..{}; "
       "check the weights. Nothing was written",
-      first_not_finite(plan_for(window.h, window.w).traced(), {x}), window.y,
+      first_not_finite(plan_for(tiling, window.h, window.w).traced(), {x}), window.y,
       window.y + window.h - 1, window.x, window.x + window.w - 1));
+}
+
+void TiledNetwork::run_tiles(const Tiling& tiling, const std::vector<Tile>& tiles, int width,
+                             const TileOptions& options, const Source& source, const Sink& sink) {
+  const double scale = tiling.footprint.scale;
+  TileBlend together(static_cast<int>(std::lround(width * scale)), sink);
+  int done = 0;
+  const auto progress = [&](int step, int steps) {
+    const int all = static_cast<int>(tiles.size());
+    if (options.progress) options.progress(done * steps + step, all * steps);
+  };
+  for (const Tile& tile : tiles) {
+    check_cancel();
+    const Tensor y = compute(tiling, tile.window, options, source, progress);
+    const Rectangle kept = scaled(tile.kept, scale), from = scaled(tile.window, scale);
+    together.add(kept, scaled(tile.clear, scale),
+                 y.crop(kept.y - from.y, kept.x - from.x, kept.h, kept.w));
+    ++done;
+  }
+}
+
+void TiledNetwork::say(const Tiling& tiling, int height, int width, std::size_t tiles) const {
+  if (tiling.whole()) {
+    detail(fmt::format("{}x{} at once, {:.0f} MB", width, height, megabytes(tiling.arena_bytes)));
+    return;
+  }
+  detail(fmt::format("{}x{} in {} {}, {:.0f} MB; the halo is {}", width, height, tiles,
+                     describe(tiling.cut), megabytes(tiling.arena_bytes),
+                     tiling.exact ? "all that the network sees" : "less than the network sees"));
+  if (tiling.local) {
+    inform(
+        fmt::format("the picture is cut, so the network runs as {}; --tile off and a larger "
+                    "--memory run it on the whole picture",
+                    net_.local_name));
+  } else if (tiling.global) {
+    warn(
+        "this network looks at the whole image at once, so tiles change its result; --tile off "
+        "and a larger --memory avoid that");
+  }
 }
 
 Tiling TiledNetwork::run(int height, int width, const TileOptions& options, const Source& source,
                          const Sink& sink) {
   Tiling tiling = choose(height, width, options);
-  const double scale = tiling.footprint.scale;
-  if (tiling.footprint.global && !tiling.whole()) {
-    warn(
-        "this network looks at the whole image at once, so tiles change its result; --tile off "
-        "and a larger --memory avoid that");
-  }
   for (;;) {
-    const int core = tiling.whole() ? round_up(std::max(height, width), tiling.grid) : tiling.core;
-    const std::vector<Tile> tiles = cut_tiles(height, width, core, tiling.halo, tiling.grid);
-    detail(
-        tiling.whole()
-            ? fmt::format("{}x{} at once, {:.0f} MB", width, height, megabytes(tiling.arena_bytes))
-            : fmt::format("{}x{} in {} tiles of {} with a halo of {}, {:.0f} MB", width, height,
-                          tiles.size(), core, tiling.halo, megabytes(tiling.arena_bytes)));
+    Cut cut = tiling.cut;
+    if (tiling.whole()) {
+      cut.core_h = round_up(height, cut.grid);
+      cut.core_w = round_up(width, cut.grid);
+    }
+    const std::vector<Tile> tiles = cut_tiles(height, width, cut);
+    say(tiling, height, width, tiles.size());
     try {
-      int done = 0;
-      const auto progress = [&](int step, int steps) {
-        const int all = static_cast<int>(tiles.size());
-        if (options.progress) options.progress(done * steps + step, all * steps);
-      };
-      for (const Tile& tile : tiles) {
-        check_cancel();
-        const Tensor y = compute(tile.window, options, source, progress);
-        const Rectangle output = scaled(tile.core, scale);
-        const Rectangle from = scaled(tile.window, scale);
-        sink(output, y.crop(output.y - from.y, output.x - from.x, output.h, output.w));
-        ++done;
-      }
+      run_tiles(tiling, tiles, width, options, source, sink);
       return tiling;
     } catch (const OutOfMemory&) {
       plans_.clear();
-      const int smaller = core / 2;
-      if (options.mode == TileOptions::Mode::kOff || smaller < kSmallestCore) throw;
-      tiling.core = round_up(smaller, tiling.grid);
-      if (tiling.halo == 0) tiling.halo = static_cast<int>(std::ceil(tiling.footprint.radius));
-      warn(fmt::format("memory ran out; trying again with tiles of {} pixels", tiling.core));
+      int& longer = cut.core_h > cut.core_w ? cut.core_h : cut.core_w;
+      if (options.mode == TileOptions::Mode::kOff || longer / 2 < kSmallestCore) throw;
+      longer = round_up(longer / 2, cut.grid);
+      if (tiling.whole()) tiling = halo_for(height, width, options);
+      tiling.cut.core_h = cut.core_h;
+      tiling.cut.core_w = cut.core_w;
+      tiling = measured(tiling, height, width);
+      warn(fmt::format("memory ran out; trying again with {}", describe(tiling.cut)));
+      if (options.start_over) options.start_over();
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -25,52 +26,91 @@ struct TileOptions {
   bool eager = false;
   /// Is told after each step of each tile how many are done, of how many.
   std::function<void(int done, int all)> progress;
+  /// Is called when memory ran out and all outputs will be given again with smaller tiles: what the
+  /// sink got so far is void.
+  std::function<void()> start_over;
 };
 
 /// How an image will be cut, and what that takes.
 struct Tiling {
-  int core = 0;  ///< 0: the whole image at once
-  int halo = 0, grid = 1;
+  Cut cut;            ///< core 0 x 0: the whole image at once
   bool exact = true;  ///< the result is that of the whole image, but for rounding
+  /// A whole image's statistics decide in this network, and each tile has its own.
+  bool global = false;
+  bool local = false;  ///< the network's local variant runs, because the image is cut
   std::int64_t arena_bytes = 0, constant_bytes = 0;
   Footprint footprint;
-  bool whole() const { return core == 0; }
+
+  bool whole() const { return cut.core_h == 0; }
+  /// Where statistics of the whole image come from: "none" (it takes none), "image", "tile" or
+  /// "neighbourhood" (its local variant).
+  const char* statistics() const {
+    if (!global) return "none";
+    return whole() ? "image" : local ? "neighbourhood" : "tile";
+  }
+  /// "whole", "exact" (halos as wide as the receptive field), "blended" (narrower ones).
+  const char* kind() const { return whole() ? "whole" : exact ? "exact" : "blended"; }
 };
 
-/// A network from one image [1,h,w,channels] to one image, tile by tile.
+/// What the tiler must know of a network.
+struct TileableNetwork {
+  Network network;   ///< from one image [1,h,w,channels] to one image
+  int channels = 3;  ///< of the input
+  /// The halo that is wide enough in practice where the receptive field is too wide to pay for (0:
+  /// none is known); the network's author states and tests its error.
+  int overlap = 0;
+  /// Runs instead of `network` when the image is cut, if given: a published variant whose
+  /// statistics are those of a neighbourhood, so that tiles see what the whole image would show.
+  Network local = {};
+  std::string local_name = {};
+};
+
+/// Cuts an image into tiles, runs the network on each and puts the results together.
+///
+/// The halo is the receptive field where that is affordable: then the result differs from that of
+/// the whole image by rounding (1e-6), and for kFixed and `exact` not even by that. Where it is not,
+/// because the network sees everything or because tiles would be mostly halo, tiles are blended over
+/// a narrower one, so that no step shows; tests/restore/seam_test.cpp measures what remains.
 class TiledNetwork {
  public:
-  /// `overlap`: the halo that is wide enough in practice where the receptive field is too wide to
-  /// pay for (0: use the receptive field); the network's author states and tests its error.
-  TiledNetwork(Network network, int channels, int overlap);
+  explicit TiledNetwork(TileableNetwork network) : net_(std::move(network)) {}
 
-  /// The halo is, for kAuto, the receptive field: then the result differs from that of the whole
-  /// image by rounding (1e-6). For kFixed and `exact` it is wide enough for the same bits.
   /// Chooses tiles for an image of height x width. Throws OutOfMemory if the smallest tile takes
   /// more than options.memory_bytes, and says how much it takes.
   Tiling choose(int height, int width, const TileOptions& options);
 
   using Source = std::function<void(const Rectangle& window, const Tensor& to)>;
   using Sink = std::function<void(const Rectangle& output, const Tensor& pixels)>;
-  /// Fills each tile's input from `source`, runs, and gives each core's output to `sink`, with its
-  /// place in the output image. When memory runs out, halves the tile and goes on.
-  /// Returns the tiling that was used in the end.
+  /// Fills each tile's input from `source`, runs, and gives every pixel of the output to `sink` once,
+  /// with its place in the output image. When memory runs out, says so by options.start_over, halves
+  /// the tile and begins again. Returns the tiling that was used in the end.
   /// Throws NumericError, naming the layer, if an output is NaN or infinite.
   Tiling run(int height, int width, const TileOptions& options, const Source& source,
              const Sink& sink);
 
  private:
-  Plan& plan_for(int height, int width);
-  Tensor compute(const Rectangle& window, const TileOptions& options, const Source& source,
-                 const std::function<void(int done, int all)>& progress);
+  const Network& network_for(const Tiling& tiling) const;
+  Plan& plan_for(const Tiling& tiling, int height, int width);
+  /// Everything but the core for tiles of an image: halo, grid, blend, and what they mean.
+  Tiling halo_for(int height, int width, const TileOptions& options) const;
+  Tiling measured(Tiling tiling, int height, int width) const;
+  /// The cores of blended tiles, as even and as large as memory allows: each window repeats the work
+  /// of its halo, and the more a network with statistics sees, the closer it is to the whole.
+  /// Core 0 x 0 if none fits.
+  Tiling evenly_cut(const Tiling& tiling, int height, int width, std::int64_t bytes) const;
+  /// How the image is cut, for -v, and what tiles change, for everybody.
+  void say(const Tiling& tiling, int height, int width, std::size_t tiles) const;
+  void run_tiles(const Tiling& tiling, const std::vector<Tile>& tiles, int width,
+                 const TileOptions& options, const Source& source, const Sink& sink);
+  Tensor compute(const Tiling& tiling, const Rectangle& window, const TileOptions& options,
+                 const Source& source, const std::function<void(int done, int all)>& progress);
   /// Finds the first layer whose output is not finite; throws NumericError that names it.
-  [[noreturn]] void refuse_numbers(const Rectangle& window, const Source& source);
-  Tiling measured(Tiling tiling, int height, int width);
+  [[noreturn]] void refuse_numbers(const Tiling& tiling, const Rectangle& window,
+                                   const Source& source);
 
-  Network network_;
-  int channels_, overlap_;
+  TileableNetwork net_;
   std::shared_ptr<ConstantCache> constants_ = std::make_shared<ConstantCache>();
-  std::map<std::pair<int, int>, std::unique_ptr<Plan>> plans_;
+  std::map<std::tuple<bool, int, int>, std::unique_ptr<Plan>> plans_;  // by variant, height, width
 };
 
 }  // namespace mend
