@@ -56,8 +56,11 @@ std::string memory() {
                      static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e9;
   const std::string available = proc_entry("/proc/meminfo", "MemAvailable");
   if (available.empty()) return fmt::format("{:.1f} GB", all);
-  return fmt::format("{:.1f} GB, {:.1f} GB of it available; a network takes up to --memory {}", all,
-                     std::strtod(available.c_str(), nullptr) * 1024 / 1e9, CommonOptions().memory);
+  return fmt::format(
+      "{:.1f} GB, {:.1f} GB of it available; a network takes up to {:.1f} GB of it, see "
+      "--memory",
+      all, std::strtod(available.c_str(), nullptr) * 1024 / 1e9,
+      static_cast<double>(usual_memory()) / 1e9);
 }
 
 std::string image_formats() {

@@ -17,7 +17,7 @@ struct CommonOptions {
   std::string tile = "auto";  ///< auto, off, or pixels
   bool tile_exact = false;
   bool eager = false;
-  std::string memory = "1G";
+  std::string memory = "auto";  ///< or what parse_bytes takes
   std::string device = "auto";
   int threads = 0;  ///< 0: all
   std::string precision = "f32";
@@ -30,6 +30,11 @@ struct CommonOptions {
   void apply() const;
   TileOptions tiles() const;
 };
+
+/// What `--memory auto` lets a network take: half of the memory there is (of the machine or of the
+/// control group, whichever is less), at most 4 GB. Not half of what is free now: the tiles, and by
+/// them the result of networks that tiles change, would then differ from run to run.
+std::int64_t usual_memory();
 
 /// "1.5G", "800M", "64k" or bytes. Throws UsageError.
 std::int64_t parse_bytes(const std::string& text);
