@@ -21,6 +21,27 @@ struct RunOptions {
   int scale = 2;
 };
 
+/// What `model` reads of `given`, in its order. The last inputs may be left out if the network can do
+/// without them: FBCNN's quality, SIGGRAPH17's hints.
+std::vector<Tensor> inputs_for(const Model& model, const std::map<std::string, Tensor>& given,
+                               const std::string& path) {
+  const Traits& traits = model.traits;
+  const std::size_t needed =
+      traits.inputs.size() - static_cast<std::size_t>(traits.optional_inputs);
+  std::size_t count = traits.inputs.size();
+  while (count > needed && !given.contains(traits.inputs[count - 1])) --count;
+  std::vector<Tensor> inputs;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto found = given.find(traits.inputs[i]);
+    if (found == given.end()) {
+      throw InputError(fmt::format("{}: has no tensor '{}', which {} reads", path, traits.inputs[i],
+                                   model.description));
+    }
+    inputs.push_back(found->second);
+  }
+  return inputs;
+}
+
 ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
   if (options.tensor_in.empty() || options.tensor_out.empty()) {
     throw UsageError("--tensor-in and --tensor-out go together");
@@ -28,18 +49,10 @@ ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
   if (!options.files.inputs.empty() || !options.files.output.empty()) {
     throw UsageError("give either pictures and -o, or --tensor-in and --tensor-out");
   }
-  const std::map<std::string, Tensor> given = read_tensors(options.tensor_in);
-  std::vector<Tensor> inputs;
+  const std::vector<Tensor> inputs =
+      inputs_for(model, read_tensors(options.tensor_in), options.tensor_in);
   Shapes shapes;
-  for (const std::string& name : model.traits.inputs) {
-    const auto found = given.find(name);
-    if (found == given.end()) {
-      throw InputError(fmt::format("{}: has no tensor '{}', which {} reads", options.tensor_in,
-                                   name, model.description));
-    }
-    inputs.push_back(found->second);
-    shapes.push_back(found->second.shape());
-  }
+  for (const Tensor& input : inputs) shapes.push_back(input.shape());
   const std::vector<Tensor> outputs =
       options.common.eager ? model.forward(inputs) : Plan(model.forward, shapes)(inputs);
   std::map<std::string, Tensor> named;
