@@ -64,7 +64,7 @@ std::vector<int> depths_of(const Checkpoint& checkpoint, const std::string& patt
   return depths;
 }
 
-double shortest_ratio(const std::vector<std::pair<int, int>>& pairs) {
+double shortest_ratio(const std::vector<std::pair<int, int>>& pairs, double official) {
   double low = 0;
   for (const auto& [part, whole] : pairs) low = std::max(low, static_cast<double>(part) / whole);
   const auto fits = [&](double candidate) {  // the product may have been rounded
@@ -72,6 +72,10 @@ double shortest_ratio(const std::vector<std::pair<int, int>>& pairs) {
       return static_cast<int>(candidate * pair.second) == pair.first;
     });
   };
+  const double hundredths = 100.0 * pairs.front().first / pairs.front().second;
+  const bool short_quotient = std::abs(hundredths - std::round(hundredths)) < 1e-9;
+  if (official > 0 && fits(official)) return official;
+  if (short_quotient && fits(std::round(hundredths) / 100)) return std::round(hundredths) / 100;
   for (double scale = 1; scale <= 1e6; scale *= 10) {
     const double digits = std::ceil(low * scale - 1e-9);
     for (const double candidate : {digits / scale, (digits + 1) / scale}) {

@@ -59,9 +59,10 @@ int whole_root(int square);
 /// of it has the key pattern + "b.<suffix>". Groups are counted from 0 until one has no block.
 std::vector<int> depths_of(const Checkpoint& checkpoint, const std::string& pattern,
                            const std::string& suffix);
-/// The shortest decimal number r with part == int(r·whole) for all pairs {part, whole}; part/whole
-/// of the first if there is none. 127/48 and 1021/384 make 2.66.
-double shortest_ratio(const std::vector<std::pair<int, int>>& pairs);
+/// A decimal number r with part == int(r·whole) for all pairs {part, whole}: the official one if it
+/// fits, else the first pair's quotient if that ends after two places, else the shortest; the first
+/// pair's quotient if there is none. 127/48 and 1021/384 make 2.66.
+double shortest_ratio(const std::vector<std::pair<int, int>>& pairs, double official = 0);
 
 // ---- reading hyper-parameters; CheckpointError says which one is wrong ----
 

@@ -28,7 +28,7 @@ ConvChain::Hyper chain_hyper(const Json& hyper) {
   h.out_nc = integer(hyper, "out_nc", 1, 64);
   h.nc = integer(hyper, "nc", 1, 4096);
   h.nb = integer(hyper, "nb", 2, 1024);
-  h.act_mode = choice(hyper, "act_mode", {"R", "BR"});
+  h.act_mode = choice(hyper, "act_mode", {"R", "BR", "L", "BL"});
   return h;
 }
 

@@ -5,6 +5,7 @@
 //
 //  "R"  : model.0 conv, 1 ReLU | 2 conv, 3 ReLU | 4 conv ...
 //  "BR" : model.0 conv, 1 ReLU | 2 conv, 3 batch norm, 4 ReLU | 5 conv ...
+//  "L", "BL": the same with leaky rectifiers, slope 0.2
 #pragma once
 
 #include <optional>
@@ -38,8 +39,8 @@ struct ConvChain {
     std::optional<BatchNorm2d> norm;
   };
 
-  ConvChain(const Scope& p, const Hyper& hyper) {
-    const bool normalise = hyper.act_mode == "BR";
+  ConvChain(const Scope& p, const Hyper& hyper) : leaky(hyper.act_mode.ends_with("L")) {
+    const bool normalise = hyper.act_mode.starts_with("B");
     int index = 0;
     for (int i = 0; i < hyper.nb; ++i) {
       const bool first = i == 0, last = i + 1 == hyper.nb;
@@ -53,14 +54,16 @@ struct ConvChain {
 
   Tensor operator()(const Tensor& x) const {
     Tensor y = model.front()(x);
-    for (std::size_t i = 1; i < model.size(); ++i) y = model[i](relu(y));
+    for (std::size_t i = 1; i < model.size(); ++i) y = model[i](leaky ? lrelu(y) : relu(y));
     return y;
   }
 
+  bool leaky;
   std::vector<Layer> model;
 };
 
-/// The hyper-parameters if the keys are those of a chain (dilations are not in the file).
+/// The hyper-parameters if the keys are those of a chain (dilations and the kind of rectifiers are not
+/// in the file).
 std::optional<ConvChain::Hyper> recognise_chain(const Checkpoint& checkpoint);
 
 /// The entries in_nc, out_nc, nc, nb, act_mode, checked.

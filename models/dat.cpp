@@ -33,9 +33,13 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   const std::vector<int> depth = depths_of(checkpoint, "layers.{}.blocks.", "ffn.fc1.weight");
   const std::string last_layer = "attn.attns.0.pos.pos3.2.weight";
   if (!reconstruction || hidden == 0 || !has(checkpoint, kBlock + last_layer)) return std::nullopt;
-  std::vector<int> heads;  // half of them in upright, half in lying windows
+  std::vector<int> heads;
   for (std::size_t i = 0; i < depth.size(); ++i) {
-    heads.push_back(2 * extent(checkpoint, fmt::format("layers.{}.blocks.0.{}", i, last_layer), 0));
+    const std::string blocks = fmt::format("layers.{}.blocks.", i);
+    const int of_channels = extent(checkpoint, blocks + "1.attn.temperature", 0);
+    // Of pixels half as many, rounded down, in upright and in lying windows.
+    heads.push_back(of_channels > 0 ? of_channels
+                                    : 2 * extent(checkpoint, blocks + "0." + last_layer, 0));
   }
   const int dim = reconstruction->embed_dim;
   const double expansion = shortest_ratio({{hidden, dim}});

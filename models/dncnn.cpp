@@ -10,14 +10,14 @@ Recognised from_chain(const ConvChain::Hyper& chain, const char* cls) {
                     {"in_nc", chain.in_nc},
                     {"out_nc", chain.out_nc},
                     {"nc", chain.nc},
-                    {"nb", chain.nb},
-                    {"act_mode", chain.act_mode}}};
+                    {"nb", chain.nb}},
+          .defaults = {{"act_mode", chain.act_mode}}};
 }
 
 bool is_picture(int channels) { return channels == 1 || channels == 3; }
 
-/// Seven layers without batch norm are IRCNN's; a DnCNN that small was never published, and nothing
-/// in a file could tell them apart.
+/// Seven layers without batch norm are IRCNN's unless the hyper-parameters say DnCNN: one that small
+/// was never published, and nothing else in a file could tell them apart.
 bool is_ircnn(const ConvChain::Hyper& chain) {
   return chain.nb == kDilatedLayers && chain.act_mode == "R";
 }
@@ -42,9 +42,8 @@ std::optional<Recognised> recognise_ircnn(const Checkpoint& checkpoint) {
   if (!chain || chain->in_nc != chain->out_nc || !is_picture(chain->in_nc)) return std::nullopt;
   if (!is_ircnn(*chain)) return std::nullopt;
   Recognised recognised = from_chain(*chain, "IRCNN");
-  // The official constructor takes neither.
-  recognised.fixed.erase("nb");
-  recognised.fixed.erase("act_mode");
+  recognised.fixed.erase("cls");
+  recognised.defaults["cls"] = "IRCNN";
   return recognised;
 }
 
@@ -72,11 +71,8 @@ Built make_fdncnn(const Scope& p, const Json& hyper) {
 }
 
 Built make_ircnn(const Scope& p, const Json& hyper) {
-  ConvChain::Hyper chain;
-  chain.in_nc = integer(hyper, "in_nc", 1, 64);
-  chain.out_nc = integer(hyper, "out_nc", 1, 64);
-  chain.nc = integer(hyper, "nc", 1, 4096);
-  chain.nb = kDilatedLayers;
+  if (choice(hyper, "cls", {"IRCNN", "DnCNN"}) == "DnCNN") return make_dncnn(p, hyper);
+  const ConvChain::Hyper chain = chain_hyper(hyper);
   return {denoiser(chain), image_to_image(IRCNN(p, chain))};
 }
 

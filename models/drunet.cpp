@@ -9,9 +9,9 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   const std::optional<KairUNetWidths> widths = kair_unet_widths(checkpoint);
   const int in = extent(checkpoint, "m_head.weight", 1);
   const int out = extent(checkpoint, "m_tail.weight", 0);
-  if (!widths || in == 0 || out == 0 || !has(checkpoint, "m_body.0.res.0.weight")) {
-    return std::nullopt;
-  }
+  if (!widths || in == 0 || out == 0) return std::nullopt;
+  const std::string first_block = widths->nb == 1 ? "m_body." : "m_body.0.";
+  if (!has(checkpoint, first_block + "res.0.weight")) return std::nullopt;
   Recognised recognised;
   recognised.fixed = {{"in_nc", in},
                       {"out_nc", out},

@@ -39,6 +39,13 @@ struct ResBlocks {
     for (int i = 0; i < count; ++i) blocks.emplace_back(p / (first + i), channels, bias);
   }
 
+  /// A stage of such blocks and nothing else. KAIR does not number the only module of a sequence.
+  static ResBlocks body(const Scope& p, int count, int channels, bool bias = true) {
+    ResBlocks body(p, 0, count == 1 ? 0 : count, channels, bias);
+    if (count == 1) body.blocks.emplace_back(p, channels, bias);
+    return body;
+  }
+
   Tensor operator()(Tensor x) const {
     for (const ResBlock& block : blocks) x = block(x);
     return x;
@@ -83,7 +90,7 @@ struct DRUNet {
         m_down1(p / "m_down1", h.nc[0], h.nc[1], h.nb, h.bias),
         m_down2(p / "m_down2", h.nc[1], h.nc[2], h.nb, h.bias),
         m_down3(p / "m_down3", h.nc[2], h.nc[3], h.nb, h.bias),
-        m_body(p / "m_body", 0, h.nb, h.nc[3], h.bias),
+        m_body(ResBlocks::body(p / "m_body", h.nb, h.nc[3], h.bias)),
         m_up3(p / "m_up3", h.nc[3], h.nc[2], h.nb, h.bias),
         m_up2(p / "m_up2", h.nc[2], h.nc[1], h.nb, h.bias),
         m_up1(p / "m_up1", h.nc[1], h.nc[0], h.nb, h.bias),

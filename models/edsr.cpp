@@ -3,9 +3,10 @@
 namespace mend {
 namespace {
 
-/// 2 to the number of x2 steps, or 3; 0 if the upsampler's shapes fit neither.
+/// 2 to the number of x2 steps (there may be none), or 3; 0 if the upsampler's shapes fit neither.
 int upscale_of(const Checkpoint& checkpoint, int features) {
   const std::vector<int> steps = indices(checkpoint, "upsample.");
+  if (steps.empty()) return 1;
   const int out = extent(checkpoint, "upsample.0.weight", 0);
   if (steps.size() == 1 && out == 9 * features) return 3;
   if (out != 4 * features || steps.size() > 3) return 0;
@@ -36,7 +37,7 @@ Built make(const Scope& p, const Json& hyper) {
   EDSR::Hyper h;
   h.num_feat = integer(hyper, "num_feat", 1, 4096);
   h.num_block = integer(hyper, "num_block", 1, 1024);
-  h.upscale = integer(hyper, "upscale", 2, 8);
+  h.upscale = integer(hyper, "upscale", 1, 8);
   h.res_scale = number(hyper, "res_scale");
   h.img_range = number(hyper, "img_range");
   h.rgb_mean = numbers(hyper, "rgb_mean", 3);
@@ -52,7 +53,7 @@ Architecture edsr() {
   return {.name = "edsr",
           .title = "EDSR",
           .paper = "Lim et al. 2017, arXiv:1707.02921",
-          .signature = "conv_after_body.weight, upsample.0.weight",
+          .signature = "conv_after_body.weight, body.0.conv1.weight",
           .aliases = {},
           .recognise = recognise,
           .make = make};

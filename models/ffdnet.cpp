@@ -10,8 +10,8 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   return Recognised{.fixed = {{"in_nc", chain->out_nc / 4},
                               {"out_nc", chain->out_nc / 4},
                               {"nc", chain->nc},
-                              {"nb", chain->nb},
-                              {"act_mode", chain->act_mode}}};
+                              {"nb", chain->nb}},
+                    .defaults = {{"act_mode", chain->act_mode}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {

@@ -42,7 +42,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
                 {"num_blocks", blocks},
                 {"num_refinement_blocks", refinement.empty() ? 0 : refinement.back() + 1},
                 {"bias", has(checkpoint, "output.bias")}},
-      .defaults = {{"ffn_expansion_factor", shortest_ratio(widths)}}};
+      .defaults = {{"ffn_expansion_factor", shortest_ratio(widths, 3)}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {

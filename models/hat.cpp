@@ -39,6 +39,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
         fmt::format("layers.{}.residual_group.blocks.0.attn.relative_position_bias_table", i), 1));
   }
   const int dim = reconstruction->embed_dim;
+  const int embedded = whole_root(extent(checkpoint, "absolute_pos_embed", 1));
   return Recognised{.fixed = {{"upscale", reconstruction->upscale},
                               {"in_chans", reconstruction->in_chans},
                               {"window_size", window},
@@ -49,15 +50,15 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
                               {"upsampler", reconstruction->upsampler},
                               {"resi_connection", recognise_resi_connection(checkpoint)},
                               {"qkv_bias", has(checkpoint, kBlock + "attn.qkv.bias")},
-                              {"ape", false},
+                              {"ape", has(checkpoint, "absolute_pos_embed")},
                               {"patch_norm", has(checkpoint, "patch_embed.norm.weight")}},
-                    .defaults = {{"overlap_ratio", shortest_ratio({{stick_out, window}})},
+                    .defaults = {{"overlap_ratio", shortest_ratio({{stick_out, window}}, 0.5)},
                                  {"compress_ratio", dim / compressed},
                                  {"squeeze_factor", dim / squeezed},
                                  {"mlp_ratio", shortest_ratio({{hidden, dim}})},
                                  {"conv_scale", 0.01},
                                  {"img_range", 1.0},
-                                 {"img_size", std::max(64, 2 * window)}}};
+                                 {"img_size", embedded > 0 ? embedded : std::max(64, 2 * window)}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {
@@ -71,9 +72,10 @@ Built make(const Scope& p, const Json& hyper) {
   h.mlp_ratio = ratio(hyper, "mlp_ratio");
   h.overlap_ratio = ratio(hyper, "overlap_ratio", 0, 1);
   h.conv_scale = number(hyper, "conv_scale");
-  h.resi_connection = choice(hyper, "resi_connection", {"1conv", "3conv"});
+  h.resi_connection = choice(hyper, "resi_connection", {"1conv", "identity"});
   h.qkv_bias = flag(hyper, "qkv_bias");
   h.patch_norm = flag(hyper, "patch_norm");
+  h.ape = flag(hyper, "ape");
   h.img_size = integer(hyper, "img_size", 1, 1 << 20);
   h.img_range = number(hyper, "img_range");
   Traits traits;
@@ -125,6 +127,8 @@ HAT::HAT(const Scope& p, const HATHyper& hyper)
       reconstruction(p, hyper.reconstruction) {
   p.ignore("relative_position_index_SA");
   p.ignore("relative_position_index_OCA");
+  if (hyper.ape)
+    absolute_pos_embed = position_embedding(p, hyper.img_size, hyper.reconstruction.embed_dim);
   if (hyper.patch_norm) {
     patch_embed.emplace(p / "patch_embed" / "norm", hyper.reconstruction.embed_dim);
   }
@@ -138,6 +142,7 @@ Tensor HAT::operator()(const Tensor& x) const {
   const Tensor whole = pad_to_multiple(x, window_size, PadMode::kReflect);
   const Tensor shallow = conv_first((whole - mean) * img_range);
   Tensor deep = patch_embed ? (*patch_embed)(shallow) : shallow;
+  if (absolute_pos_embed) deep = deep + absolute_pos_embed;
   for (const RHAG& layer : layers) deep = layer(deep);
   const Tensor features = shallow + conv_after_body(norm(deep));
   const Tensor y = reconstruction(features) * (1 / img_range) + mean;

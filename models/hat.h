@@ -31,7 +31,7 @@ struct HATHyper {
   double mlp_ratio = 2, overlap_ratio = 0.5;
   float conv_scale = 0.01f;
   std::string resi_connection = "1conv";
-  bool qkv_bias = true, patch_norm = true;
+  bool qkv_bias = true, patch_norm = true, ape = false;
   int img_size = 64;  ///< of the training crops; where one window covers them, none is shifted
   float img_range = 1;
 
@@ -130,6 +130,7 @@ struct HAT {
   Tensor mean;
   Conv2d conv_first;
   std::optional<LayerNorm> patch_embed;
+  Tensor absolute_pos_embed;  // {1,img_size,img_size,embed_dim} or absent
   std::vector<RHAG> layers;
   LayerNorm norm;
   ResidualConv conv_after_body;

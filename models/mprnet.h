@@ -121,11 +121,12 @@ struct MPRNet {
     Conv2d conv1, conv2, conv3;
   };
 
-  /// Original resolution block: CABs and a convolution, with a skip (Fig. 3c).
+  /// Original resolution block: CABs and a convolution, which never has a bias, with a skip
+  /// (Fig. 3c).
   struct ORB {
     ORB(const Scope& p, const PRelu& act, const Hyper& h, int channels)
         : cabs(p / "body", act, h, channels, h.num_cab),
-          conv(p / "body" / h.num_cab, channels, channels, h.kernel_size, h.conv()) {}
+          conv(p / "body" / h.num_cab, channels, channels, h.kernel_size, {.bias = false}) {}
     Tensor operator()(const Tensor& x) const { return conv(cabs(x)) + x; }
     CABs cabs;
     Conv2d conv;

@@ -120,6 +120,7 @@ std::optional<Family> old_esrgan(const Checkpoint& checkpoint) {
   const auto module = [&](std::size_t i) { return fmt::format("model.{}.*", modules[i]); };
   Family family;
   family.renames = {{"model.1.sub.*.RDB*.*.0.*", "body.*.rdb*.*.*"},
+                    {"model.1.sub.*.RDB*.conv1x1.*", "body.*.rdb*.conv1x1.*"},  // of ESRGAN+
                     {fmt::format("model.1.sub.{}.*", blocks.back() + 1), "conv_body.*"},
                     {module(0), "conv_first.*"}};
   const std::size_t hr = modules.size() - 2;

@@ -41,8 +41,8 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   if (real) {
     fixed["layer_norm"] = has(checkpoint, block + "layer_norm.weight");
     fixed["dysample"] = false;
-    (has(checkpoint, block + "norm.weight") ? recognised.defaults : fixed)["norm_groups"] =
-        has(checkpoint, block + "norm.weight") ? 4 : 0;
+    fixed["group_norm"] = has(checkpoint, block + "norm.weight");
+    recognised.defaults["norm_groups"] = 4;
   } else {
     fixed["ccm_type"] = mixer_of(first, second);
     fixed["lk_type"] = "PLK";
@@ -63,7 +63,7 @@ Built make(const Scope& p, const Json& hyper) {
   if (choice(hyper, "cls", {"PLKSR", "RealPLKSR"}) == "RealPLKSR") {
     block.real = true;
     block.layer_norm = flag(hyper, "layer_norm");
-    block.norm_groups = integer(hyper, "norm_groups", 0, block.dim);
+    if (flag(hyper, "group_norm")) block.norm_groups = integer(hyper, "norm_groups", 1, block.dim);
     h.last = h.n_blocks + 2;
   } else {
     const std::string mixer = choice(hyper, "ccm_type", {"CCM", "ICCM", "DCCM"});

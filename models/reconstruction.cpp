@@ -8,6 +8,7 @@ constexpr int kOfficialFeatures = 64;
 /// The product of the shuffles' factors, 0 if the shapes do not tell.
 int shuffled_scale(const Checkpoint& checkpoint, int features) {
   const std::vector<int> steps = indices(checkpoint, "upsample.");  // 0, 2, 4: shuffles between
+  if (steps.empty()) return 1;
   const int out = extent(checkpoint, "upsample.0.weight", 0);
   if (steps.size() == 1 && out == 9 * features) return 3;
   return out == 4 * features && steps.size() <= 4 ? 1 << steps.size() : 0;
@@ -53,6 +54,7 @@ Tensor Reconstruction::operator()(const Tensor& x) const {
 }
 
 ResidualConv::ResidualConv(const Scope& p, int dim, const std::string& resi_connection) {
+  if (resi_connection == "identity") return;
   if (resi_connection == "1conv") {
     conv.emplace_back(p, dim, dim);
     return;
@@ -63,6 +65,7 @@ ResidualConv::ResidualConv(const Scope& p, int dim, const std::string& resi_conn
 }
 
 Tensor ResidualConv::operator()(const Tensor& x) const {
+  if (conv.empty()) return x;
   Tensor y = conv.front()(x);
   for (std::size_t i = 1; i < conv.size(); ++i) y = conv[i](lrelu(y));
   return y;
@@ -71,6 +74,10 @@ Tensor ResidualConv::operator()(const Tensor& x) const {
 Tensor picture_mean(int channels) {
   if (channels != 3) return Tensor::zeros(vector_shape(channels));
   return Tensor::from(vector_shape(3), std::vector<float>{0.4488f, 0.4371f, 0.4040f});
+}
+
+Tensor position_embedding(const Scope& p, int size, int dim) {
+  return p.dense("absolute_pos_embed", {1, std::int64_t{size} * size, dim}, {1, size, size, dim});
 }
 
 std::optional<Reconstruction::Hyper> recognise_reconstruction(const Checkpoint& checkpoint) {
@@ -98,7 +105,8 @@ std::optional<Reconstruction::Hyper> recognise_reconstruction(const Checkpoint& 
 }
 
 std::string recognise_resi_connection(const Checkpoint& checkpoint) {
-  return has(checkpoint, "conv_after_body.0.weight") ? "3conv" : "1conv";
+  if (has(checkpoint, "conv_after_body.0.weight")) return "3conv";
+  return has(checkpoint, "conv_after_body.weight") ? "1conv" : "identity";
 }
 
 Reconstruction::Hyper reconstruction_hyper(const Json& hyper) {

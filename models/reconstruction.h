@@ -41,7 +41,7 @@ struct Reconstruction {
 };
 
 /// "1conv": a 3x3 convolution. "3conv": 3x3 to a quarter of the channels ─ 1x1 ─ 3x3 back, leaky
-/// 0.2 between. x [N,H,W,dim] -> y like x.
+/// 0.2 between. "identity": none. x [N,H,W,dim] -> y like x.
 struct ResidualConv {
   ResidualConv(const Scope& p, int dim, const std::string& resi_connection);
 
@@ -53,10 +53,14 @@ struct ResidualConv {
 /// The mean of the pictures that such networks were trained on: that of DIV2K for RGB, else 0.
 Tensor picture_mean(int channels);
 
+/// `absolute_pos_embed` [1,size²,dim] of pictures of size x size pixels, to which such networks are
+/// bound: {1,size,size,dim}
+Tensor position_embedding(const Scope& p, int size, int dim);
+
 /// What keys and shapes tell of the reconstruction; nothing if they fit no upsampler.
 std::optional<Reconstruction::Hyper> recognise_reconstruction(const Checkpoint& checkpoint);
 
-/// "1conv" or "3conv", by the keys of conv_after_body.
+/// "1conv", "3conv" or "identity", by the keys of conv_after_body.
 std::string recognise_resi_connection(const Checkpoint& checkpoint);
 
 /// The entries upsampler, upscale, embed_dim, num_feat, in_chans, checked.

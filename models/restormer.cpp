@@ -7,9 +7,8 @@ namespace {
 
 constexpr int kMultiple = 8;  // three times halved
 
-Conv2d resampler(const Scope& p, int in, int out, bool bias = false) {
-  return Conv2d(p, in, out, 3, {.bias = bias});
-}
+/// What brings features into a level, where no network has a bias.
+Conv2d resampler(const Scope& p, int in, int out) { return Conv2d(p, in, out, 3, {.bias = false}); }
 
 std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   const int dim = extent(checkpoint, "patch_embed.proj.weight", 0);
@@ -43,7 +42,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
                 {"LayerNorm_type",
                  has(checkpoint, "latent.0.norm1.body.bias") ? "WithBias" : "BiasFree"},
                 {"dual_pixel_task", has(checkpoint, "skip_conv.weight")}},
-      .defaults = {{"ffn_expansion_factor", shortest_ratio(widths)}}};
+      .defaults = {{"ffn_expansion_factor", shortest_ratio(widths, 2.66)}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {
@@ -79,7 +78,7 @@ Tensor RestormerNorm::operator()(const Tensor& x) const {
 }
 
 Restormer::Restormer(const Scope& p, const RestormerHyper& h)
-    : patch_embed(p / "patch_embed" / "proj", h.inp_channels, h.dim, 3, {.bias = h.bias}),
+    : patch_embed(resampler(p / "patch_embed" / "proj", h.inp_channels, h.dim)),
       encoder_level1(p / "encoder_level1", h.dim, h.heads[0], h.num_blocks[0], h),
       down1_2(resampler(p / "down1_2" / "body" / 0, h.dim, h.dim / 2)),
       encoder_level2(p / "encoder_level2", 2 * h.dim, h.heads[1], h.num_blocks[1], h),

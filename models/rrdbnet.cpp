@@ -1,5 +1,7 @@
 #include "models/rrdbnet.h"
 
+#include <algorithm>
+
 namespace mend {
 namespace {
 
@@ -9,13 +11,14 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   const int out = extent(checkpoint, "conv_last.weight", 0);
   const int growth = extent(checkpoint, "body.0.rdb1.conv1.weight", 0);
   if (features == 0 || in == 0 || out == 0 || growth == 0) return std::nullopt;
-  // More input than output channels: the picture comes unshuffled.
-  const int unshuffle = in > out && in % out == 0 ? whole_root(in / out) : 1;
+  // Four or sixteen times as many input as output channels: the picture comes unshuffled.
+  const int root = in > out && in % out == 0 ? whole_root(in / out) : 0;
+  const int unshuffle = std::max(1, root);
   int enlarged = 1;
   for (int i = 1; i <= 4 && has(checkpoint, "conv_up" + std::to_string(i) + ".weight"); ++i) {
     enlarged *= 2;
   }
-  if (unshuffle == 0 || enlarged % unshuffle != 0) return std::nullopt;
+  if (enlarged % unshuffle != 0) return std::nullopt;
   const std::vector<int> blocks = indices(checkpoint, "body.", "rdb1.conv1.weight");
   return Recognised{.fixed = {{"num_in_ch", in / (unshuffle * unshuffle)},
                               {"num_out_ch", out},
@@ -23,7 +26,8 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
                               {"num_feat", features},
                               {"num_block", blocks.back() + 1},
                               {"num_grow_ch", growth},
-                              {"unshuffle", unshuffle}}};
+                              {"unshuffle", unshuffle},
+                              {"plus", has(checkpoint, "body.0.rdb1.conv1x1.weight")}}};
 }
 
 /// The halo of tiles, in pixels; the receptive field of 23 blocks is 349, and most of it weighs
@@ -51,6 +55,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.num_block = integer(hyper, "num_block", 1, 1024);
   h.num_grow_ch = integer(hyper, "num_grow_ch", 1, 4096);
   h.unshuffle = integer(hyper, "unshuffle", 1, 8);
+  h.plus = flag(hyper, "plus");
   Traits traits;
   traits.tasks = {"upscale"};
   if (h.scale == 1) traits.tasks = {"denoise", "dejpeg"};

@@ -18,32 +18,39 @@
 
 namespace mend {
 
-/// Five convolutions, each seeing all features before it (Fig. 4, right).
+/// Five convolutions, each seeing all features before it (Fig. 4, right). ESRGAN+ (Rakotonirina &
+/// Rasoanaivo 2020, arXiv:2001.08073, Fig. 3) has two skips more: from x, by conv1x1, to the second
+/// features, and from there to the fourth.
 struct ResidualDenseBlock {
-  ResidualDenseBlock(const Scope& p, int features, int growth)
+  ResidualDenseBlock(const Scope& p, int features, int growth, bool plus)
       : conv1(p / "conv1", features + 0 * growth, growth),
         conv2(p / "conv2", features + 1 * growth, growth),
         conv3(p / "conv3", features + 2 * growth, growth),
         conv4(p / "conv4", features + 3 * growth, growth),
-        conv5(p / "conv5", features + 4 * growth, features) {}
+        conv5(p / "conv5", features + 4 * growth, features) {
+    if (plus) conv1x1.emplace(p / "conv1x1", features, growth, 1, Conv2dOptions{.bias = false});
+  }
 
   Tensor operator()(const Tensor& x) const {
     const Tensor x1 = lrelu(conv1(x));
-    const Tensor x2 = lrelu(conv2(concat({x, x1})));
+    Tensor x2 = lrelu(conv2(concat({x, x1})));
+    if (conv1x1) x2 = x2 + (*conv1x1)(x);
     const Tensor x3 = lrelu(conv3(concat({x, x1, x2})));
-    const Tensor x4 = lrelu(conv4(concat({x, x1, x2, x3})));
+    Tensor x4 = lrelu(conv4(concat({x, x1, x2, x3})));
+    if (conv1x1) x4 = x4 + x2;
     return x + 0.2f * conv5(concat({x, x1, x2, x3, x4}));
   }
 
   Conv2d conv1, conv2, conv3, conv4, conv5;
+  std::optional<Conv2d> conv1x1;
 };
 
 /// Residual in residual: three dense blocks inside one more skip (Fig. 4, left).
 struct RRDB {
-  RRDB(const Scope& p, int features, int growth)
-      : rdb1(p / "rdb1", features, growth),
-        rdb2(p / "rdb2", features, growth),
-        rdb3(p / "rdb3", features, growth) {}
+  RRDB(const Scope& p, int features, int growth, bool plus)
+      : rdb1(p / "rdb1", features, growth, plus),
+        rdb2(p / "rdb2", features, growth, plus),
+        rdb3(p / "rdb3", features, growth, plus) {}
 
   Tensor operator()(const Tensor& x) const { return x + 0.2f * rdb3(rdb2(rdb1(x))); }
 
@@ -56,6 +63,7 @@ struct RRDBNet {
     int scale = 4;
     int num_feat = 64, num_block = 23, num_grow_ch = 32;
     int unshuffle = 1;
+    bool plus = false;  // ESRGAN+
   };
 
   RRDBNet(const Scope& p, const Hyper& hyper)
@@ -66,7 +74,7 @@ struct RRDBNet {
         conv_hr(p / "conv_hr", hyper.num_feat, hyper.num_feat),
         conv_last(p / "conv_last", hyper.num_feat, hyper.num_out_ch) {
     for (int i = 0; i < hyper.num_block; ++i) {
-      body.emplace_back(p / "body" / i, hyper.num_feat, hyper.num_grow_ch);
+      body.emplace_back(p / "body" / i, hyper.num_feat, hyper.num_grow_ch, hyper.plus);
     }
     for (int factor = scale * unshuffle; factor > 1; factor /= 2) {
       const std::string name = "conv_up" + std::to_string(conv_up.size() + 1);

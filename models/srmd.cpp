@@ -14,8 +14,8 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
                               {"out_nc", 3},
                               {"nc", chain->nc},
                               {"nb", chain->nb},
-                              {"upscale", upscale},
-                              {"act_mode", chain->act_mode}}};
+                              {"upscale", upscale}},
+                    .defaults = {{"act_mode", chain->act_mode}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {

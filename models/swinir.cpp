@@ -21,6 +21,7 @@ int recognise_img_size(const Checkpoint& checkpoint, int window) {
   if (const int windows = extent(checkpoint, second + "attn_mask", 0)) {
     return window * whole_root(windows);
   }
+  if (const int pixels = extent(checkpoint, "absolute_pos_embed", 1)) return whole_root(pixels);
   const bool kept = has(checkpoint, second + "attn.relative_position_index");
   return kept ? window : std::max(64, 2 * window);
 }
@@ -50,7 +51,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
                 {"upsampler", reconstruction->upsampler},
                 {"resi_connection", recognise_resi_connection(checkpoint)},
                 {"qkv_bias", has(checkpoint, kFirstBlock + "attn.qkv.bias")},
-                {"ape", false},
+                {"ape", has(checkpoint, "absolute_pos_embed")},
                 {"patch_norm", has(checkpoint, "patch_embed.norm.weight")}},
       // The JPEG networks, whose windows have 7 pixels, were trained with 255 times the values.
       .defaults = {{"img_range", window == 7 ? 255.0 : 1.0},
@@ -69,6 +70,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.resi_connection = choice(hyper, "resi_connection", {"1conv", "3conv"});
   h.qkv_bias = flag(hyper, "qkv_bias");
   h.patch_norm = flag(hyper, "patch_norm");
+  h.ape = flag(hyper, "ape");
   h.img_size = integer(hyper, "img_size", 1, 1 << 20);
   h.img_range = number(hyper, "img_range");
   Traits traits;
@@ -93,6 +95,8 @@ SwinIR::SwinIR(const Scope& p, const SwinIRHyper& hyper)
       norm(p / "norm", hyper.reconstruction.embed_dim),
       conv_after_body(p / "conv_after_body", hyper.reconstruction.embed_dim, hyper.resi_connection),
       reconstruction(p, hyper.reconstruction) {
+  if (hyper.ape)
+    absolute_pos_embed = position_embedding(p, hyper.img_size, hyper.reconstruction.embed_dim);
   if (hyper.patch_norm) {
     patch_embed.emplace(p / "patch_embed" / "norm", hyper.reconstruction.embed_dim);
   }
@@ -105,6 +109,7 @@ SwinIR::SwinIR(const Scope& p, const SwinIRHyper& hyper)
 Tensor SwinIR::features(const Tensor& x) const {
   const Tensor shallow = conv_first(x);
   Tensor deep = patch_embed ? (*patch_embed)(shallow) : shallow;
+  if (absolute_pos_embed) deep = deep + absolute_pos_embed;
   for (const RSTB& layer : layers) deep = layer(deep);
   return shallow + conv_after_body(norm(deep));
 }

@@ -28,7 +28,7 @@ struct SwinIRHyper {
   int window_size = 8;
   double mlp_ratio = 2;
   std::string resi_connection = "1conv";
-  bool qkv_bias = true, patch_norm = true;
+  bool qkv_bias = true, patch_norm = true, ape = false;
   int img_size = 64;  ///< of the training crops; where one window covers them, none is shifted
   float img_range = 1;
 };
@@ -89,6 +89,7 @@ struct SwinIR {
   Tensor mean;
   Conv2d conv_first;
   std::optional<LayerNorm> patch_embed;
+  Tensor absolute_pos_embed;  // {1,img_size,img_size,embed_dim} or absent
   std::vector<RSTB> layers;
   LayerNorm norm;
   ResidualConv conv_after_body;

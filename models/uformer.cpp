@@ -20,12 +20,20 @@ std::vector<std::string> group_names() {
   return names;
 }
 
+/// A depthwise convolution takes one channel, a dense one as many as it gives.
+std::string recognise_token_mlp(const Checkpoint& checkpoint, const std::string& path) {
+  const int taken = extent(checkpoint, path + "dwconv.0.weight", 1);
+  return taken == 0 ? "mlp" : taken == 1 ? "leff" : "fastleff";
+}
+
 std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   const int dim = extent(checkpoint, "input_proj.proj.0.weight", 0);
   const int in = extent(checkpoint, "input_proj.proj.0.weight", 1);
   const int out = extent(checkpoint, "output_proj.proj.0.weight", 0);
   const std::string first = "encoderlayer_0.blocks.0.";
-  const int hidden = extent(checkpoint, first + "mlp.linear1.0.weight", 0);
+  const std::string token_mlp = recognise_token_mlp(checkpoint, first + "mlp.");
+  const int hidden = extent(
+      checkpoint, first + (token_mlp == "mlp" ? "mlp.fc1.weight" : "mlp.linear1.0.weight"), 0);
   if (dim == 0 || in == 0 || out == 0 || hidden == 0) return std::nullopt;
   std::vector<int> depths, heads, windows;
   for (const std::string& group : group_names()) {
@@ -51,9 +59,11 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
                 {"win_size", window},
                 {"qkv_bias", has(checkpoint, first + "attn.qkv.to_q.bias")},
                 {"token_projection", "linear"},
-                {"token_mlp", "leff"},
                 {"modulator", has(checkpoint, "decoderlayer_0.blocks.0.modulator.weight")}},
-      .defaults = {{"mlp_ratio", shortest_ratio({{hidden, dim}})}, {"img_size", img_size}}};
+      .defaults = {{"token_mlp", token_mlp},  // of which two names mean the same
+                   {"mlp_ratio", shortest_ratio({{hidden, dim}})},
+                   {"shift_flag", true},
+                   {"img_size", img_size}}};
 }
 
 Built make(const Scope& p, const Json& hyper) {
@@ -67,6 +77,9 @@ Built make(const Scope& p, const Json& hyper) {
   h.mlp_ratio = ratio(hyper, "mlp_ratio");
   h.qkv_bias = flag(hyper, "qkv_bias");
   h.modulator = flag(hyper, "modulator");
+  h.shift_flag = flag(hyper, "shift_flag");
+  h.token_mlp = choice(hyper, "token_mlp", {"leff", "fastleff", "mlp", "ffn"});
+  if (h.token_mlp == "ffn") h.token_mlp = "mlp";
   h.img_size = integer(hyper, "img_size", 1 << kLevels, 1 << 20);
   Traits traits;
   traits.tasks = {"denoise", "deblur"};
@@ -89,8 +102,14 @@ LeWinTransformerBlock::LeWinTransformerBlock(const Scope& p, int dim, int heads,
       bias(relative_position_bias(p / "attn", window, heads)),
       proj(p / "attn" / "proj", dim, dim),
       call(square_windows(dim, window, shift, heads)),
-      norm2(p / "norm2", dim),
-      mlp(p / "mlp", dim, scaled_width(dim, hyper.mlp_ratio)) {}
+      norm2(p / "norm2", dim) {
+  const int hidden = scaled_width(dim, hyper.mlp_ratio);
+  if (hyper.token_mlp == "mlp") {
+    mlp.emplace(p / "mlp", dim, hidden);
+  } else {
+    leff.emplace(p / "mlp", dim, hidden, hyper.token_mlp == "fastleff");
+  }
+}
 
 Tensor LeWinTransformerBlock::modulate(const Tensor& x) const {
   if (!modulator) return x;
@@ -106,14 +125,14 @@ Tensor LeWinTransformerBlock::operator()(const Tensor& x) const {
   const Tensor kv = to_kv(tokens);
   const Tensor k = slice_channels(kv, 0, dim), v = slice_channels(kv, dim, dim);
   const Tensor y = x + proj(apply(call, {to_q(tokens), k, v, bias()}));
-  return y + mlp(norm2(y));
+  return y + (leff ? (*leff)(norm2(y)) : (*mlp)(norm2(y)));
 }
 
 UformerLayer::UformerLayer(const Scope& p, int dim, int index, int level, bool modulated,
                            const UformerHyper& hyper) {
   const int resolution = hyper.img_size >> level;
   const int window = std::min(hyper.win_size, resolution);
-  const int shift = resolution > hyper.win_size ? window / 2 : 0;
+  const int shift = hyper.shift_flag && resolution > hyper.win_size ? window / 2 : 0;
   for (int i = 0; i < hyper.depths[index]; ++i) {
     blocks.emplace_back(p / "blocks" / i, dim, hyper.num_heads[index], window,
                         i % 2 == 0 ? 0 : shift, modulated, hyper);
@@ -122,7 +141,7 @@ UformerLayer::UformerLayer(const Scope& p, int dim, int index, int level, bool m
 
 Uformer::Uformer(const Scope& p, const UformerHyper& h)
     : multiple(h.win_size << kLevels),
-      residual(h.dd_in == h.in_chans),
+      residual(h.dd_in == 3),
       input_proj(p / "input_proj" / "proj" / 0, h.dd_in, h.embed_dim),
       conv(p / "conv", h.embed_dim << kLevels, kLevels, kLevels, false, h),
       output_proj(p / "output_proj" / "proj" / 0, 2 * h.embed_dim, h.in_chans) {

@@ -14,12 +14,15 @@
 //  is added to every window of the decoder.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "layers/conv2d.h"
 #include "layers/conv_transpose2d.h"
 #include "layers/functions.h"
 #include "layers/layer_norm.h"
+#include "layers/mlp.h"
 #include "layers/window_attention.h"
 #include "models/architecture.h"
 
@@ -34,16 +37,19 @@ struct UformerHyper {
   std::vector<int> num_heads = {1, 2, 4, 8, 16, 16, 8, 4, 2};
   double mlp_ratio = 4;
   bool qkv_bias = true, modulator = true;
+  bool shift_flag = true;          ///< whether every second block's windows are shifted
+  std::string token_mlp = "leff";  ///< "leff", "fastleff" or "mlp", which "ffn" means too
   /// Of the training crops. Where a window would cover a whole crop, it is as small as the crop,
   /// and not shifted.
   int img_size = 256;
 };
 
-/// Locally enhanced feed-forward: linear ─ GELU ─ 3x3 depthwise ─ GELU ─ linear.
+/// Locally enhanced feed-forward: linear ─ GELU ─ 3x3 depthwise ─ GELU ─ linear. In a "fast" one the
+/// 3x3 convolution is dense.
 struct LeFF {
-  LeFF(const Scope& p, int dim, int hidden)
+  LeFF(const Scope& p, int dim, int hidden, bool fast)
       : linear1(p / "linear1" / 0, dim, hidden),
-        dwconv(p / "dwconv" / 0, hidden, hidden, 3, {.groups = hidden}),
+        dwconv(p / "dwconv" / 0, hidden, hidden, 3, {.groups = fast ? 1 : hidden}),
         linear2(p / "linear2" / 0, hidden, dim) {}
 
   Tensor operator()(const Tensor& x) const { return linear2(gelu(dwconv(gelu(linear1(x))))); }
@@ -69,7 +75,8 @@ struct LeWinTransformerBlock {
   Linear proj;
   op::WindowAttention call;
   LayerNorm norm2;
-  LeFF mlp;
+  std::optional<LeFF> leff;  // `mlp` of the state_dict is one of the two
+  std::optional<Mlp> mlp;
 };
 
 /// Blocks at one scale.
@@ -93,8 +100,8 @@ struct Uformer {
   /// H and W are multiples of 16 windows.
   Tensor restore(const Tensor& x) const;
 
-  int multiple;  // of the square's side
-  bool residual;
+  int multiple;   // of the square's side
+  bool residual;  // the authors add the picture to three channels only
   Conv2d input_proj;
   std::vector<UformerLayer> encoderlayer;
   std::vector<Conv2d> dowsample;

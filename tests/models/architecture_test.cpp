@@ -13,6 +13,10 @@ TEST_CASE("shortest_ratio: finds the factor that a constructor was given") {
   CHECK(shortest_ratio({{360, 180}}) == 2);
   CHECK(shortest_ratio({{30, 12}}) == 2.5);
   CHECK(shortest_ratio({{64, 64}}) == 1);
+  CHECK(shortest_ratio({{4, 16}}) == 0.25);  // though 0.3 gives 4 too
+  CHECK(shortest_ratio({{4, 16}}, 0.5) == 0.25);
+  CHECK(shortest_ratio({{13, 5}, {26, 10}, {53, 20}}) == 2.65);
+  CHECK(shortest_ratio({{13, 5}, {26, 10}, {53, 20}}, 2.66) == 2.66);
   // 4.35 · 100 is below 435 in double.
   CHECK(shortest_ratio({{435, 100}}) == 4.351);
 }
