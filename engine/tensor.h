@@ -39,8 +39,8 @@ struct View {
   }
   /// Pixels follow each other at one distance, w_stride, through all rows and images.
   bool evenly_spaced() const {
-    return (shape.h == 1 || h_stride == w_stride * shape.w) &&
-           (shape.n == 1 || n_stride == h_stride * shape.h);
+    const std::int64_t row = w_stride * shape.w;  // a single row's h_stride says nothing
+    return (shape.h == 1 || h_stride == row) && (shape.n == 1 || n_stride == row * shape.h);
   }
   operator View<const T>() const requires(!std::is_const_v<T>) {
     return {data, shape, n_stride, h_stride, w_stride};

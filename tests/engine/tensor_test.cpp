@@ -60,6 +60,10 @@ TEST_CASE("tensor: a crop shares the pixels, of all images") {
   CHECK(at(window, 0, 0, 0, 0) == 30);
   CHECK_FALSE(window.view<const float>().evenly_spaced());
   CHECK(at(window.channels(3, 2).crop(1, 1, 1, 1), 1, 0, 0, 1) == 119);
+  // A part of the only row of each image: what is left out lies between the images.
+  const Tensor rows = counting({2, 1, 4, 5});
+  CHECK_FALSE(rows.crop(0, 1, 1, 2).view<const float>().evenly_spaced());
+  CHECK(rows.crop(0, 0, 1, 4).view<const float>().evenly_spaced());
 }
 
 TEST_CASE("tensor: slices and crops that do not lie in a tensor are refused") {
