@@ -34,6 +34,9 @@ Tensor operator*(const Tensor& x, const Tensor& z) {
 Tensor operator/(const Tensor& x, const Tensor& z) {
   return apply(op::Binary{BinaryKind::kDivide}, {x, z});
 }
+Tensor power(const Tensor& x, const Tensor& z) {
+  return apply(op::Binary{BinaryKind::kPower}, {x, z});
+}
 
 Tensor affine(const Tensor& x, float scale, float offset) {
   return apply(op::Affine{.scale = scale, .offset = offset}, {x});

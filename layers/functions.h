@@ -26,6 +26,9 @@ inline Tensor operator*(const Tensor& x, float scale) { return affine(x, scale, 
 inline Tensor operator+(const Tensor& x, float offset) { return affine(x, 1, offset); }
 inline Tensor operator-(const Tensor& x, float offset) { return affine(x, 1, -offset); }
 
+/// x^z for x >= 0
+Tensor power(const Tensor& x, const Tensor& z);
+
 /// min(max(x, low), high)
 Tensor clamp(const Tensor& x, float low, float high);
 

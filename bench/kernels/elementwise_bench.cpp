@@ -20,6 +20,7 @@ const bool kRegistered = [] {
   add_binary("channel_factor_64c/256x256", BinaryKind::kMultiply, features, vector_shape(64));
   add_binary("map_64c/256x256", BinaryKind::kMultiply, features, {1, 256, 256, 1});
   add_binary("mean_rgb/512x512", BinaryKind::kSubtract, {1, 512, 512, 3}, vector_shape(3));
+  add_binary("gamma_rgb/512x512", BinaryKind::kPower, {1, 512, 512, 3}, {1, 1, 1, 1});
   const op::Affine clamp{255.0f, 0.5f, 0.0f, 255.0f};
   register_rungs(affine_ladder(), clamp, "clamp_64c/256x256", {features},
                  [clamp](AffineKernel kernel, Inputs inputs, const Tensor& y, Scratch) {

@@ -1,13 +1,15 @@
 // One pass over memory at the speed of the cache or the DRAM stream: nothing is left to win in the
 // arithmetic, so the code only sees to it that all lanes are busy. Where the channels of all views
 // lie side by side, a run of pixels is one long vector; else each pixel's channels are.
+#include <limits>
+
 #include "engine/parallel.h"
 #include "kernels/elementwise/variants.h"
 #include "kernels/rows.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/elementwise/cpu_simd.cpp"
-#include "kernels/simd.h"
+#include "kernels/activation/activation-inl.h"
 
 #ifndef MEND_ELEMENTWISE_CPU_SIMD_ONCE
 #define MEND_ELEMENTWISE_CPU_SIMD_ONCE
@@ -63,8 +65,30 @@ void affine_run(const op::Affine& affine, const float* x, std::int64_t x_stride,
   }
 }
 
-template <BinaryKind kKind, class V>
-HWY_INLINE V combine(V x, V z) {
+/// ln(x) for x >= 0; instead of infinity ±1e30, so that 0 times it is 0.
+template <class D, class V>
+HWY_INLINE V logarithm(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  // x = m·2^e with m in [√½, √2): the exponent of x/√½, read off the bits.
+  const auto bits = hn::BitCast(di, x);
+  const auto e = hn::ShiftRight<23>(hn::Sub(bits, hn::Set(di, 0x3F3504F3)));
+  const V m = hn::BitCast(d, hn::Sub(bits, hn::ShiftLeft<23>(e)));
+  const V near_0 = log_1_plus(d, hn::Sub(m, hn::Set(d, 1.0f)));  // its fit is odd: below 0 too
+  const V log = hn::MulAdd(hn::ConvertTo(d, e), hn::Set(d, 0.693147181f), near_0);
+  const V above = hn::IfThenElse(hn::Lt(x, hn::Set(d, 0x1p-126f)), hn::Set(d, -1e30f), log);
+  return hn::IfThenElse(hn::Gt(x, hn::Set(d, 3.4028235e38f)), hn::Set(d, 1e30f), above);
+}
+
+/// x^z for x >= 0, else NaN.
+template <class D, class V>
+HWY_INLINE V power(D d, V x, V z) {
+  const V y = exponential(d, hn::Mul(z, logarithm(d, x)));
+  const V nan = hn::Set(d, std::numeric_limits<float>::quiet_NaN());
+  return hn::IfThenElse(hn::Ge(x, hn::Zero(d)), y, nan);
+}
+
+template <BinaryKind kKind, class D, class V>
+HWY_INLINE V combine(D d, V x, V z) {
   if constexpr (kKind == BinaryKind::kAdd) return hn::Add(x, z);
   if constexpr (kKind == BinaryKind::kSubtract) return hn::Sub(x, z);
   if constexpr (kKind == BinaryKind::kMultiply) return hn::Mul(x, z);
@@ -76,6 +100,7 @@ HWY_INLINE V combine(V x, V z) {
   if constexpr (kKind == BinaryKind::kMaximum) {
     return hn::IfThenElse(hn::Or(hn::Gt(z, x), hn::IsNaN(z)), z, x);
   }
+  if constexpr (kKind == BinaryKind::kPower) return power(d, x, z);
 }
 
 template <BinaryKind kKind, bool kOneX, bool kOneZ>
@@ -88,7 +113,7 @@ struct BinaryBody {
   HWY_INLINE void operator()(D d, std::int64_t i) const {
     const auto xs = kOneX ? hn::Set(d, *x) : hn::LoadU(d, x + (kOneX ? 0 : i));
     const auto zs = kOneZ ? hn::Set(d, *z) : hn::LoadU(d, z + (kOneZ ? 0 : i));
-    hn::StoreU(combine<kKind>(xs, zs), d, y + i);
+    hn::StoreU(combine<kKind>(d, xs, zs), d, y + i);
   }
 };
 
@@ -129,6 +154,8 @@ void binary_run(BinaryKind kind, RunInput x, RunInput z, float* y, std::int64_t 
       return binary_run_of<BinaryKind::kMinimum>(x, z, y, y_stride, count, channels);
     case BinaryKind::kMaximum:
       return binary_run_of<BinaryKind::kMaximum>(x, z, y, y_stride, count, channels);
+    case BinaryKind::kPower:
+      return binary_run_of<BinaryKind::kPower>(x, z, y, y_stride, count, channels);
   }
 }
 

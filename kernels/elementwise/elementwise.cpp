@@ -15,7 +15,9 @@ double affine_seconds(const op::Affine& affine, const Shapes& in) {
 }
 
 double binary_seconds(const op::Binary& binary, const Shapes& in) {
-  return binary.cost(in).bytes / NominalMachine::kBytesPerSecond;
+  const Cost cost = binary.cost(in);
+  return cost.bytes / NominalMachine::kBytesPerSecond +
+         cost.flops / NominalMachine::kFlopsPerSecond;
 }
 
 // clang-format off
@@ -33,8 +35,8 @@ constexpr Variant<op::Binary, BinaryKernel> kBinaryLadder[] = {
 // clang-format on
 
 constexpr std::string_view name_of(BinaryKind kind) {
-  constexpr std::string_view kNames[] = {"add",    "subtract", "multiply",
-                                         "divide", "minimum",  "maximum"};
+  constexpr std::string_view kNames[] = {"add",     "subtract", "multiply", "divide",
+                                         "minimum", "maximum",  "power"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -96,7 +98,9 @@ Shape Binary::shape(const Shapes& in) const {
 Cost Binary::cost(const Shapes& in) const {
   const std::int64_t y = shape(in).elements();
   const std::int64_t moved = in[kX].elements() + in[kZ].elements() + y;
-  return {static_cast<double>(y), sizeof(float) * static_cast<double>(moved)};
+  // A power is a logarithm and an exponential, each a polynomial.
+  const double flops = kind == BinaryKind::kPower ? 50 : 1;
+  return {flops * static_cast<double>(y), sizeof(float) * static_cast<double>(moved)};
 }
 
 Footprint Binary::footprint(const Shapes&) const { return {}; }

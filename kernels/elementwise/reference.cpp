@@ -1,6 +1,7 @@
 // The truth: the formulas, element by element, in double.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/elementwise/variants.h"
 
@@ -21,6 +22,8 @@ double combine(BinaryKind kind, double x, double z) {
       return std::isnan(x) || x < z ? x : z;
     case BinaryKind::kMaximum:
       return std::isnan(x) || x > z ? x : z;
+    case BinaryKind::kPower:
+      return x < 0 ? std::numeric_limits<double>::quiet_NaN() : std::pow(x, z);
   }
   return 0;
 }

@@ -19,13 +19,25 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 constexpr BinaryKind kKinds[] = {BinaryKind::kAdd,    BinaryKind::kSubtract, BinaryKind::kMultiply,
-                                 BinaryKind::kDivide, BinaryKind::kMinimum,  BinaryKind::kMaximum};
+                                 BinaryKind::kDivide, BinaryKind::kMinimum,  BinaryKind::kMaximum,
+                                 BinaryKind::kPower};
 
 const Shape kAwkward[] = {{1, 1, 1, 1},  {1, 1, 7, 3},   {2, 5, 7, 1},     {1, 3, 7, 127},
                           {2, 3, 5, 16}, {1, 4, 33, 64}, {1, 1, 1000, 48}, {1, 2, 9000, 3}};
 
+/// The bases of powers are positive.
+Tensor base(BinaryKind kind, const Tensor& x) {
+  if (kind != BinaryKind::kPower) return x;
+  const View<float> values = x.view<float>();
+  for (std::int64_t i = 0; i < x.shape().elements(); ++i) {
+    values.data[i] = std::abs(values.data[i]);
+  }
+  return x;
+}
+
 void check_binary(BinaryKind kind, const Shape& x, const Shape& z) {
-  check_rungs(binary_ladder(), op::Binary{kind}, {random_tensor(x, 1), random_tensor(z, 2)},
+  check_rungs(binary_ladder(), op::Binary{kind},
+              {base(kind, random_tensor(x, 1)), random_tensor(z, 2)},
               [&](BinaryKernel kernel, Inputs inputs, const Tensor& y, Scratch) {
                 kernel({kind}, inputs[0].view<const float>(), inputs[1].view<const float>(),
                        y.view<float>());
@@ -105,6 +117,52 @@ TEST_CASE("binary: minimum and maximum give NaN where either is NaN") {
         CHECK(std::isnan(only(apply(op::Binary{kind}, {one, nan}))));
         CHECK(std::isnan(only(apply(op::Binary{kind}, {nan, one}))));
       }
+    }
+  });
+}
+
+TEST_CASE("binary: powers of all bases have the error that the contract says") {
+  on_every_instruction_set([&](const std::string& target) {
+    CAPTURE(target);
+    for (const float z : {0.0f, 1.0f, 0.5f, -0.37f, 2.2f, -3.0f}) {
+      CAPTURE(z);
+      double worst = 0;
+      for (int exponent = -24; exponent <= 24; ++exponent) {
+        const Tensor x = Tensor::empty({1, 1, 37, 27});
+        for (int i = 0; i < 999; ++i) {
+          x.view<float>().data[i] = std::ldexp(1.0f + static_cast<float>(i) / 999, exponent);
+        }
+        const Tensor y = apply(op::Binary{BinaryKind::kPower}, {x, Tensor::full({1, 1, 1, 1}, z)});
+        for (int i = 0; i < 999; ++i) {
+          const double base = x.view<float>().data[i], expected = std::pow(base, z);
+          const double error = std::abs(y.view<float>().data[i] - expected) / expected;
+          worst = std::max(worst, error / (1 + std::abs(z * std::log(base))));
+        }
+      }
+      CHECK(worst <= 3e-7);
+    }
+  });
+}
+
+TEST_CASE("binary: powers of 0, infinity, negative numbers and NaN") {
+  const auto power = [](float x, float z, int channels) {
+    const Shape shape{1, 1, 1, channels};
+    return only(
+        apply(op::Binary{BinaryKind::kPower}, {Tensor::full(shape, x), Tensor::full(shape, z)}));
+  };
+  on_every_instruction_set([&](const std::string& target) {
+    CAPTURE(target);
+    for (const int channels : {1, 19}) {
+      CHECK(power(0, 0.5f, channels) <= 1.2e-38f);
+      CHECK(power(-0.0f, 0.5f, channels) <= 1.2e-38f);
+      CHECK(power(0, 0, channels) == 1);
+      CHECK(power(0, -1, channels) >= 1e38f);
+      CHECK(power(kInfinity, 0.5f, channels) >= 1e38f);
+      CHECK(power(kInfinity, -0.5f, channels) <= 1.2e-38f);
+      CHECK(power(1, 0.3f, channels) == 1);
+      CHECK(std::isnan(power(-1, 0.5f, channels)));
+      CHECK(std::isnan(power(kNaN, 0.5f, channels)));
+      CHECK(std::isnan(power(0.5f, kNaN, channels)));
     }
   });
 }
