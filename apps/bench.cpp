@@ -97,7 +97,8 @@ void print_layers(const Plan& plan, const std::vector<StepTime>& times, double p
 
 ExitCode bench_network(const BenchOptions& options) {
   const Model model = options.source.load();
-  const Shapes shapes = input_shapes(model, parse_size(options.size));
+  const PictureSize size = parse_size(options.size);
+  const Shapes shapes = input_shapes(model, size.height, size.width);
   Plan plan(model.forward, shapes);
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     plan.set_input(static_cast<int>(i), synthetic_input(shapes[i]));

@@ -73,6 +73,7 @@ void print_summary(const Model& model, const Plan& plan, const Shapes& inputs) {
   line("memory of a run", fmt::format("{:.1f} MB", static_cast<double>(plan.arena_bytes()) / 1e6));
   line("constants", fmt::format("{:.1f} MB", static_cast<double>(plan.constant_bytes()) / 1e6));
   line("sees", receptive_field(footprint));
+  line("tiles", std::string(name_of(model.traits.tile_policy)));
   line("tiles start on", fmt::format("multiples of {}", footprint.grid));
 }
 
@@ -90,7 +91,7 @@ ExitCode explain(const ExplainOptions& options) {
     throw UsageError("say what to explain: a checkpoint, or --steps (mend explain --help)");
   }
   const Model model = options.source.load();
-  const Shapes inputs = input_shapes(model, size);
+  const Shapes inputs = input_shapes(model, size.height, size.width);
   const Plan plan(model.forward, inputs);
   if (options.common.json) {
     Json json = {{"network", model.name},
@@ -101,7 +102,8 @@ ExitCode explain(const ExplainOptions& options) {
                  {"arena_bytes", plan.arena_bytes()},
                  {"constant_bytes", plan.constant_bytes()},
                  {"radius", plan.footprint().radius},
-                 {"global", plan.footprint().global}};
+                 {"global", plan.footprint().global},
+                 {"tile_policy", name_of(model.traits.tile_policy)}};
     std::puts(json.dump().c_str());
     return ExitCode::kDone;
   }

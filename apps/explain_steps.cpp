@@ -26,7 +26,7 @@ StepCost cost_of(const ChainStep& step, PictureSize from) {
   cost.to = {from.width * scale, from.height * scale};
   const bool enlarged_first = step.model.traits.enlarge_first != 1;
   cost.seen = seen_size(step.model, enlarged_first ? cost.to : from);
-  const Plan plan(step.model.forward, input_shapes(step.model, cost.seen));
+  const Plan plan(step.model.forward, input_shapes(step.model, cost.seen.height, cost.seen.width));
   cost.flops = plan.cost().flops;
   cost.network_bytes = plan.arena_bytes() + plan.constant_bytes();
   const auto picture = [](PictureSize size) { return std::int64_t{12} * size.width * size.height; };

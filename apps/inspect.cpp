@@ -47,7 +47,8 @@ ExitCode inspect(const InspectOptions& options) {
                  {"hyperparameters", model.hyperparameters},
                  {"parameters", model.parameters},
                  {"tasks", model.traits.tasks},
-                 {"scale", model.traits.scale}};
+                 {"scale", model.traits.scale},
+                 {"tile_policy", name_of(model.traits.tile_policy)}};
     if (options.keys) json["keys"] = keys;
     std::puts(json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
     return ExitCode::kDone;
@@ -58,6 +59,7 @@ ExitCode inspect(const InspectOptions& options) {
   std::puts(fmt::format("network     {}", model.description).c_str());
   std::puts(fmt::format("tasks       {}", tasks).c_str());
   std::puts(fmt::format("scale       {}", model.traits.scale).c_str());
+  std::puts(fmt::format("tiles       {}", name_of(model.traits.tile_policy)).c_str());
   std::puts(fmt::format("parameters  {}", model.parameters).c_str());
   return ExitCode::kDone;
 }

@@ -23,11 +23,4 @@ PictureSize seen_size(const Model& model, PictureSize size) {
   return working_size > 0 ? PictureSize{working_size, working_size} : size;
 }
 
-Shapes input_shapes(const Model& model, PictureSize size) {
-  Shapes shapes = {{1, size.height, size.width, model.traits.input_channels}};
-  if (model.traits.condition == Condition::kSigma) shapes.push_back({1, 1, 1, 1});
-  if (model.traits.condition == Condition::kMask) shapes.push_back({1, size.height, size.width, 1});
-  return shapes;
-}
-
 }  // namespace mend

@@ -1,10 +1,8 @@
-// --size WIDTHxHEIGHT, and a network's inputs for a picture of that size.
+// --size WIDTHxHEIGHT, and what a network sees of such a picture.
 #pragma once
 
 #include <string>
-#include <utility>
 
-#include "engine/shape.h"
 #include "models/network.h"
 
 namespace mend {
@@ -18,8 +16,5 @@ PictureSize parse_size(const std::string& text);
 
 /// What the network sees of a picture of that size: networks of one size have it resized.
 PictureSize seen_size(const Model& model, PictureSize size);
-
-/// The shapes of all inputs of `model` for one picture.
-Shapes input_shapes(const Model& model, PictureSize size);
 
 }  // namespace mend

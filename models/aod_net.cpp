@@ -13,7 +13,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
 }
 
 Built make(const Scope& p, const Json& hyper) {
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"dehaze"};
   return {traits, image_to_image(AODNet(p, integer(hyper, "channels", 3, 3)))};
 }

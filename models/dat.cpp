@@ -69,7 +69,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.resi_connection = choice(hyper, "resi_connection", {"1conv", "3conv"});
   h.qkv_bias = flag(hyper, "qkv_bias");
   h.img_range = number(hyper, "img_range");
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"upscale"};
   traits.scale = h.reconstruction.upscale;
   traits.input_channels = h.reconstruction.in_chans;

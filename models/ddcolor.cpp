@@ -67,7 +67,7 @@ Built make(const Scope& p, const Json& hyper) {
     throw CheckpointError(
         "DDColor: do_normalize is for networks that draw RGB; this one draws a*b*");
   }
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"colorize"};
   traits.colour = Colour::kGrayLightness;
   traits.working_size = 512;

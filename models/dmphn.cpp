@@ -22,7 +22,7 @@ Built make(const Scope& p, const Json& hyper) {
   DMPHN::Hyper h;
   const std::vector<int> channels = integers(hyper, "channels", 1, 4096, 3);
   std::copy(channels.begin(), channels.end(), h.channels);
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"deblur"};
   traits.smallest = kSmallest;
   traits.tiles_change = "it cuts the picture into halves and quarters itself";

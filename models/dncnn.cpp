@@ -48,7 +48,7 @@ std::optional<Recognised> recognise_ircnn(const Checkpoint& checkpoint) {
 }
 
 Traits denoiser(const ConvChain::Hyper& chain) {
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"denoise"};
   traits.input_channels = chain.in_nc;
   traits.colour = chain.out_nc == 1 ? Colour::kGray : Colour::kRgb;

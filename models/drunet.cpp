@@ -33,7 +33,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.nb = integer(hyper, "nb", 1, 1024);
   h.bias = flag(hyper, "bias");
   choice(hyper, "act_mode", {"R"});
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"denoise"};
   traits.input_channels = h.in_nc;
   traits.colour = h.out_nc == 1 ? Colour::kGray : Colour::kRgb;

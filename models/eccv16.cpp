@@ -23,7 +23,7 @@ Built make(const Scope& p, const Json& hyper) {
   ECCV16::Hyper h;
   for (std::size_t i = 0; i < h.widths.size(); ++i) h.widths[i] = hyper.at("widths")[i].get<int>();
   h.classes = integer(hyper, "classes", 1, 4096);
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"colorize"};
   traits.colour = Colour::kLightness;
   traits.white = 100;

@@ -41,7 +41,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.res_scale = number(hyper, "res_scale");
   h.img_range = number(hyper, "img_range");
   h.rgb_mean = numbers(hyper, "rgb_mean", 3);
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"upscale"};
   traits.scale = h.upscale;
   return {traits, image_to_image(EDSR(p, h))};

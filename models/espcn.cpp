@@ -23,7 +23,7 @@ Built make(const Scope& p, const Json& hyper) {
   hyper.at("widths").get_to(h.widths);
   h.activation = choice(hyper, "activation", {"tanh", "relu"});
   h.output_activation = choice(hyper, "output_activation", {"none", "tanh"});
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"upscale"};
   traits.scale = h.scale_factor;
   traits.input_channels = h.num_channels;

@@ -31,7 +31,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.nb = integer(hyper, "nb", 1, 1024);
   h.embed_dim = integer(hyper, "embed_dim", 1, 4096);
   choice(hyper, "act_mode", {"R"});
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"dejpeg"};
   traits.input_channels = h.in_nc;
   traits.colour = h.out_nc == 1 ? Colour::kGray : Colour::kRgb;

@@ -16,7 +16,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
 
 Built make(const Scope& p, const Json& hyper) {
   const ConvChain::Hyper chain = chain_hyper(hyper);
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"denoise"};
   traits.inputs = {"input", "sigma"};
   traits.condition = Condition::kSigma;

@@ -54,7 +54,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.num_refinement_blocks = integer(hyper, "num_refinement_blocks", 0, 1024);
   h.ffn_expansion_factor = ratio(hyper, "ffn_expansion_factor");
   h.bias = flag(hyper, "bias");
-  Traits traits;
+  Traits traits(TilePolicy::kWindowAligned);
   traits.tasks = {"deblur"};
   traits.input_channels = h.inp_channels;
   traits.colour = h.inp_channels == 1 ? Colour::kGray : Colour::kRgb;

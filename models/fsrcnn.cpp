@@ -41,7 +41,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.s = integer(hyper, "s", 1, 4096);
   h.m = integer(hyper, "m", 0, 1024);
   h.shuffles = hyper.contains("last_part");
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"upscale"};
   traits.scale = h.scale_factor;
   traits.input_channels = h.num_channels;

@@ -46,7 +46,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.n_blocks = integer(hyper, "n_blocks", 1, 1024);
   h.max_features = integer(hyper, "max_features", 1, 4096);
   h.ratio_g = number(hyper, "ratio_g");
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"inpaint"};
   traits.inputs = {"input", "mask"};
   traits.condition = Condition::kMask;

@@ -44,7 +44,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.resolution = integer(hyper, "resolution", 8, 4096);
   h.ch_base = integer(hyper, "ch_base", h.resolution, 1 << 24);
   h.ch_max = integer(hyper, "ch_max", 1, 4096);
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"inpaint"};
   traits.condition = Condition::kKnownMask;
   traits.input_channels = 4;

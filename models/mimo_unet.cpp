@@ -25,7 +25,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.base_channel = integer(hyper, "base_channel", 2, 1024);
   h.num_res = integer(hyper, "num_res", 1, 1024);
   choice(hyper, "cls", {"MIMOUNet", "MIMOUNetPlus"});
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"deblur"};
   traits.smallest = kSmallest;
   traits.outputs = {"output", "half", "quarter"};

@@ -52,7 +52,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.kernel_size = integer(hyper, "kernel_size", 1, 31);
   h.reduction = integer(hyper, "reduction", 1, h.n_feat);
   h.bias = flag(hyper, "bias");
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = tasks_of(h);
   traits.smallest = kSmallest;
   traits.outputs = {"output", "stage2", "stage1"};

@@ -69,7 +69,8 @@ Built make(const Scope& p, const Json& hyper) {
     const std::vector<int> base = integers(hyper, "base_size", 1, 1 << 15, 2);
     h.base = {base[0], base[1]};
   }
-  Traits traits;
+  // With TLC the means are of windows of a known size; smaller pictures are not cut anyway.
+  Traits traits(h.local ? TilePolicy::kExactHalo : TilePolicy::kWholeImage);
   traits.tasks = tasks_of(h);
   traits.input_channels = h.img_channel;
   traits.colour = h.img_channel == 1 ? Colour::kGray : Colour::kRgb;

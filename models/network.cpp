@@ -43,6 +43,18 @@ const Tensor& mask_for(const Tensor& picture, const Conditions& conditions) {
 
 }  // namespace
 
+std::string_view name_of(TilePolicy policy) {
+  constexpr std::string_view kNames[] = {"exact halo", "window-aligned", "whole image"};
+  return kNames[static_cast<std::size_t>(policy)];
+}
+
+Shapes input_shapes(const Model& model, int height, int width) {
+  Shapes shapes = {{1, height, width, model.traits.input_channels}};
+  if (model.traits.condition == Condition::kSigma) shapes.push_back({1, 1, 1, 1});
+  if (model.traits.condition == Condition::kMask) shapes.push_back({1, height, width, 1});
+  return shapes;
+}
+
 std::vector<Tensor> network_inputs(const Model& model, const Tensor& picture,
                                    const Conditions& conditions) {
   switch (model.traits.condition) {

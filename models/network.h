@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/plan.h"
@@ -36,7 +37,27 @@ enum class Condition {
                ///< picture is 0
 };
 
+/// What tiles do to a network's result. A test holds the word of every network against its trace.
+enum class TilePolicy {
+  /// Each pixel depends on pixels near it. Tiles with a halo as wide as the receptive field give the
+  /// result of the whole picture, but for rounding.
+  kExactHalo,
+  /// The same, if tiles start where the windows do that the network cuts the picture into: tiles are
+  /// moved to multiples of the traced grid.
+  kWindowAligned,
+  /// A pixel may depend on all others, on the picture's size, or the network takes pictures of one
+  /// size alone. The picture is computed in one piece while memory lasts; tiles change the result,
+  /// and the program says so.
+  kWholeImage,
+};
+
+/// "exact halo", "window-aligned" or "whole image"
+std::string_view name_of(TilePolicy policy);
+
 struct Traits {
+  /// The one trait that no network may leave unsaid.
+  explicit Traits(TilePolicy policy) : tile_policy(policy) {}
+
   /// What it is for: "upscale", "denoise", "dejpeg", "lowlight", "dehaze", "deblur", "inpaint",
   /// "colorize", "face".
   std::vector<std::string> tasks;
@@ -56,6 +77,7 @@ struct Traits {
   int optional_inputs = 0;                        ///< how many of the last inputs may be left out
   std::vector<std::string> outputs = {"output"};  ///< the first is the picture
   int input_channels = 3;                         ///< of the first input, conditions included
+  TilePolicy tile_policy;
   /// The halo of tiles that is wide enough in practice where the receptive field is too wide to pay
   /// for: its worst error is below half a grey level (tests/restore). 0: the receptive field.
   int overlap = 0;
@@ -110,6 +132,9 @@ struct Model {
   /// neighbourhood where `forward` takes those of the whole picture.
   NetworkVariant local;
 };
+
+/// The shapes of the inputs that `model` must be given for a picture of height x width.
+Shapes input_shapes(const Model& model, int height, int width);
 
 /// The inputs of `model` for a picture [N,H,W,picture_channels] in 0..white. Reads only the traits.
 /// Throws UsageError if the conditions do not suit the network.

@@ -57,7 +57,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.esa_channels = integer(hyper, "esa_channels", 1, 4096);
   h.pe = flag(hyper, "pe");
   h.bias = flag(hyper, "bias");
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"upscale"};
   traits.scale = h.up_scale;
   traits.input_channels = h.num_in_ch;

@@ -70,7 +70,8 @@ Built make(const Scope& p, const Json& hyper) {
     block.first_kernel = mixer == "ICCM" ? 1 : 3;
     block.second_kernel = mixer == "CCM" ? 1 : 3;
   }
-  Traits traits;
+  const bool pools = block.real && block.norm_groups > 0;  // group norm averages over the picture
+  Traits traits(pools ? TilePolicy::kWholeImage : TilePolicy::kExactHalo);
   traits.tasks = {"upscale"};
   traits.scale = h.upscaling_factor;
   return {traits, image_to_image(PLKSR(p, h))};

@@ -36,7 +36,8 @@ Built make(const Scope& p, const Json& hyper) {
     h.reduced = integer(hyper, "reduced", 1, 4096);
     h.use_dilation = flag(hyper, "use_dilation");
   }
-  Traits traits;
+  // SAPNet weighs its channels by their means over the picture.
+  Traits traits(h.reduced > 0 ? TilePolicy::kWholeImage : TilePolicy::kExactHalo);
   traits.tasks = {"derain"};
   return {traits, image_to_image(PReNet(p, h))};
 }

@@ -246,20 +246,23 @@ Json complete_hyperparameters(const Identified& identified, const Json& config) 
 Model load_model(Checkpoint checkpoint, const Json& config) {
   Identified identified = identify(std::move(checkpoint));
   const Architecture& architecture = *identified.architecture;
-  Model model;
-  model.name = architecture.name;
-  model.hyperparameters = complete_hyperparameters(identified, config);
-  model.description = describe(architecture, model.hyperparameters);
+  const Json hyper = complete_hyperparameters(identified, config);
+  const std::string description = describe(architecture, hyper);
   const auto store =
-      std::make_shared<ParameterStore>(std::move(identified.checkpoint), model.description);
-  const Built built = architecture.make(Scope(store), model.hyperparameters);
+      std::make_shared<ParameterStore>(std::move(identified.checkpoint), description);
+  const Built built = architecture.make(Scope(store), hyper);
   store->finish();
-  model.traits = built.traits;
-  model.forward = checked(built.forward, built.traits, model.description);
+  Model model{.name = architecture.name,
+              .description = description,
+              .hyperparameters = hyper,
+              .parameters = 0,
+              .keys = {},
+              .traits = built.traits,
+              .forward = checked(built.forward, built.traits, description),
+              .local = {}};
   if (built.local.forward) {
-    model.local = {built.local.name, checked(built.local.forward, built.traits, model.description)};
+    model.local = {built.local.name, checked(built.local.forward, built.traits, description)};
   }
-  model.parameters = 0;
   for (const auto& [key, tensor] : store->checkpoint().tensors) {
     if (!store->used().contains(key)) continue;
     model.keys.push_back(key);

@@ -41,7 +41,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.n_feat = integer(hyper, "n_feat", 1, 1024);
   h.stage = integer(hyper, "stage", 1, 64);
   h.num_blocks = integers(hyper, "num_blocks", 1, 1024, kLevels + 1);
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"lowlight"};
   traits.input_channels = h.in_channels;
   traits.colour = h.in_channels == 1 ? Colour::kGray : Colour::kRgb;

@@ -33,7 +33,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.upscale = integer(hyper, "upscale", 1, 16);
   h.blocks = integer(hyper, "blocks", 1, 1024);
   h.esa_channels = integer(hyper, "esa_channels", 1, 4096);
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"upscale"};
   traits.scale = h.upscale;
   traits.input_channels = h.in_channels;

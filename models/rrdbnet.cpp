@@ -56,7 +56,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.num_grow_ch = integer(hyper, "num_grow_ch", 1, 4096);
   h.unshuffle = integer(hyper, "unshuffle", 1, 8);
   h.plus = flag(hyper, "plus");
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"upscale"};
   if (h.scale == 1) traits.tasks = {"denoise", "dejpeg"};
   traits.scale = h.scale;

@@ -32,7 +32,8 @@ Built make(const Scope& p, const Json& hyper) {
   h.ffn_scale = ratio(hyper, "ffn_scale");
   h.upscaling_factor = integer(hyper, "upscaling_factor", 1, 16);
   h.ntire = flag(hyper, "ntire");
-  Traits traits;
+  // Sides that are no multiples of 8 are pooled in uneven parts, which a tile does not know.
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"upscale"};
   traits.scale = h.upscaling_factor;
   traits.smallest = h.ntire ? kSmallestOfNtire : kSmallest;

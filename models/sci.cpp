@@ -11,7 +11,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
 }
 
 Built make(const Scope& p, const Json& hyper) {
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"lowlight"};
   traits.outputs = {"output", "illumination"};
   const auto net = std::make_shared<const SCI>(

@@ -36,7 +36,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.head_dim = integer(hyper, "head_dim", 1, h.dim / 2);
   h.window_size = integer(hyper, "window_size", 1, 128);
   h.input_resolution = integer(hyper, "input_resolution", 1, 1 << 20);
-  Traits traits;
+  Traits traits(TilePolicy::kWindowAligned);
   traits.tasks = {"denoise"};
   traits.input_channels = h.in_nc;
   traits.colour = h.in_nc == 1 ? Colour::kGray : Colour::kRgb;

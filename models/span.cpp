@@ -104,7 +104,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.img_range = number(hyper, "img_range");
   h.rgb_mean = numbers(hyper, "rgb_mean", static_cast<std::size_t>(h.num_in_ch));
   p.ignore("no_norm");  // a flag: that it is there says all
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"upscale"};
   if (h.upscale == 1) traits.tasks = {"denoise", "dejpeg"};
   traits.scale = h.upscale;

@@ -24,7 +24,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.num_channels = integer(hyper, "num_channels", 1, 4);
   hyper.at("widths").get_to(h.widths);
   hyper.at("kernels").get_to(h.kernels);
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"upscale"};
   traits.enlarge_first = 0;
   traits.input_channels = h.num_channels;

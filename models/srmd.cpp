@@ -21,7 +21,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
 Built make(const Scope& p, const Json& hyper) {
   const ConvChain::Hyper chain = chain_hyper(hyper);
   const int upscale = integer(hyper, "upscale", 1, 8);
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"upscale"};
   traits.scale = upscale;
   traits.input_channels = chain.in_nc;

@@ -33,7 +33,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.num_conv = integer(hyper, "num_conv", 0, 1024);
   h.upscale = integer(hyper, "upscale", 1, 16);
   h.act_type = choice(hyper, "act_type", {"relu", "prelu", "leakyrelu"});
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"upscale"};
   if (h.upscale == 1) traits.tasks = {"denoise", "dejpeg"};
   traits.scale = h.upscale;

@@ -81,7 +81,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.token_mlp = choice(hyper, "token_mlp", {"leff", "fastleff", "mlp", "ffn"});
   if (h.token_mlp == "ffn") h.token_mlp = "mlp";
   h.img_size = integer(hyper, "img_size", 1 << kLevels, 1 << 20);
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"denoise", "deblur"};
   traits.input_channels = h.dd_in;
   traits.colour = h.dd_in == 1 ? Colour::kGray : Colour::kRgb;

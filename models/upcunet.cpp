@@ -62,7 +62,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.pro = flag(hyper, "pro");
   h.alpha = number(hyper, "alpha");
   p.ignore("pro");  // a flag: that it is there says all
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"upscale"};
   traits.scale = h.scale;
   traits.smallest = kSmallest;

@@ -17,7 +17,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.num_channels = integer(hyper, "num_channels", 1, 4);
   h.nc = integer(hyper, "nc", 1, 4096);
   h.nb = integer(hyper, "nb", 2, 1026);
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"upscale"};
   traits.enlarge_first = 0;
   traits.input_channels = h.num_channels;

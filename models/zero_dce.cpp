@@ -20,7 +20,7 @@ std::optional<Recognised> recognise_pp(const Checkpoint& checkpoint) {
 }
 
 Traits brightener() {
-  Traits traits;
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"lowlight"};
   return traits;
 }
@@ -38,7 +38,10 @@ Built make_pp(const Scope& p, const Json& hyper) {
   traits.outputs = {"output", "r"};
   const int scale_factor = integer(hyper, "scale_factor", 1, 64);
   traits.smallest = scale_factor;
-  if (scale_factor > 1) traits.tiles_change = "the curves are drawn on a reduced picture";
+  if (scale_factor > 1) {
+    traits.tile_policy = TilePolicy::kWholeImage;
+    traits.tiles_change = "the curves are drawn on a reduced picture";
+  }
   const auto net = std::make_shared<const ZeroDCEPlusPlus>(
       p, integer(hyper, "number_f", 1, 4096), integer(hyper, "iterations", 1, 64), scale_factor);
   return {traits, [net](const std::vector<Tensor>& inputs) { return (*net)(inputs[0]); }};

@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "engine/plan.h"
-#include "kernels/pool/pool.h"
 #include "models/registry.h"
+#include "tests/models/fixture_outputs.h"
+#include "tests/models/released.h"
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
 #include "tests/support/paths.h"
@@ -21,11 +22,6 @@ namespace {
 std::string golden_path(const std::string& name) {
   const std::string inside = data_path("goldens/" + name + ".safetensors");
   return std::filesystem::exists(inside) ? inside : shared_path("goldens/" + name + ".safetensors");
-}
-
-/// Every `stride`-th pixel of every `stride`-th row.
-Tensor thinned(const Tensor& y, int stride) {
-  return stride == 1 ? y : apply(op::Pool{.kernel = 1, .stride = stride}, {y});
 }
 
 /// Eager and plan against `expected`, output by output (an undefined tensor is not compared), and
@@ -55,17 +51,6 @@ void check_outputs(const Model& model, const std::vector<Tensor>& inputs,
                   model.traits.outputs[i].c_str(), max_error(planned[i], expected[i]).value, bound);
     }
   }
-}
-
-/// What `golden` has of output `name`, and of which pixels: large ones are thinned, as
-/// "output_stride8". Undefined if nothing.
-std::pair<Tensor, int> stored_output(const Golden& golden, const std::string& name) {
-  if (golden.has(name)) return {golden.at(name), 1};
-  for (const int stride : {2, 4, 8}) {
-    const std::string thin = name + "_stride" + std::to_string(stride);
-    if (golden.has(thin)) return {golden.at(thin), stride};
-  }
-  return {};
 }
 
 /// Runs `model` on the inputs of `golden` and checks every output that the fixture lists.
@@ -255,44 +240,6 @@ TEST_CASE("networks: outputs of full-size fixtures equal the official implementa
 }
 
 TEST_CASE("networks: released checkpoints give the outputs of their authors' code") {
-  struct Released {
-    const char *weights, *golden, *input;
-    /// The names of the outputs in the golden, in the model's order; "" is not there.
-    std::vector<const char*> outputs;
-    float sigma = 0;  // a second input, if not 0
-  };
-  const Released kReleased[] = {
-      {"aod_net/aod_dehazer.pth", "aod_net", "input", {"output"}},
-      {"aod_net/aod_net.safetensors", "aod_net", "input", {"output"}},
-      {"dncnn3_jpeg/dncnn3_jpeg.safetensors", "dncnn3_jpeg", "input", {"output"}},
-      {"dncnn_gray_s25/dncnn_25.pth", "dncnn_gray_s25", "input", {"output"}},
-      {"ffdnet_color/ffdnet_color.pth", "ffdnet_color", "input", {"output_sigma25"}, 25.0f / 255},
-      {"ffdnet_color/ffdnet_color.pth", "ffdnet_color", "input", {"output_sigma50"}, 50.0f / 255},
-      {"opencv_sr_pb/ESPCN_x2.pb", "opencv_sr_pb", "espcn_x2.input", {"espcn_x2.output"}},
-      {"opencv_sr_pb/ESPCN_x3.pb", "opencv_sr_pb", "espcn_x3.input", {"espcn_x3.output"}},
-      {"opencv_sr_pb/FSRCNN_x2.pb", "opencv_sr_pb", "fsrcnn_x2.input", {"fsrcnn_x2.output"}},
-      {"opencv_sr_pb/FSRCNN_x3.pb", "opencv_sr_pb", "fsrcnn_x3.input", {"fsrcnn_x3.output"}},
-      {"hit_srf_x4/hit_srf_x4.pth", "hit_srf_x4", "input", {"output"}},
-      {"hit_srf_x4/hit_srf_x4.safetensors", "hit_srf_x4", "input", {"output"}},
-      {"realesr_general_x4v3/RealESRGAN_General_x4_v3.bin",
-       "realesr_general_x4v3",
-       "input",
-       {"output"}},
-      {"dmphn_124/dmphn_124_f16.safetensors", "dmphn_124", "input", {"output"}},
-      {"prenet_rain100h/prenet_rain100h.pth", "prenet_rain100h", "input", {"output"}},
-      {"prenet_rain100h/prenet_rain100h.safetensors", "prenet_rain100h", "input", {"output"}},
-      {"rlfn_x4/rlfn_x4.pth", "rlfn_x4", "input", {"output"}},
-      {"safmn_x4/safmn_x4.pth", "safmn_x4", "input", {"output"}},
-      {"safmn_x4/safmn_x4.safetensors", "safmn_x4", "input", {"output"}},
-      {"sapnet/sapnet_f16.safetensors", "sapnet", "input", {"output"}},
-      {"sci_medium/sci_medium.pt", "sci_medium", "input", {"output", "illumination"}},
-      {"srmd_x2/srmd_x2.bin", "srmd_x2", "input", {"output"}},
-      {"vdsr/vdsr_model_epoch_50.pth", "vdsr", "input", {"output"}},
-      {"vdsr/vdsr.safetensors", "vdsr", "input", {"output"}},
-      {"waifu2x_cunet_x2/scale2.0x_model.bin", "waifu2x_cunet_x2", "input", {"output"}},
-      {"zero_dce/zero_dce.pth", "zero_dce", "input", {"output"}},
-      {"zero_dce/zero_dce_pp.pth", "zero_dce", "input", {"output_pp"}},
-  };
   for (const Released& released : kReleased) {
     const std::string weights = released.weights;
     CAPTURE(weights);
@@ -306,7 +253,7 @@ TEST_CASE("networks: released checkpoints give the outputs of their authors' cod
     if (released.sigma > 0) inputs.push_back(Tensor::full({1, 1, 1, 1}, released.sigma));
     std::vector<Tensor> expected;
     for (const std::string name : released.outputs) expected.push_back(golden.at(name));
-    check_outputs(model, inputs, expected, 1e-4 * model.traits.white);
+    check_outputs(model, inputs, expected, kReleasedTolerance * model.traits.white);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "layers/functions.h"
 #include "tests/restore/make_images.h"
+#include "tests/restore/own_model.h"
 #include "tests/support/compare.h"
 
 using namespace mend;
@@ -14,14 +15,12 @@ namespace {
 
 /// scale · x + offset, enlarged by repeating pixels.
 ChainStep affine_step(float scale, float offset, int enlarge = 1) {
-  ChainStep step;
-  step.task = "test";
-  step.model.description = "affine";
-  step.model.traits.scale = enlarge;
-  step.model.forward = [=](const std::vector<Tensor>& inputs) {
+  const Network forward = [=](const std::vector<Tensor>& inputs) {
     const Tensor y = affine(inputs[0], scale, offset);
     return std::vector<Tensor>{enlarge > 1 ? upsample_nearest(y, enlarge) : y};
   };
+  ChainStep step{"test", own_model("affine", TilePolicy::kExactHalo, forward), {}};
+  step.model.traits.scale = enlarge;
   return step;
 }
 

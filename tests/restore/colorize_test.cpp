@@ -8,6 +8,7 @@
 #include "models/registry.h"
 #include "restore/lab.h"
 #include "tests/restore/make_images.h"
+#include "tests/restore/own_model.h"
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
 #include "tests/support/paths.h"
@@ -19,8 +20,7 @@ namespace {
 
 /// A colorizer that gives every pixel the same a* and b*; it may take hints, which it returns.
 Model painter(float a, float b, Colour colour = Colour::kLightness) {
-  Model model;
-  model.description = "painter";
+  Model model = own_model("painter", TilePolicy::kWholeImage, {});
   model.traits.tasks = {"colorize"};
   model.traits.colour = colour;
   model.traits.white = colour == Colour::kLightness ? 100.0f : 1.0f;

@@ -10,6 +10,7 @@
 #include "models/registry.h"
 #include "restore/mask.h"
 #include "tests/restore/make_images.h"
+#include "tests/restore/own_model.h"
 #include "tests/support/golden.h"
 #include "tests/support/paths.h"
 
@@ -24,15 +25,13 @@ Model fixture_model(const std::string& name) {
 
 /// Half bright everywhere: what it fills can be told from everything else.
 Model gray_filler(int working_size = 0) {
-  Model model;
-  model.description = "gray filler";
+  Model model = own_model("gray filler", TilePolicy::kWholeImage, [](const auto& inputs) {
+    return std::vector<Tensor>{0.0f * inputs[0] + 0.5f};
+  });
   model.traits.tasks = {"inpaint"};
   model.traits.condition = Condition::kMask;
   model.traits.inputs = {"input", "mask"};
   model.traits.working_size = working_size;
-  model.forward = [](const std::vector<Tensor>& inputs) {
-    return std::vector<Tensor>{0.0f * inputs[0] + 0.5f};
-  };
   return model;
 }
 
