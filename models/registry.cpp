@@ -21,6 +21,7 @@
 #include "models/fsrcnn.h"
 #include "models/hat.h"
 #include "models/hit_srf.h"
+#include "models/iat.h"
 #include "models/lama.h"
 #include "models/migan.h"
 #include "models/mimo_unet.h"
@@ -177,6 +178,7 @@ std::span<const Architecture> architectures() {
       fsrcnn(),
       hat(),
       hit_srf(),
+      iat(),
       ircnn(),
       lama(),
       migan(),

@@ -28,6 +28,8 @@ inline const Released kReleased[] = {
     {"opencv_sr_pb/FSRCNN_x3.pb", "opencv_sr_pb", "fsrcnn_x3.input", {"fsrcnn_x3.output"}},
     {"hit_srf_x4/hit_srf_x4.pth", "hit_srf_x4", "input", {"output"}},
     {"hit_srf_x4/hit_srf_x4.safetensors", "hit_srf_x4", "input", {"output"}},
+    {"iat_lol/iat_lol_v1.pth", "iat_lol", "input", {"output", "mul", "add"}},
+    {"iat_lol/iat_lol.safetensors", "iat_lol", "input", {"output", "mul", "add"}},
     {"realesr_general_x4v3/RealESRGAN_General_x4_v3.bin",
      "realesr_general_x4v3",
      "input",
