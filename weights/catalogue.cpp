@@ -43,6 +43,19 @@ std::vector<PublishedCheckpoint> parse_catalogue() {
   return entries;
 }
 
+std::vector<PublishedNetwork> parse_networks() {
+  const Json document = Json::parse(kCatalogueJson);
+  std::vector<PublishedNetwork> networks;
+  for (const Json& entry : document.at("networks")) {
+    networks.push_back({.network = entry.at("network").get<std::string>(),
+                        .licence = entry.at("licence").get<std::string>(),
+                        .page = entry.at("page").get<std::string>()});
+  }
+  std::sort(networks.begin(), networks.end(),
+            [](const auto& a, const auto& b) { return a.network < b.network; });
+  return networks;
+}
+
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
@@ -54,6 +67,11 @@ std::string lower(std::string text) {
 const std::vector<PublishedCheckpoint>& catalogue() {
   static const std::vector<PublishedCheckpoint> kEntries = parse_catalogue();
   return kEntries;
+}
+
+const std::vector<PublishedNetwork>& published_networks() {
+  static const std::vector<PublishedNetwork> kNetworks = parse_networks();
+  return kNetworks;
 }
 
 const PublishedCheckpoint& find_published(const std::string& name) {

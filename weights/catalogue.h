@@ -1,4 +1,5 @@
-// The published checkpoints that `mend pull` knows: weights/catalogue.json, built into the program.
+// The published checkpoints that `mend pull` knows, and whose code the networks are:
+// weights/catalogue.json, built into the program.
 #pragma once
 
 #include <cstdint>
@@ -16,16 +17,26 @@ struct PublishedFile {
 };
 
 struct PublishedCheckpoint {
-  std::string name;     ///< how `mend pull` calls it
-  std::string task;     ///< "upscale", "denoise", ...
+  std::string name;                  ///< how `mend pull` calls it
+  std::string task;                  ///< "upscale", "denoise", ...
+  std::string network;               ///< "rrdbnet", "srvgg", ...
+  std::string licence;               ///< of the weights
+  std::string page;                  ///< where its authors describe it
+  std::vector<PublishedFile> files;  ///< empty if their names are not known
+};
+
+/// Where the authors' own code of a network is.
+struct PublishedNetwork {
   std::string network;  ///< "rrdbnet", "srvgg", ...
-  std::string licence;  ///< of the weights
-  std::string page;     ///< where its authors describe it
-  std::vector<PublishedFile> files;
+  std::string licence;  ///< of the code
+  std::string page;
 };
 
 /// All entries, sorted by name.
 const std::vector<PublishedCheckpoint>& catalogue();
+
+/// The code of all networks, sorted by name.
+const std::vector<PublishedNetwork>& published_networks();
 
 /// The entry of that name, whatever the case; throws UsageError that names similar entries.
 const PublishedCheckpoint& find_published(const std::string& name);

@@ -144,6 +144,12 @@ bool can_pull() {
 }
 
 std::string pull(const PublishedCheckpoint& checkpoint, const PullOptions& options) {
+  if (checkpoint.files.empty()) {
+    throw CheckpointError(
+        fmt::format("{}: has no direct address; download it from {} and give that file "
+                    "instead of the name",
+                    checkpoint.name, checkpoint.page));
+  }
   const std::string cache =
       options.cache_folder.empty() ? default_cache_folder() : options.cache_folder;
   const std::string folder = cache + "/" + checkpoint.name;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -108,7 +109,6 @@ TEST_CASE("catalogue: every entry is complete, and names are found whatever the 
     CAPTURE(entry.name);
     CHECK(!entry.licence.empty());
     CHECK(entry.page.starts_with("https://"));
-    REQUIRE(!entry.files.empty());
     for (const PublishedFile& file : entry.files) {
       CHECK(file.file.find('/') == std::string::npos);
       CHECK((file.url.empty() || file.url.starts_with("https://")));
@@ -117,6 +117,27 @@ TEST_CASE("catalogue: every entry is complete, and names are found whatever the 
   }
   CHECK(find_published("REALESRGAN_X4PLUS").network == "rrdbnet");
   CHECK_THROWS_WITH_AS(find_published("ffdnet"), doctest::Contains("ffdnet_color"), UsageError);
+}
+
+TEST_CASE("catalogue: every network of a checkpoint says whose code it is") {
+  for (const PublishedNetwork& code : published_networks()) {
+    CAPTURE(code.network);
+    CHECK(!code.licence.empty());
+    CHECK(code.page.starts_with("https://"));
+  }
+  for (const PublishedCheckpoint& entry : catalogue()) {
+    CAPTURE(entry.name);
+    CHECK(std::count_if(published_networks().begin(), published_networks().end(),
+                        [&](const auto& code) { return code.network == entry.network; }) == 1);
+  }
+}
+
+TEST_CASE("pull: a checkpoint whose files are not known is refused with its page") {
+  CHECK_THROWS_WITH_AS(
+      pull("DAT_x4", {}),
+      "DAT_x4: has no direct address; download it from "
+      "https://github.com/zhengchen1999/DAT and give that file instead of the name",
+      CheckpointError);
 }
 
 TEST_CASE("catalogue: the checksums are those of the shared files") {
