@@ -53,6 +53,9 @@ coverage: ## line coverage of the tests, as build-coverage/coverage.html
 	@ctest --test-dir build-coverage --output-on-failure
 	@gcovr -r . build-coverage --exclude tests --html-details build-coverage/coverage.html --print-summary
 
+docs: all ## measure all networks (minutes, needs the fixtures) and write docs/networks.md
+	@tools/update_docs.sh $(BUILD)
+
 install: all ## install program, library, headers and CMake package; PREFIX=/usr/local
 	@cmake --install $(BUILD) --prefix $(or $(PREFIX),/usr/local)
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "apps/models_markdown.h"
 #include "apps/program.h"
 #include "models/registry.h"
 #include "weights/catalogue.h"
@@ -12,7 +13,8 @@ namespace mend {
 namespace {
 
 struct ModelsOptions {
-  bool json = false, markdown = false;
+  bool json = false;
+  std::string markdown;  // "full", "short", or empty
 };
 
 std::string megabytes(const PublishedCheckpoint& published) {
@@ -45,14 +47,6 @@ void print_json() {
   std::puts(json.dump(1).c_str());
 }
 
-void print_markdown() {
-  std::puts("| network | class | paper |\n|---|---|---|");
-  for (const Architecture& network : architectures()) {
-    std::puts(
-        fmt::format("| `{}` | {} | {} |", network.name, network.title, network.paper).c_str());
-  }
-}
-
 void print_text() {
   std::puts(fmt::format("Networks\n  {:<12} {:<20} {:<54} {}", "name", "class", "paper",
                         "known by the keys")
@@ -78,18 +72,25 @@ void print_text() {
 void add_models(Program& program) {
   const auto options = std::make_shared<ModelsOptions>();
   CLI::App* command = program.add("models", "List networks and published checkpoints",
-                                  "  mend models\n  mend models --markdown\n", [options] {
+                                  "  mend models\n  mend models --markdown=short\n", [options] {
                                     if (options->json) {
                                       print_json();
-                                    } else if (options->markdown) {
-                                      print_markdown();
+                                    } else if (options->markdown == "short") {
+                                      std::fputs(short_networks_markdown().c_str(), stdout);
+                                    } else if (!options->markdown.empty()) {
+                                      std::fputs(networks_markdown().c_str(), stdout);
                                     } else {
                                       print_text();
                                     }
                                     return ExitCode::kDone;
                                   });
   command->add_flag("--json", options->json, "Print JSON");
-  command->add_flag("--markdown", options->markdown, "Print the networks as a Markdown table");
+  command
+      ->add_flag(
+          "--markdown{full}", options->markdown,
+          "Print the networks as Markdown: full, with licences, checkpoints and measurements, "
+          "or short")
+      ->check(CLI::IsMember({"full", "short"}));
 }
 
 }  // namespace mend

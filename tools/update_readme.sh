@@ -3,7 +3,7 @@
 set -eu
 mend=${1:-build/mend}
 table=$(mktemp)
-"$mend" models --markdown > "$table"
+"$mend" models --markdown=short > "$table"
 sed -i -e '/<!-- networks:/,/<!-- end -->/{/<!-- networks:/{p;r '"$table"'
 };/<!-- end -->/p;d}' README.md
 rm -f "$table"
