@@ -5,6 +5,7 @@
 #include "kernels/activation/activation.h"
 #include "kernels/attention/attention.h"
 #include "kernels/channels/channels.h"
+#include "kernels/code_lookup/code_lookup.h"
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/conv2d/variant.h"
 #include "kernels/conv_transpose2d/conv_transpose2d.h"
@@ -16,6 +17,7 @@
 #include "kernels/grid_sample/grid_sample.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/norm_linear/norm_linear.h"
+#include "kernels/normalization/adaptive_instance.h"
 #include "kernels/normalization/global_response.h"
 #include "kernels/normalization/normalization.h"
 #include "kernels/pad/pad.h"
@@ -39,12 +41,14 @@ LadderSummary summary(std::span<const Variant<Op, Kernel>> ladder) {
 const std::vector<LadderSummary>& all_ladders() {
   static const std::vector<LadderSummary> kLadders = {
       summary(activation_ladder()),
+      summary(adaptive_instance_norm_ladder()),
       summary(adaptive_pool_ladder()),
       summary(affine_ladder()),
       summary(attention_ladder()),
       summary(binary_ladder()),
       summary(box_mean_ladder()),
       summary(channel_attention_ladder()),
+      summary(code_lookup_ladder()),
       summary(complex_multiply_ladder()),
       summary(concat_ladder()),
       summary(conv2d_ladder()),

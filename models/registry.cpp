@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "engine/log.h"
 #include "models/aod_net.h"
+#include "models/codeformer.h"
 #include "models/dat.h"
 #include "models/ddcolor.h"
 #include "models/dmphn.h"
@@ -163,6 +164,7 @@ std::span<const Architecture> architectures() {
   // clang-format off
   static const std::vector<Architecture> kTable = {
       aod_net(),
+      codeformer(),
       dat(),
       ddcolor(),
       dmphn(),

@@ -1,5 +1,6 @@
 // Norms as SwinIR, Restormer, NAFNet, CodeFormer and GFPGAN have them.
 #include "bench/kernels/bench_rungs.h"
+#include "kernels/normalization/adaptive_instance.h"
 #include "kernels/normalization/normalization.h"
 
 namespace mend::bench {
@@ -32,6 +33,13 @@ const bool kRegistered = [] {
   register_rungs(softmax_ladder(), op::Softmax{}, "1024c/16x16", {{1, 16, 16, 1024}},
                  [](SoftmaxKernel kernel, Inputs inputs, const Tensor& y, Scratch) {
                    kernel(inputs[0].view<const float>(), y.view<float>());
+                 });
+  const op::AdaptiveInstanceNorm adaptive;
+  register_rungs(adaptive_instance_norm_ladder(), adaptive, "256c/16x16",
+                 {{1, 16, 16, 256}, {1, 16, 16, 256}},
+                 [=](AdaptiveInstanceNormKernel kernel, Inputs inputs, const Tensor& y, Scratch) {
+                   kernel(adaptive.eps, inputs[0].view<const float>(),
+                          inputs[1].view<const float>(), y.view<float>());
                  });
   const op::Demodulate demodulate;
   register_rungs(demodulate_ladder(), demodulate, "512to512_k3", {{512, 3, 3, 512}, {1, 1, 1, 512}},

@@ -77,6 +77,8 @@ void check_golden(const Model& model, const Golden& golden) {
 
 TEST_CASE("networks: outputs of small fixtures equal the official implementations") {
   const char* const kFixtures[] = {
+      "codeformer/tiny_w0",
+      "codeformer/tiny_w0.7",
       "dat/x2_direct",
       "dat/x4",
       "ddcolor/tiny",
@@ -167,6 +169,7 @@ TEST_CASE("networks: outputs of small fixtures equal the official implementation
 
 TEST_CASE("networks: outputs of full-size fixtures equal the official implementations") {
   const char* const kFixtures[] = {
+      "codeformer/codeformer",
       "dat/DAT_light_x4",
       "ddcolor/ddcolor_modelscope",
       "ddcolor/ddcolor_paper_tiny",

@@ -85,6 +85,7 @@ TEST_CASE("registry: keys and shapes alone tell every official configuration") {
     std::string network, name;
   };
   const Manifest kManifests[] = {
+      {"codeformer", "codeformer/codeformer"},
       {"dat", "dat/DAT_S_x4"},
       {"dat", "dat/DAT_light_x4"},
       {"dat", "dat/DAT_x4"},
