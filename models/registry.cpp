@@ -20,6 +20,7 @@
 #include "models/ffdnet.h"
 #include "models/fftformer.h"
 #include "models/fsrcnn.h"
+#include "models/gfpgan.h"
 #include "models/hat.h"
 #include "models/hit_srf.h"
 #include "models/iat.h"
@@ -130,6 +131,7 @@ bool is_parameter(const std::string& key, const StoredTensor& tensor, const Chec
   for (const char* buffer : {"running_mean", "running_var", "weight_u", "noise_const"}) {
     if (key.ends_with(buffer)) return false;
   }
+  if (key.find(".noises.noise") != std::string::npos) return false;
   if (!key.ends_with("weight_v")) return true;
   return !all.tensors.contains(key.substr(0, key.size() - 1) + "u");
 }
@@ -178,6 +180,7 @@ std::span<const Architecture> architectures() {
       ffdnet(),
       fftformer(),
       fsrcnn(),
+      gfpgan(),
       hat(),
       hit_srf(),
       iat(),
