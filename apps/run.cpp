@@ -57,7 +57,7 @@ ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
       options.common.eager ? model.forward(inputs) : Plan(model.forward, shapes)(inputs);
   std::map<std::string, Tensor> named;
   for (std::size_t i = 0; i < outputs.size(); ++i) named[model.traits.outputs[i]] = outputs[i];
-  write_tensors(options.tensor_out, named);
+  write_tensors(options.tensor_out, named, model.traits.token_outputs);
   inform(fmt::format("{} -> {} ({})", options.tensor_in, options.tensor_out, model.description));
   return ExitCode::kDone;
 }

@@ -124,6 +124,7 @@ Built make(const Scope& p, const Json& hyper) {
   traits.smallest = traits.working_size = h.vq.img_size;
   traits.black = -1;
   traits.outputs = {"output", "logits", "lq_feat"};
+  traits.token_outputs = {"logits"};
   traits.tiles_change = "the network takes pictures of one size";
   const auto net = std::make_shared<const CodeFormer>(p, h);
   const int side = h.vq.img_size;

@@ -59,7 +59,7 @@ struct Traits {
   explicit Traits(TilePolicy policy) : tile_policy(policy) {}
 
   /// What it is for: "upscale", "denoise", "dejpeg", "lowlight", "dehaze", "deblur", "inpaint",
-  /// "colorize", "face".
+  /// "colorize", "face", "face detection".
   std::vector<std::string> tasks;
   int scale = 1;  ///< output pixels per input pixel, along each axis
   /// The picture must be enlarged by this factor before, by MATLAB's bicubic: SRCNN and VDSR
@@ -76,7 +76,9 @@ struct Traits {
   std::vector<std::string> inputs = {"input"};
   int optional_inputs = 0;                        ///< how many of the last inputs may be left out
   std::vector<std::string> outputs = {"output"};  ///< the first is the picture
-  int input_channels = 3;                         ///< of the first input, conditions included
+  /// Outputs that are rows of tokens, [N,1,T,C]; others are images.
+  std::vector<std::string> token_outputs = {};
+  int input_channels = 3;  ///< of the first input, conditions included
   TilePolicy tile_policy;
   /// The halo of tiles that is wide enough in practice where the receptive field is too wide to pay
   /// for: its worst error is below half a grey level (tests/restore). 0: the receptive field.

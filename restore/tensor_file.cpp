@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/error.h"
 #include "weights/checkpoint.h"
 #include "weights/safetensors.h"
@@ -49,6 +51,26 @@ Shape shape_of(const std::string& path, const std::string& name,
   }
 }
 
+StoredTensor stored_image(const Tensor& tensor) {
+  const Shape& s = tensor.shape();
+  const View<const float> x = tensor.view<const float>();
+  std::vector<float> values(static_cast<std::size_t>(s.elements()));
+  for_each_element(s,
+                   [&](std::size_t i, int n, int h, int w, int c) { values[i] = x(n, h, w, c); });
+  return make_stored_tensor({s.n, s.c, s.h, s.w}, values);
+}
+
+StoredTensor stored_tokens(const Tensor& tensor) {
+  const Shape& s = tensor.shape();
+  const View<const float> x = tensor.view<const float>();
+  std::vector<float> values;
+  for (int n = 0; n < s.n; ++n)
+    for (int t = 0; t < s.w; ++t) {
+      values.insert(values.end(), x.pixel(n, 0, t), x.pixel(n, 0, t) + s.c);
+    }
+  return make_stored_tensor({s.n, s.w, s.c}, values);
+}
+
 }  // namespace
 
 std::map<std::string, Tensor> read_tensors(const std::string& path) {
@@ -75,15 +97,12 @@ std::map<std::string, Tensor> read_tensors(const std::string& path) {
   return tensors;
 }
 
-void write_tensors(const std::string& path, const std::map<std::string, Tensor>& tensors) {
+void write_tensors(const std::string& path, const std::map<std::string, Tensor>& tensors,
+                   const std::vector<std::string>& tokens) {
   std::map<std::string, StoredTensor> stored;
   for (const auto& [name, tensor] : tensors) {
-    const Shape& s = tensor.shape();
-    const View<const float> x = tensor.view<const float>();
-    std::vector<float> values(static_cast<std::size_t>(s.elements()));
-    for_each_element(s,
-                     [&](std::size_t i, int n, int h, int w, int c) { values[i] = x(n, h, w, c); });
-    stored[name] = make_stored_tensor({s.n, s.c, s.h, s.w}, values);
+    const bool is_tokens = std::find(tokens.begin(), tokens.end(), name) != tokens.end();
+    stored[name] = is_tokens ? stored_tokens(tensor) : stored_image(tensor);
   }
   write_safetensors(path, stored, {});
 }

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "engine/tensor.h"
 
@@ -13,7 +14,9 @@ namespace mend {
 /// tensors of more than four extents.
 std::map<std::string, Tensor> read_tensors(const std::string& path);
 
-/// Writes [N,H,W,C] as NCHW. Throws WriteError.
-void write_tensors(const std::string& path, const std::map<std::string, Tensor>& tensors);
+/// Writes [N,H,W,C] as NCHW, and rows of tokens [N,1,T,C] under the names in `tokens` as [N,T,C].
+/// Throws WriteError.
+void write_tensors(const std::string& path, const std::map<std::string, Tensor>& tensors,
+                   const std::vector<std::string>& tokens = {});
 
 }  // namespace mend
