@@ -34,6 +34,7 @@
 #include "models/plksr.h"
 #include "models/prenet.h"
 #include "models/restormer.h"
+#include "models/retinaface.h"
 #include "models/retinexformer.h"
 #include "models/rlfn.h"
 #include "models/rrdbnet.h"
@@ -194,6 +195,7 @@ std::span<const Architecture> architectures() {
       plksr(),
       prenet(),
       restormer(),
+      retinaface(),
       retinexformer(),
       rlfn(),
       rrdbnet(),

@@ -244,6 +244,15 @@ TEST_CASE("networks: outputs of full-size fixtures equal the official implementa
   }
 }
 
+TEST_CASE("networks: RetinaFace with weights made by formula gives the outputs of facexlib") {
+  const std::string manifest = data_path("goldens/retinaface/tiny.keys.json");
+  const std::string golden = data_path("goldens/retinaface/tiny.full.safetensors");
+  if (!require_data(golden)) return;
+  const Model model = load_model(fill_checkpoint(manifest));
+  CHECK(model.name == "retinaface");
+  check_golden(model, load_golden(golden));
+}
+
 TEST_CASE("networks: released checkpoints give the outputs of their authors' code") {
   for (const Released& released : kReleased) {
     const std::string weights = released.weights;
