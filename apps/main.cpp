@@ -66,6 +66,7 @@ int run(int argc, char** argv) {
   add_inpaint(program);
   add_outpaint(program);
   add_restore(program);
+  add_face(program);
   add_run(program);
   add_models(program);
   add_inspect(program);

@@ -55,6 +55,7 @@ void add_colorize(Program& program);
 void add_inpaint(Program& program);
 void add_outpaint(Program& program);
 void add_restore(Program& program);
+void add_face(Program& program);
 void add_run(Program& program);
 void add_models(Program& program);
 void add_inspect(Program& program);

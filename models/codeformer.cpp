@@ -119,7 +119,7 @@ CodeFormer::Hyper read_hyper(const Json& hyper) {
 Built make(const Scope& p, const Json& hyper) {
   const CodeFormer::Hyper h = read_hyper(hyper);
   check_groups(h.vq);
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"face"};
   traits.smallest = traits.working_size = h.vq.img_size;
   traits.black = -1;

@@ -109,7 +109,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.input_is_latent = flag(hyper, "input_is_latent");
   flag(hyper, "fix_decoder");  // of training
   check_widths(h);
-  Traits traits;
+  Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"face"};
   traits.smallest = traits.working_size = h.style.out_size;
   traits.black = -1;

@@ -45,11 +45,9 @@ FaceRestorer::FaceRestorer(const Model& model)
     : black_(checked(model).traits.black),
       white_(model.traits.white),
       size_(model.traits.working_size),
-      network_(
-          [forward = model.forward](const std::vector<Tensor>& inputs) {
-            return std::vector<Tensor>{forward(inputs).front()};
-          },
-          3, 0) {}
+      network_({.network = [forward = model.forward](const std::vector<Tensor>& inputs) {
+        return std::vector<Tensor>{forward(inputs).front()};
+      }}) {}
 
 Tensor FaceRestorer::restore(const Tensor& face, const TileOptions& options) {
   TileOptions whole = options;

@@ -9,6 +9,8 @@
 #include "layers/functions.h"
 #include "restore/color.h"
 #include "restore/exchange.h"
+#include "restore/face.h"
+#include "restore/face_detector.h"
 #include "restore/imresize.h"
 #include "restore/noise_level.h"
 
@@ -116,6 +118,10 @@ void check_suits_pictures(const Model& model) {
     instead = "fills holes; `mend inpaint` and `mend outpaint` tell it where they are";
   } else if (traits.gives_colours()) {
     instead = "gives colours to gray pictures; `mend colorize` runs it";
+  } else if (is_face_network(model)) {
+    instead = "restores faces; `mend face` runs it";
+  } else if (is_face_detector(model)) {
+    instead = "finds faces; `mend face --detector` takes it";
   } else if (traits.working_size > 0) {
     instead = fmt::format("takes pictures of {0}x{0} pixels; `mend run --tensor-in` runs it",
                           traits.working_size);

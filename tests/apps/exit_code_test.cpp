@@ -47,7 +47,7 @@ void check_failure(const Finished& run, int code, const std::vector<std::string>
 
 const char* const kCommands[] = {"upscale", "denoise", "dejpeg",  "lowlight", "dehaze",
                                  "run",     "models",  "inspect", "explain",  "convert",
-                                 "pull",    "compare", "bench",   "doctor"};
+                                 "pull",    "compare", "bench",   "doctor",   "face"};
 
 }  // namespace
 

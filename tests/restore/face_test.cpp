@@ -9,6 +9,7 @@
 #include "layers/functions.h"
 #include "restore/face_detector.h"
 #include "tests/restore/make_images.h"
+#include "tests/restore/own_model.h"
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
 #include "tests/support/paths.h"
@@ -31,15 +32,13 @@ Similarity turned(double degrees, double scale, double x, double y) {
 
 /// A face network that gives back what it gets, or with `change` its negative.
 Model identity_network(int size, bool change = false) {
-  Model model;
-  model.name = "identity";
-  model.description = "Identity()";
+  Model model =
+      own_model("Identity()", TilePolicy::kWholeImage, [change](const std::vector<Tensor>& inputs) {
+        return std::vector<Tensor>{affine(inputs[0], change ? -1.0f : 1.0f, 0)};
+      });
   model.traits.tasks = {"face"};
   model.traits.working_size = size;
   model.traits.black = -1;
-  model.forward = [change](const std::vector<Tensor>& inputs) {
-    return std::vector<Tensor>{affine(inputs[0], change ? -1.0f : 1.0f, 0)};
-  };
   return model;
 }
 
