@@ -40,7 +40,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
   recognised.defaults = {{"split_ratio", static_cast<double>(large) / dim}};
   if (real) {
     fixed["layer_norm"] = has(checkpoint, block + "layer_norm.weight");
-    fixed["dysample"] = false;
+    fixed["dysample"] = has(checkpoint, "to_img.offset.weight");
     fixed["group_norm"] = has(checkpoint, block + "norm.weight");
     recognised.defaults["norm_groups"] = 4;
   } else {
@@ -62,6 +62,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.last = h.n_blocks + 1;
   if (choice(hyper, "cls", {"PLKSR", "RealPLKSR"}) == "RealPLKSR") {
     block.real = true;
+    h.dysample = flag(hyper, "dysample");
     block.layer_norm = flag(hyper, "layer_norm");
     if (flag(hyper, "group_norm")) block.norm_groups = integer(hyper, "norm_groups", 1, block.dim);
     h.last = h.n_blocks + 2;

@@ -5,7 +5,7 @@
 //  x ─┬─ feats.0 ─ PLKBlock feats.1 ─ ... ─ conv ─(+)─ pixel shuffle s ─ y
 //     └─ every channel s² times ───────────────────┘
 //
-// The sum before the shuffle is the nearest enlargement of x.
+// The sum before the shuffle is the nearest enlargement of x. RealPLKSR may have DySample there.
 #pragma once
 
 #include <optional>
@@ -16,6 +16,7 @@
 #include "layers/functions.h"
 #include "layers/layer_norm.h"
 #include "models/architecture.h"
+#include "models/dysample.h"
 
 namespace mend {
 
@@ -89,6 +90,7 @@ struct PLKSR {
   struct Hyper {
     PLKBlock::Hyper block;
     int n_blocks = 28, upscaling_factor = 4;
+    bool dysample = false;
     int last = 29;  // the index of the last convolution: RealPLKSR counts a dropout before it
   };
 
@@ -96,18 +98,24 @@ struct PLKSR {
       : first(p / "feats" / 0, 3, h.block.dim),
         last(p / "feats" / h.last, h.block.dim, 3 * h.upscaling_factor * h.upscaling_factor),
         upscale(h.upscaling_factor) {
+    if (h.dysample) {
+      to_img.emplace(p / "to_img", 3 * upscale * upscale, 3, upscale, upscale % 2 != 0 ? 3 : 4);
+    }
     for (int i = 1; i <= h.n_blocks; ++i) blocks.emplace_back(p / "feats" / i, h.block);
   }
 
   Tensor operator()(const Tensor& x) const {
     Tensor y = first(x);
     for (const PLKBlock& block : blocks) y = block(y);
-    return pixel_shuffle(last(y), upscale) + upsample_nearest(x, upscale);
+    const Tensor enlarged = upsample_nearest(x, upscale);
+    if (to_img) return (*to_img)(last(y) + pixel_unshuffle(enlarged, upscale));
+    return pixel_shuffle(last(y), upscale) + enlarged;
   }
 
   Conv2d first;
   std::vector<PLKBlock> blocks;
   Conv2d last;
+  std::optional<DySample> to_img;
   int upscale;
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "layers/functions.h"
 #include "models/registry.h"
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
@@ -159,6 +160,28 @@ TEST_CASE("plksr: with a layer norm the groups of the group norm do not matter")
   }
   checkpoint.metadata["hyperparameters"] = R"({"norm_groups": 4, "layer_norm": true})";
   CHECK(load_model(checkpoint).hyperparameters.at("layer_norm") == true);
+}
+
+TEST_CASE("plksr: DySample that looks nowhere else enlarges bilinearly") {
+  Checkpoint checkpoint = golden_of("plksr/realplksr_x2").weights;
+  checkpoint.metadata.clear();
+  const Tensor x = noise({1, 7, 9, 3});
+  const Tensor plain = output_of(checkpoint, x);
+  // 12 channels before the shuffle, of which the last layer takes each colour's mean.
+  std::vector<float> places, means(36, 0.0f);
+  for (int c = 0; c < 16; ++c) places.push_back(c % 2 == 0 ? -0.25f : 0.25f);      // x
+  for (int c = 0; c < 16; ++c) places.push_back(c / 2 % 2 == 0 ? -0.25f : 0.25f);  // y
+  for (std::size_t c = 0; c < 12; ++c) means[c / 4 * 12 + c] = 0.25f;
+  checkpoint.tensors["to_img.init_pos"] = make_stored_tensor({1, 32, 1, 1}, places);
+  checkpoint.tensors["to_img.offset.weight"] = constant({32, 12, 1, 1}, 0);
+  checkpoint.tensors["to_img.offset.bias"] = constant({32}, 0);
+  checkpoint.tensors["to_img.scope.weight"] = constant({32, 12, 1, 1}, 1);
+  checkpoint.tensors["to_img.end_conv.weight"] = make_stored_tensor({3, 12, 1, 1}, means);
+  checkpoint.tensors["to_img.end_conv.bias"] = constant({3}, 0);
+  const Tensor expected = resize_bilinear(average_pool(plain, 2, 2), 14, 18);
+  CHECK(relative_error(output_of(checkpoint, x), expected) <= 1e-5);
+  checkpoint.tensors["to_img.offset.bias"] = constant({32}, 1);  // half a pixel away
+  CHECK(relative_error(output_of(checkpoint, x), expected).value > 1e-3);
 }
 
 TEST_CASE("drunet: a body of one block is not numbered") {
