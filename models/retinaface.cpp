@@ -11,8 +11,17 @@ constexpr int kExpansion = 4;
 constexpr int kSizes = 3;
 
 std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
-  const int width = extent(checkpoint, "body.conv1.weight", 0);
   const int out = extent(checkpoint, "fpn.output1.0.weight", 0);
+  if (out == 0 || out % 4 != 0 || !has(checkpoint, "ssh1.conv3X3.0.weight") ||
+      !has(checkpoint, "LandmarkHead.0.conv1x1.weight")) {
+    return std::nullopt;
+  }
+  Recognised recognised;
+  if (const int width = extent(checkpoint, "body.stage1.0.0.weight", 0); width > 0) {
+    recognised.fixed = {{"network_name", "mobile"}, {"width", width}, {"out_channel", out}};
+    return recognised;
+  }
+  const int width = extent(checkpoint, "body.conv1.weight", 0);
   Json layers = Json::array();
   for (int i = 1; i <= 4; ++i) {
     const std::vector<int> blocks =
@@ -20,22 +29,17 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
     if (blocks.empty()) return std::nullopt;
     layers.push_back(blocks.back() + 1);
   }
-  if (width == 0 || out == 0 || out % 4 != 0 || !has(checkpoint, "ssh1.conv3X3.0.weight") ||
-      !has(checkpoint, "LandmarkHead.0.conv1x1.weight")) {
-    return std::nullopt;
-  }
-  return Recognised{.fixed = {{"network_name", "resnet"},
-                              {"width", width},
-                              {"layers", layers},
-                              {"out_channel", out}},
-                    .defaults = Json::object()};
+  if (width == 0) return std::nullopt;
+  recognised.fixed = {
+      {"network_name", "resnet"}, {"width", width}, {"layers", layers}, {"out_channel", out}};
+  return recognised;
 }
 
 Built make(const Scope& p, const Json& hyper) {
   RetinaFace::Hyper h;
-  choice(hyper, "network_name", {"resnet"});
+  h.mobile = choice(hyper, "network_name", {"resnet", "mobile"}) == "mobile";
   h.width = integer(hyper, "width", 1, 4096);
-  h.layers = integers(hyper, "layers", 1, 1024, 4);
+  if (!h.mobile) h.layers = integers(hyper, "layers", 1, 1024, 4);
   h.out_channel = integer(hyper, "out_channel", 4, 4096);
   Traits traits(TilePolicy::kWholeImage);
   traits.tasks = {"face detection"};
@@ -47,6 +51,11 @@ Built make(const Scope& p, const Json& hyper) {
   }
   const auto net = std::make_shared<const RetinaFace>(p, h);
   return {traits, [net](const std::vector<Tensor>& inputs) { return (*net)(inputs[0]); }};
+}
+
+std::variant<RetinaFace::Body, MobileBody> body_of(const Scope& p, const RetinaFace::Hyper& hyper) {
+  if (hyper.mobile) return MobileBody(p, hyper.width);
+  return RetinaFace::Body(p, hyper);
 }
 
 /// Each anchor's two logits as probabilities.
@@ -76,6 +85,38 @@ Bottleneck::Bottleneck(const Scope& p, int in, int planes, int stride)
   downsample_0.emplace(p / "downsample" / 0, in, kExpansion * planes, 1,
                        Conv2dOptions{.stride = stride, .bias = false});
   downsample_1.emplace(p / "downsample" / 1, kExpansion * planes);
+}
+
+MobileBody::MobileBody(const Scope& p, int width)
+    : stage1_0(p / "stage1" / 0, 3, width, 3, 0.1f, 2) {
+  struct Block {
+    int widths, stride;  // output channels in units of `width`
+  };
+  const std::vector<std::vector<Block>> kStages = {
+      {{2, 1}, {4, 2}, {4, 1}, {8, 2}, {8, 1}},
+      {{16, 2}, {16, 1}, {16, 1}, {16, 1}, {16, 1}, {16, 1}},
+      {{32, 2}, {32, 1}},
+  };
+  int in = width;
+  for (std::size_t stage = 0; stage < kStages.size(); ++stage) {
+    const Scope scope = p / fmt::format("stage{}", stage + 1);
+    std::vector<MobileBlock>& blocks = stages.emplace_back();
+    for (const auto& [widths, stride] : kStages[stage]) {
+      const int index = static_cast<int>(blocks.size()) + (stage == 0 ? 1 : 0);
+      blocks.emplace_back(scope / index, in, widths * width, stride);
+      in = widths * width;
+    }
+  }
+}
+
+std::vector<Tensor> MobileBody::operator()(const Tensor& x) const {
+  Tensor y = stage1_0(x);
+  std::vector<Tensor> results;
+  for (const std::vector<MobileBlock>& blocks : stages) {
+    for (const MobileBlock& block : blocks) y = block(y);
+    results.push_back(y);
+  }
+  return results;
 }
 
 RetinaFace::Body::Body(const Scope& p, const Hyper& hyper)
@@ -131,7 +172,7 @@ Tensor RetinaFace::Ssh::operator()(const Tensor& x) const {
 }
 
 RetinaFace::RetinaFace(const Scope& p, const Hyper& hyper)
-    : body(p / "body", hyper), fpn(p / "fpn", hyper) {
+    : body(body_of(p / "body", hyper)), fpn(p / "fpn", hyper) {
   const int width = hyper.out_channel;
   for (int i = 0; i < kSizes; ++i) {
     ssh.emplace_back(p / fmt::format("ssh{}", i + 1), hyper);
@@ -142,7 +183,8 @@ RetinaFace::RetinaFace(const Scope& p, const Hyper& hyper)
 }
 
 std::vector<Tensor> RetinaFace::operator()(const Tensor& x) const {
-  const std::vector<Tensor> pyramid = fpn(body(x));
+  const std::vector<Tensor> pyramid =
+      fpn(std::visit([&](const auto& net) { return net(x); }, body));
   std::vector<Tensor> loc, conf, landmarks;
   for (std::size_t i = 0; i < pyramid.size(); ++i) {
     const Tensor features = ssh[i](pyramid[i]);
@@ -160,7 +202,7 @@ Architecture retinaface() {
   return {.name = "retinaface",
           .title = "RetinaFace",
           .paper = "Deng et al. 2019, arXiv:1905.00641",
-          .signature = "body.layer4.0.conv1.weight, ssh1.conv3X3.0.weight",
+          .signature = "fpn.output1.0.weight, ssh1.conv3X3.0.weight",
           .aliases = {},
           .recognise = recognise,
           .make = make};

@@ -1,6 +1,7 @@
 // RetinaFace, which finds faces and five points of each (Deng et al. 2019, arXiv:1905.00641, Fig. 2),
-// with a ResNet-50 (He et al. 2015, arXiv:1512.03385). Parameter names: facexlib's RetinaFace, which
-// GFPGAN and CodeFormer use. x: BGR in 0..255 minus (104, 117, 123), [N,H,W,3].
+// with a ResNet-50 (He et al. 2015, arXiv:1512.03385) or a MobileNet of a quarter of the width (Howard
+// et al. 2017, arXiv:1704.04861) before it. Parameter names: facexlib's RetinaFace, which GFPGAN and
+// CodeFormer use. x: BGR in 0..255 minus (104, 117, 123), [N,H,W,3].
 //
 //  x ─ conv1 /2 ─ max /2 ─ layer1 ─ layer2 /2 ─ layer3 /2 ─ layer4 /2
 //                                     │            │           │
@@ -16,6 +17,7 @@
 #pragma once
 
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "layers/batch_norm2d.h"
@@ -30,8 +32,11 @@ constexpr int kRetinaAnchors = 2;
 
 /// A convolution without bias, its batch norm, and (but for the `linear` ones) a leaky ReLU.
 struct RetinaConv {
-  RetinaConv(const Scope& p, int in, int out, int kernel, std::optional<float> activation_slope)
-      : conv(p / 0, in, out, kernel, {.bias = false}), bn(p / 1, out), slope(activation_slope) {}
+  RetinaConv(const Scope& p, int in, int out, int kernel, std::optional<float> activation_slope,
+             int stride = 1)
+      : conv(p / 0, in, out, kernel, {.stride = stride, .bias = false}),
+        bn(p / 1, out),
+        slope(activation_slope) {}
 
   Tensor operator()(const Tensor& x) const {
     const Tensor y = bn(conv(x));
@@ -62,10 +67,39 @@ struct Bottleneck {
   std::optional<BatchNorm2d> downsample_1;
 };
 
+/// Depthwise 3x3 ─ 1x1, each with its batch norm and a leaky ReLU.
+struct MobileBlock {
+  MobileBlock(const Scope& p, int in, int out, int stride)
+      : conv_0(p / 0, in, in, 3, {.stride = stride, .groups = in, .bias = false}),
+        conv_1(p / 1, in),
+        conv_3(p / 3, in, out, 1, {.bias = false}),
+        conv_4(p / 4, out) {}
+
+  Tensor operator()(const Tensor& x) const {
+    return lrelu(conv_4(conv_3(lrelu(conv_1(conv_0(x)), 0.1f))), 0.1f);
+  }
+
+  Conv2d conv_0;
+  BatchNorm2d conv_1;
+  Conv2d conv_3;
+  BatchNorm2d conv_4;
+};
+
+/// facexlib's MobileNetV1: three stages that end at 1/8, 1/16 and 1/32 of x, with 8, 16 and 32 times
+/// `width` channels.
+struct MobileBody {
+  MobileBody(const Scope& p, int width);
+  std::vector<Tensor> operator()(const Tensor& x) const;
+
+  RetinaConv stage1_0;
+  std::vector<std::vector<MobileBlock>> stages;
+};
+
 struct RetinaFace {
   struct Hyper {
-    int width = 64;  // of conv1; layer i has 4·width·2^(i − 1)
-    std::vector<int> layers = {3, 4, 6, 3};
+    bool mobile = false;
+    int width = 64;  // of the first convolution; ResNet's layer i has 4·width·2^(i − 1)
+    std::vector<int> layers = {3, 4, 6, 3};  // of the ResNet
     int out_channel = 256;
 
     /// Slope of the leaky ReLUs behind the backbone.
@@ -103,7 +137,7 @@ struct RetinaFace {
   /// -> loc of the three sizes, conf of the three, landmarks of the three
   std::vector<Tensor> operator()(const Tensor& x) const;
 
-  Body body;
+  std::variant<Body, MobileBody> body;
   Fpn fpn;
   std::vector<Ssh> ssh;  // ssh1, ssh2, ssh3
   std::vector<Conv2d> ClassHead, BboxHead, LandmarkHead;

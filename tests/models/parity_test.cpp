@@ -245,12 +245,14 @@ TEST_CASE("networks: outputs of full-size fixtures equal the official implementa
 }
 
 TEST_CASE("networks: RetinaFace with weights made by formula gives the outputs of facexlib") {
-  const std::string manifest = data_path("goldens/retinaface/tiny.keys.json");
-  const std::string golden = data_path("goldens/retinaface/tiny.full.safetensors");
-  if (!require_data(golden)) return;
-  const Model model = load_model(fill_checkpoint(manifest));
-  CHECK(model.name == "retinaface");
-  check_golden(model, load_golden(golden));
+  for (const std::string name : {"tiny", "mobile"}) {
+    CAPTURE(name);
+    const std::string path = data_path("goldens/retinaface/" + name);
+    if (!require_data(path + ".full.safetensors")) continue;
+    const Model model = load_model(fill_checkpoint(path + ".keys.json"));
+    CHECK(model.name == "retinaface");
+    check_golden(model, load_golden(path + ".full.safetensors"));
+  }
 }
 
 TEST_CASE("networks: released checkpoints give the outputs of their authors' code") {
