@@ -244,13 +244,13 @@ TEST_CASE("networks: outputs of full-size fixtures equal the official implementa
   }
 }
 
-TEST_CASE("networks: RetinaFace with weights made by formula gives the outputs of facexlib") {
-  for (const std::string name : {"tiny", "mobile"}) {
+TEST_CASE("networks: face networks with weights made by formula give their authors' outputs") {
+  for (const std::string name : {"codeformer/formula", "retinaface/tiny", "retinaface/mobile"}) {
     CAPTURE(name);
-    const std::string path = data_path("goldens/retinaface/" + name);
+    const std::string path = data_path("goldens/" + name);
     if (!require_data(path + ".full.safetensors")) continue;
     const Model model = load_model(fill_checkpoint(path + ".keys.json"));
-    CHECK(model.name == "retinaface");
+    CHECK(model.name == name.substr(0, name.find('/')));
     check_golden(model, load_golden(path + ".full.safetensors"));
   }
 }
