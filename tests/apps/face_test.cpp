@@ -156,6 +156,6 @@ TEST_CASE("mend face: networks for something else are refused, and faces by othe
   for (const std::string& network : {here.gfpgan, here.codeformer}) {
     check_refused(mend_run({"denoise", here.photo, "-w", network, "-o", here.result}),
                   {"is made for face"});
-    check_refused(mend_run({"run", network, here.photo, "-o", here.result}), {"--tensor-in"});
+    check_refused(mend_run({"run", network, here.photo, "-o", here.result}), {"`mend face`"});
   }
 }

@@ -184,8 +184,8 @@ TEST_CASE("mend restore: runs the steps in order, and explain says what they tak
   const Studio studio;
   tiny_dncnn().write(studio.folder / "dncnn.safetensors");
   tiny_srvgg(2).write(studio.folder / "x2.safetensors");
-  const std::vector<std::string> steps = {"--steps", "dejpeg, upscale:2,upscale",
-                                          "-w",      "dejpeg=dncnn.safetensors",
+  const std::vector<std::string> steps = {"--steps", "denoise, upscale:2,upscale",
+                                          "-w",      "denoise=dncnn.safetensors",
                                           "-w",      "upscale=x2.safetensors"};
   std::vector<std::string> arguments = {"restore", "photo.png", "-o", "out.png"};
   arguments.insert(arguments.end(), steps.begin(), steps.end());
