@@ -90,15 +90,15 @@ bool is_known(const Checkpoint& weights) {
   }
 }
 
-/// An official configuration with weights by a formula, and its fixture if there is one; null if no
-/// network knows the keys.
-Json measure_manifest(const std::filesystem::path& manifest) {
+/// A configuration with weights by a formula, and its fixture if there is one; null if no network
+/// knows the keys. `weights_are`: "formula" for an official one, "small" for another.
+Json measure_manifest(const std::filesystem::path& manifest, const char* weights_are) {
   const std::string path = manifest.string();
   const std::string stem = path.substr(0, path.size() - std::string(".keys.json").size());
   const Checkpoint weights = fill_checkpoint(path);
   if (!is_known(weights)) return nullptr;
   const Model model = load_model(weights);
-  Json facts = facts_of(model, std::filesystem::path(stem).filename().string(), "formula");
+  Json facts = facts_of(model, std::filesystem::path(stem).filename().string(), weights_are);
   if (!std::filesystem::exists(stem + ".full.safetensors")) return facts;
   add_fixture_error(facts, model, load_golden(stem + ".full.safetensors"));
   return facts;
@@ -153,7 +153,7 @@ void measure(const std::string& output) {
     entries.push_back(entry);
   };
   for (const auto& manifest : files_below(shared_path("goldens"), ".keys.json")) {
-    const Json facts = measure_manifest(manifest);
+    const Json facts = measure_manifest(manifest, "formula");
     if (facts.is_null()) {
       std::printf("left out: %s\n", manifest.c_str());
     } else {
@@ -167,7 +167,13 @@ void measure(const std::string& output) {
     const bool new_output = seen.insert(output_name).second;
     if (new_file && new_output) add(measure_released(released));
   }
+  for (const auto& manifest : files_below(data_path("goldens"), ".keys.json")) {
+    if (!is_compared(entries, manifest.parent_path().filename().string())) {
+      add(measure_manifest(manifest, "small"));
+    }
+  }
   for (const auto& fixture : files_below(data_path("goldens"), ".safetensors")) {
+    if (fixture.string().ends_with(".full.safetensors")) continue;  // without weights, as above
     const Golden golden = load_golden(fixture.string());
     const Model model = load_model(golden.weights);
     if (is_compared(entries, model.name)) continue;

@@ -57,6 +57,14 @@ std::vector<std::string> small_fixtures(const std::string& folder) {
   return paths;
 }
 
+/// Networks whose weights are made by formula.
+void check_manifests(const std::string& folder, std::set<std::string>& seen) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    const std::string path = entry.path();
+    if (path.ends_with(".keys.json")) check_policy(load_model(fill_checkpoint(path)), seen);
+  }
+}
+
 void check_small_fixtures(const std::string& folder, std::set<std::string>& seen) {
   for (const std::string& path : small_fixtures(folder)) {
     CAPTURE(path);
@@ -75,6 +83,7 @@ void check_small_fixtures(const std::string& folder, std::set<std::string>& seen
 TEST_CASE("networks: what they say of tiles is what their traces tell") {
   std::set<std::string> seen;
   check_small_fixtures(data_path("goldens"), seen);
+  check_manifests(data_path("goldens"), seen);
   CHECK(seen.size() > 20);
   if (!require_data(shared_path("goldens")) || !require_data(shared_path("weights"))) return;
   check_small_fixtures(shared_path("goldens"), seen);
