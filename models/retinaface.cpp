@@ -41,7 +41,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.width = integer(hyper, "width", 1, 4096);
   if (!h.mobile) h.layers = integers(hyper, "layers", 1, 1024, 4);
   h.out_channel = integer(hyper, "out_channel", 4, 4096);
-  Traits traits(TilePolicy::kWholeImage);
+  Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"face detection"};
   traits.black = -117;  // of green; blue has 13 more, red 6 less
   traits.white = 138;
