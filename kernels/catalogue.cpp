@@ -18,6 +18,7 @@
 #include "kernels/matmul/matmul.h"
 #include "kernels/norm_linear/norm_linear.h"
 #include "kernels/normalization/adaptive_instance.h"
+#include "kernels/normalization/batch_norm.h"
 #include "kernels/normalization/global_response.h"
 #include "kernels/normalization/normalization.h"
 #include "kernels/pad/pad.h"
@@ -45,6 +46,8 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(adaptive_pool_ladder()),
       summary(affine_ladder()),
       summary(attention_ladder()),
+      summary(batch_norm_ladder()),
+      summary(batch_statistics_ladder()),
       summary(binary_ladder()),
       summary(box_mean_ladder()),
       summary(channel_attention_ladder()),

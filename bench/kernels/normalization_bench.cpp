@@ -1,6 +1,7 @@
-// Norms as SwinIR, Restormer, NAFNet, CodeFormer and GFPGAN have them.
+// Norms as SwinIR, Restormer, NAFNet, CodeFormer, GFPGAN and a DnCNN in training have them.
 #include "bench/kernels/bench_rungs.h"
 #include "kernels/normalization/adaptive_instance.h"
+#include "kernels/normalization/batch_norm.h"
 #include "kernels/normalization/normalization.h"
 
 namespace mend::bench {
@@ -40,6 +41,19 @@ const bool kRegistered = [] {
                  [=](AdaptiveInstanceNormKernel kernel, Inputs inputs, const Tensor& y, Scratch) {
                    kernel(adaptive.eps, inputs[0].view<const float>(),
                           inputs[1].view<const float>(), y.view<float>());
+                 });
+  const Shape batch{16, 48, 48, 64}, statistics{1, 1, 2, 64}, vector = vector_shape(64);
+  register_rungs(batch_statistics_ladder(), op::BatchStatistics{}, "64c/16x48x48", {batch},
+                 [](BatchStatisticsKernel kernel, Inputs inputs, const Tensor& y, Scratch scratch) {
+                   kernel(inputs[0].view<const float>(), y.view<float>(), scratch);
+                 });
+  const op::BatchNorm batch_norm;
+  register_rungs(batch_norm_ladder(), batch_norm, "64c/16x48x48",
+                 {batch, statistics, vector, vector},
+                 [=](BatchNormKernel kernel, Inputs inputs, const Tensor& y, Scratch scratch) {
+                   kernel(batch_norm.eps, inputs[0].view<const float>(),
+                          inputs[1].view<const float>(), inputs[2].view<const float>(),
+                          inputs[3].view<const float>(), y.view<float>(), scratch);
                  });
   const op::Demodulate demodulate;
   register_rungs(demodulate_ladder(), demodulate, "512to512_k3", {{512, 3, 3, 512}, {1, 1, 1, 512}},

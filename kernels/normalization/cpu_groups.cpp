@@ -14,21 +14,6 @@
 #define HWY_TARGET_INCLUDE "kernels/normalization/cpu_groups.cpp"
 #include "kernels/partial-inl.h"
 
-#ifndef MEND_NORMALIZATION_CPU_GROUPS_ONCE
-#define MEND_NORMALIZATION_CPU_GROUPS_ONCE
-namespace mend {
-
-/// y = (x − mean)·factor + offset for each channel; `mean` is the leading part of the mean, what
-/// f32 leaves of it is in the offset.
-struct ChannelMap {
-  const float* mean;
-  const float* factor;
-  const float* offset;
-};
-
-}  // namespace mend
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace mend::HWY_NAMESPACE {
 namespace {
@@ -270,6 +255,14 @@ void group_norm_simd(const op::GroupNorm& norm, View<const float> x, View<const 
     HWY_DYNAMIC_DISPATCH(map_pixels)
     (x.pixel(run.n, run.h, run.w), x.w_stride, y.pixel(run.n, run.h, run.w), y.w_stride, run.count,
      C, {maps, maps + work.pitch, maps + 2 * work.pitch});
+  });
+}
+
+void map_channels_simd(View<const float> x, const ChannelMap& by, View<float> y) {
+  for_each_run(x.shape, [&](const Run& run) {
+    HWY_DYNAMIC_DISPATCH(map_pixels)
+    (x.pixel(run.n, run.h, run.w), x.w_stride, y.pixel(run.n, run.h, run.w), y.w_stride, run.count,
+     x.shape.c, by);
   });
 }
 

@@ -1,8 +1,8 @@
 // Normalizations: numbers divided by a measure of their own size, over the channels of a pixel or
 // over a whole image.
 //
-// Batch norm is not here: with its stored statistics it is a scale and an offset for each channel,
-// which the layer folds into its convolution.
+// Batch norm with its stored statistics is a scale and an offset for each channel, which the layer
+// folds into its convolution; batch_norm.h has it with the statistics of the batch, for training.
 // A plan joins a layer norm with the linear layer behind it: kernels/norm_linear.
 #pragma once
 

@@ -25,6 +25,15 @@ void group_norm_simd(const op::GroupNorm& norm, View<const float> x, View<const 
 /// Working memory of group_norm_simd in bytes.
 std::int64_t group_norm_simd_scratch(const op::GroupNorm& norm, const Shape& x);
 
+/// y = (x − mean)·factor + offset for each channel: vectors of C numbers. `mean` may be the leading
+/// part of a mean, what f32 leaves of it is in the offset then.
+struct ChannelMap {
+  const float* mean;
+  const float* factor;
+  const float* offset;
+};
+void map_channels_simd(View<const float> x, const ChannelMap& by, View<float> y);
+
 void demodulate_reference(const op::Demodulate& op, View<const float> weight,
                           View<const float> style, View<float> y);
 void demodulate_simd(const op::Demodulate& op, View<const float> weight, View<const float> style,
