@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
-set(floors engine kernels weights layers models restore)
+set(floors engine kernels weights layers models restore train)
 list(TRANSFORM floors PREPEND mend_ OUTPUT_VARIABLE floor_targets)
 foreach(floor ${floors})
   set_target_properties(mend_${floor} PROPERTIES EXPORT_NAME ${floor})
