@@ -32,22 +32,24 @@ Loss mse_loss(const Tensor& x, const Tensor& target);
 /// 0. Equals torch.nn.functional.smooth_l1_loss.
 Loss smooth_l1_loss(const Tensor& x, const Tensor& target, double beta = 1);
 
-/// L = Σ √(d² + eps²) / M. Charbonnier et al. 1994, as LapSRN (Lai et al. 2017, arXiv:1704.03915,
-/// section 3.3) and MPRNet (Zamir et al. 2021, arXiv:2102.02808, equation 4) take it. Throws UsageError
-/// unless eps > 0. BasicSR's option of that name is eps²: its 1e-12 is 1e-6 here.
+/// L = Σ √(d² + eps²) / M. Charbonnier et al. 1994, as LapSRN (Lai et al. 2017, arXiv:1704.03915)
+/// and MPRNet (Zamir et al. 2021, arXiv:2102.02808) take it. Throws UsageError unless eps > 0.
+/// BasicSR's option of that name is eps²: its 1e-12 is 1e-6 here.
 Loss charbonnier_loss(const Tensor& x, const Tensor& target, double eps = 1e-3);
 
 /// L = 10/ln 10 · Σ_n ln(MSE[n] + 1e-8) / N,   MSE[n] = Σ_{h,w,c} d[n,h,w,c]² / (H·W·C)
 ///
 /// The negative PSNR in dB of pictures in [0,1], image by image (HINet, Chen et al. 2021,
-/// arXiv:2105.06086, section 3.3; NAFNet, Chen et al. 2022, arXiv:2204.04676), with the 1e-8 of
+/// arXiv:2105.06086; NAFNet, Chen et al. 2022, arXiv:2204.04676), with the 1e-8 of
 /// their code, which bounds it at −80 dB. Equals BasicSR's PSNRLoss of RGB.
 Loss psnr_loss(const Tensor& x, const Tensor& target);
 
 /// L = Σ (|Re D| + |Im D|) / K over all numbers D of the half spectrum of d, K = 2·N·H·(W/2+1)·C
 ///
 /// D is op::RealFft2 of d, not scaled. The frequency reconstruction loss of MIMO-UNet (Cho et al.
-/// 2021, arXiv:2108.05054, equation 5), with real and imaginary parts apart, as its code has it.
+/// 2021, arXiv:2108.05054), with real and imaginary parts apart as in its code. That code averages
+/// over all W columns, which gives the conjugate pairs twice the weight of the columns 0 and W/2;
+/// here every number of the half spectrum weighs the same.
 /// Equals torch.nn.functional.l1_loss of torch.view_as_real(torch.fft.rfft2(·)).
 /// The spectrum is f32, so value and gradient are too.
 Loss fft_l1_loss(const Tensor& x, const Tensor& target);
