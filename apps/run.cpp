@@ -6,6 +6,7 @@
 
 #include "apps/model_source.h"
 #include "apps/restore_files.h"
+#include "apps/task_options.h"
 #include "engine/log.h"
 #include "restore/tensor_file.h"
 
@@ -17,8 +18,7 @@ struct RunOptions {
   ModelSource source;
   FileOptions files;
   std::string tensor_in, tensor_out;
-  float sigma = 0;
-  int scale = 2;
+  TaskSettings settings;
 };
 
 /// What `model` reads of `given`, in its order. The last inputs may be left out if the network can do
@@ -65,9 +65,7 @@ ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
 ExitCode run_on_pictures(const RunOptions& options, const Model& model) {
   if (options.files.inputs.empty())
     throw UsageError("say which picture: mend run CHECKPOINT INPUT -o OUTPUT");
-  RestoreOptions restore;
-  restore.conditions.sigma = options.sigma / 255.0f;
-  restore.enlarge = options.scale;
+  const RestoreOptions restore = restore_options(options.settings, model);
   return restore_files(picture_work(model, restore), options.files, options.common);
 }
 
@@ -103,12 +101,11 @@ void add_run(Program& program) {
       ->type_name("FILE");
   command->add_option("--tensor-out", options->tensor_out, "Outputs as safetensors")
       ->type_name("FILE");
+  add_sigma(*command, options->settings);
+  add_jpeg_quality(*command, options->settings);
   command
-      ->add_option("--sigma", options->sigma, "Noise level in grey levels, for networks that ask")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 255.0));
-  command->add_option("-s,--scale", options->scale, "For networks that sharpen an enlarged picture")
-      ->capture_default_str()
+      ->add_option("-s,--scale", options->settings.scale,
+                   "For networks that sharpen an enlarged picture; 2 by default")
       ->check(CLI::Range(1, 8));
   options->source.add_config_to(*command);
   options->common.add_to(*command);

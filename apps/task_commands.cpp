@@ -71,20 +71,8 @@ void add_task_commands(Program& program) {
           ->capture_default_str()
           ->check(CLI::Range(0.0, 1.0));
     }
-    if (task.has_sigma) {
-      command
-          ->add_option("--sigma", settings.sigma,
-                       "The noise's standard deviation in grey levels, 0..255, for networks that "
-                       "must be told; denoise measures it by default")
-          ->check(CLI::Range(0.0, 255.0));
-    }
-    if (task.has_quality) {
-      command
-          ->add_option("--jpeg-quality", settings.jpeg_quality,
-                       "For networks that may be told: blind (it finds out), file (what the file "
-                       "was saved with), or 1..100")
-          ->capture_default_str();
-    }
+    if (task.has_sigma) add_sigma(*command, settings);
+    if (task.has_quality) add_jpeg_quality(*command, settings);
     options->common.add_to(*command);
   }
 }

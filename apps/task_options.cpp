@@ -60,6 +60,23 @@ void set_quality(const TaskSettings& settings, const Model& model, RestoreOption
 
 }  // namespace
 
+void add_sigma(CLI::App& command, TaskSettings& settings) {
+  command
+      .add_option(
+          "--sigma", settings.sigma,
+          "The noise's standard deviation in grey levels, 0..255, for networks that must be "
+          "told; denoisers measure it by default")
+      ->check(CLI::Range(0.0, 255.0));
+}
+
+void add_jpeg_quality(CLI::App& command, TaskSettings& settings) {
+  command
+      .add_option("--jpeg-quality", settings.jpeg_quality,
+                  "For networks that may be told: blind (it finds out), file (what the file was "
+                  "saved with), or 1..100")
+      ->capture_default_str();
+}
+
 void check_task(const std::string& task, const Model& model) {
   const std::vector<std::string>& tasks = model.traits.tasks;
   if (std::ranges::find(tasks, task) != tasks.end()) return;

@@ -2,6 +2,7 @@
 // and for the steps of `mend restore`.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,10 @@ struct TaskSettings {
   float strength = 1;
   std::string jpeg_quality = "blind";  ///< blind, file, or 1 to 100
 };
+
+/// The options --sigma and --jpeg-quality.
+void add_sigma(CLI::App& command, TaskSettings& settings);
+void add_jpeg_quality(CLI::App& command, TaskSettings& settings);
 
 /// Throws UsageError, which names what it is made for, unless `model` is made for `task`.
 void check_task(const std::string& task, const Model& model);
