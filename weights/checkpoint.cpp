@@ -12,6 +12,7 @@
 #include "weights/graphdef.h"
 #include "weights/ncnn.h"
 #include "weights/safetensors.h"
+#include "weights/tfjs.h"
 #include "weights/torch_file.h"
 
 namespace mend {
@@ -39,13 +40,18 @@ Checkpoint read_any(const std::string& path) {
   const std::shared_ptr<const Bytes> file = Bytes::map(path);
   const std::span<const std::byte> bytes = file->span();
   if (looks_like_zip(bytes)) return read_torch_zip(path, file);
+  // Before safetensors, whose ninth byte may stand in any JSON.
+  if (looks_like_tfjs(text_of(bytes))) return read_tfjs(path, file);
   if (looks_like_safetensors(bytes)) return read_safetensors(path, file);
   if (looks_like_ncnn_param(text_of(bytes))) return read_ncnn(path, partner(path, ".bin"));
   if (has_ncnn_graph(path)) return read_ncnn(partner(path, ".param"), path);
   if (looks_like_torch_legacy(bytes)) return read_torch_legacy(path, file);
   if (looks_like_graphdef(bytes)) return read_graphdef(path, file);
-  throw CheckpointError(fmt::format(
-      "{}: is none of safetensors, PyTorch (zip or legacy) and ncnn (.param beside .bin)", path));
+  throw CheckpointError(
+      fmt::format("{}: is none of safetensors, PyTorch (zip or legacy), ncnn (.param beside .bin), "
+                  "TensorFlow's "
+                  "frozen graphs (.pb) and TensorFlow.js layers-models (model.json)",
+                  path));
 }
 
 /// Keys appear in messages and reports: one line each, no commands for the terminal.

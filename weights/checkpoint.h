@@ -55,6 +55,10 @@ StoredTensor make_stored_tensor(const std::string& name, StoredType type,
 /// A dense f32 tensor from values in row-major order.
 StoredTensor make_stored_tensor(std::vector<std::int64_t> shape, const std::vector<float>& values);
 
+/// The same elements with extent order[d] at place d, as torch.permute; shares the storage.
+StoredTensor permuted(const std::string& name, const StoredTensor& tensor,
+                      const std::vector<std::size_t>& order);
+
 /// Strides of a dense row-major tensor.
 std::vector<std::int64_t> dense_strides(const std::vector<std::int64_t>& shape);
 /// "[32,96,3,3]"
@@ -62,7 +66,7 @@ std::string to_string(const std::vector<std::int64_t>& shape);
 
 struct Checkpoint {
   std::string path;
-  std::string format;  ///< "safetensors", "torch zip", "torch legacy", "ncnn", "graphdef"
+  std::string format;  ///< "safetensors", "torch zip", "torch legacy", "ncnn", "graphdef", "tfjs"
   std::map<std::string, StoredTensor> tensors;
   /// safetensors' `__metadata__`, or the scalars beside the tensors of a .pth ("epoch": "50").
   std::map<std::string, std::string> metadata;

@@ -129,14 +129,6 @@ Node read_node(std::span<const std::byte> message, const std::string& path) {
   return node;
 }
 
-/// [R,S,C,K] as a strided view [K,C,R,S].
-StoredTensor as_oihw(const std::string& name, const StoredTensor& stored) {
-  const std::vector<std::int64_t>& hwio = stored.shape;
-  const std::vector<std::int64_t>& strides = stored.strides;
-  return make_stored_tensor(name, stored.type, {hwio[3], hwio[2], hwio[0], hwio[1]},
-                            {strides[3], strides[2], strides[0], strides[1]}, 0, stored.storage);
-}
-
 }  // namespace
 
 bool looks_like_graphdef(std::span<const std::byte> file) {
@@ -159,7 +151,7 @@ Checkpoint read_graphdef(const std::string& path, std::shared_ptr<const Bytes> f
     StoredTensor stored = make_stored_tensor(
         name, StoredType::kF32, node.value->shape,
         Bytes::slice(file, node.value->content.empty() ? 0 : begin, node.value->content.size()));
-    if (stored.shape.size() == 4) stored = as_oihw(name, stored);
+    if (stored.shape.size() == 4) stored = permuted(name, stored, {3, 2, 0, 1});
     if (!checkpoint.tensors.emplace(node.name, std::move(stored)).second) {
       throw CheckpointError(fmt::format("{}: two nodes are called {}", path, node.name));
     }

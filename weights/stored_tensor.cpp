@@ -188,6 +188,17 @@ StoredTensor make_stored_tensor(std::vector<std::int64_t> shape, const std::vect
                             Bytes::own({bytes.begin(), bytes.end()}));
 }
 
+StoredTensor permuted(const std::string& name, const StoredTensor& tensor,
+                      const std::vector<std::size_t>& order) {
+  std::vector<std::int64_t> shape, strides;
+  for (const std::size_t d : order) {
+    shape.push_back(tensor.shape[d]);
+    strides.push_back(tensor.strides[d]);
+  }
+  return make_stored_tensor(name, tensor.type, std::move(shape), std::move(strides), tensor.offset,
+                            tensor.storage);
+}
+
 std::int64_t StoredTensor::elements() const {
   std::int64_t product = 1;
   for (const std::int64_t extent : shape) product *= extent;

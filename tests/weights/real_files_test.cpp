@@ -80,3 +80,15 @@ TEST_CASE("ncnn: the published models load, and no byte of them is left") {
     CHECK(read_checkpoint(stem + ".param").tensors.size() == checkpoint.tensors.size());
   }
 }
+
+TEST_CASE("tfjs: the published model loads, and no byte of it is left") {
+  const std::string path = shared_path("weights/esrgan_slim_x4/model.json");
+  if (!require_data(path)) return;
+  const Checkpoint checkpoint = read_checkpoint(path);
+  std::int64_t parameters = 0;
+  for (const auto& [key, tensor] : checkpoint.tensors) parameters += tensor.elements();
+  CHECK(checkpoint.format == "tfjs");
+  CHECK(checkpoint.tensors.size() == 24);
+  CHECK(parameters == 233451);
+  CHECK(checkpoint.tensors.at("UPN2.weight").shape == std::vector<std::int64_t>{32, 64, 3, 3});
+}
