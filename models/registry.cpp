@@ -33,6 +33,7 @@
 #include "models/omnisr.h"
 #include "models/plksr.h"
 #include "models/prenet.h"
+#include "models/rdn.h"
 #include "models/restormer.h"
 #include "models/retinaface.h"
 #include "models/retinexformer.h"
@@ -194,6 +195,7 @@ std::span<const Architecture> architectures() {
       omnisr(),
       plksr(),
       prenet(),
+      rdn(),
       restormer(),
       retinaface(),
       retinexformer(),

@@ -26,6 +26,7 @@ inline const Released kReleased[] = {
     {"opencv_sr_pb/ESPCN_x3.pb", "opencv_sr_pb", "espcn_x3.input", {"espcn_x3.output"}},
     {"opencv_sr_pb/FSRCNN_x2.pb", "opencv_sr_pb", "fsrcnn_x2.input", {"fsrcnn_x2.output"}},
     {"opencv_sr_pb/FSRCNN_x3.pb", "opencv_sr_pb", "fsrcnn_x3.input", {"fsrcnn_x3.output"}},
+    {"esrgan_slim_x4/model.json", "esrgan_slim_x4", "input", {"output"}},
     {"hit_srf_x4/hit_srf_x4.pth", "hit_srf_x4", "input", {"output"}},
     {"hit_srf_x4/hit_srf_x4.safetensors", "hit_srf_x4", "input", {"output"}},
     {"iat_lol/iat_lol_v1.pth", "iat_lol", "input", {"output", "mul", "add"}},

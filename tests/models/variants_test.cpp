@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/error.h"
 #include "layers/functions.h"
 #include "models/registry.h"
 #include "tests/support/compare.h"
@@ -224,6 +225,67 @@ TEST_CASE("uformer: the feed-forward's kind, unshifted windows, and gray without
   erase_below(checkpoint, "mlp.linear");
   erase_below(checkpoint, "mlp.dwconv");
   CHECK(load_model(checkpoint, config).hyperparameters.at("token_mlp") == "mlp");
+}
+
+namespace {
+
+struct Tap {
+  std::int64_t k, c;
+  float value;
+};
+
+/// A convolution whose kernel is zero but for these taps in its centre, and whose bias is the same
+/// everywhere.
+void add_convolution(Checkpoint& checkpoint, const std::string& name,
+                     const std::vector<std::int64_t>& shape, const std::vector<Tap>& taps,
+                     float bias) {
+  std::vector<float> values(static_cast<std::size_t>(shape[0] * shape[1] * shape[2] * shape[3]));
+  for (const Tap& tap : taps) {
+    const std::int64_t r = shape[2] / 2, s = shape[3] / 2;
+    const std::int64_t at = ((tap.k * shape[1] + tap.c) * shape[2] + r) * shape[3] + s;
+    values[static_cast<std::size_t>(at)] = tap.value;
+  }
+  checkpoint.tensors[name + ".weight"] = make_stored_tensor(shape, values);
+  checkpoint.tensors[name + ".bias"] = constant({shape[0]}, bias);
+}
+
+/// RDN with two layers in each of two blocks, one channel wide, that doubles the size.
+Checkpoint tiny_rdn() {
+  Checkpoint rdn;
+  add_convolution(rdn, "F_m1", {1, 3, 3, 3}, {}, 7);
+  add_convolution(rdn, "F_0", {1, 1, 3, 3}, {{0, 0, 1}}, 0);                             // 7
+  add_convolution(rdn, "F_1_1", {1, 1, 3, 3}, {}, 2);                                    // 2
+  add_convolution(rdn, "F_1_2", {1, 2, 3, 3}, {{0, 1, 4}}, -3);                          // 4·2 - 3
+  add_convolution(rdn, "LFF_1", {1, 3, 1, 1}, {{0, 0, 1}, {0, 1, 10}, {0, 2, 100}}, 0);  // 527
+  add_convolution(rdn, "F_2_1", {1, 1, 3, 3}, {}, -1);                                   // 0
+  add_convolution(rdn, "F_2_2", {1, 2, 3, 3}, {}, 1);                                    // 1
+  add_convolution(rdn, "LFF_2", {1, 3, 1, 1}, {{0, 1, 10}, {0, 2, 100}}, 0);             // 100
+  // The blocks add what they were given: 527 + 7 = 534, 100 + 534 = 634.
+  add_convolution(rdn, "GFF_1", {1, 2, 1, 1}, {{0, 0, 1}, {0, 1, 2}}, 0);  // 534 + 2·634 = 1802
+  add_convolution(rdn, "GFF_2", {1, 1, 3, 3}, {{0, 0, 1}}, 0);             // and F_m1's 7: 1809
+  add_convolution(rdn, "UPN1", {64, 1, 5, 5}, {{9, 0, 1}}, 0);
+  add_convolution(rdn, "UPN2", {32, 64, 3, 3}, {{5, 9, 1}}, 0);
+  add_convolution(rdn, "UPN3", {12, 32, 3, 3}, {{11, 5, 1}}, 0);
+  add_convolution(rdn, "SR", {3, 12, 3, 3}, {{0, 11, 1}, {1, 11, 2}, {2, 11, 3}}, 0);
+  return rdn;
+}
+
+}  // namespace
+
+TEST_CASE("rdn: layers see all before them, and keys and shapes tell its size") {
+  const Model model = load_model(tiny_rdn());
+  CHECK(model.description == "RDN(C 2, D 2, G 1, G0 1, x 2, c_dim 3)");
+  const Tensor y = model.forward({noise({1, 4, 5, 3})}).front();
+  const Tensor expected =
+      spread(Tensor::from(Shape{1, 1, 1, 3}, std::vector<float>{1809, 3618, 5427}), 8, 10);
+  CHECK(relative_error(y, expected) <= 1e-5);
+}
+
+TEST_CASE("rdn: one that shuffles pixels is not taken for one that repeats them") {
+  Checkpoint shuffles = tiny_rdn();
+  add_convolution(shuffles, "SR", {3, 3, 3, 3}, {}, 0);
+  CHECK_THROWS_WITH_AS(load_model(shuffles), doctest::Contains("no known network"),
+                       CheckpointError);
 }
 
 }  // namespace mend::test

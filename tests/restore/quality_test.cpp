@@ -85,6 +85,7 @@ TEST_CASE("quality: super-resolution of Set5 reaches the published figures") {
   };
   const Row rows[] = {
       {"weights/rlfn_x4/rlfn_x4.pth", 4, 32.238, 0.8953},
+      {"weights/esrgan_slim_x4/model.json", 4, 28.637, 0.8145},
       {"weights/realesr_general_x4v3/RealESRGAN_General_x4_v3.bin", 4, 26.644, 0.8256},
       {"weights/srmd_x2/srmd_x2.bin", 2, 37.426, 0.9584},
       {"weights/waifu2x_cunet_x2/scale2.0x_model.bin", 2, 37.353, 0.9574},
