@@ -20,7 +20,7 @@ namespace {
 struct BenchOptions {
   CommonOptions common;
   ModelSource source;
-  std::string size = "256x256";
+  std::string size;  ///< empty: see size_for
   double min_seconds = 1;
   int min_runs = 5;
   bool layers = false, peak = false;
@@ -97,7 +97,7 @@ void print_layers(const Plan& plan, const std::vector<StepTime>& times, double p
 
 ExitCode bench_network(const BenchOptions& options) {
   const Model model = options.source.load();
-  const PictureSize size = parse_size(options.size);
+  const PictureSize size = size_for(model, options.size);
   const Shapes shapes = input_shapes(model, size.height, size.width);
   Plan plan(model.forward, shapes);
   for (std::size_t i = 0; i < shapes.size(); ++i) {
@@ -110,7 +110,7 @@ ExitCode bench_network(const BenchOptions& options) {
   const double flops = plan.cost().flops / median;
   if (options.common.json) {
     const Json line = {{"network", model.description},
-                       {"size", options.size},
+                       {"size", to_string(size)},
                        {"threads", threads()},
                        {"runs", timing.seconds.size()},
                        {"median_ms", 1e3 * median},
@@ -129,7 +129,7 @@ ExitCode bench_network(const BenchOptions& options) {
   std::puts(
       fmt::format("{} at {}, {} thread{}: median {:.2f} ms (10% {:.2f}, 90% {:.2f}, {} runs), "
                   "{:.1f} GFLOP/s, {:.0f}% of the FMA peak of {:.0f}",
-                  model.description, options.size, threads(), threads() == 1 ? "" : "s",
+                  model.description, to_string(size), threads(), threads() == 1 ? "" : "s",
                   1e3 * median, 1e3 * timing.quantile(0.1), 1e3 * timing.quantile(0.9),
                   timing.seconds.size(), flops / 1e9, 100 * flops / peak, peak / 1e9)
           .c_str());
@@ -168,8 +168,9 @@ void add_bench(Program& program) {
                   });
   command->add_option("checkpoint", options->source.weights, "The network's weights")
       ->type_name("CHECKPOINT");
-  command->add_option("--size", options->size, "Of the input picture: WIDTHxHEIGHT")
-      ->capture_default_str();
+  command->add_option("--size", options->size,
+                      "Of the input picture: WIDTHxHEIGHT; 256x256 by default, or what the network "
+                      "takes if that is one size alone");
   command->add_option("--min-time", options->min_seconds, "Seconds to measure at least")
       ->capture_default_str();
   command->add_option("--min-runs", options->min_runs, "Runs to measure at least")

@@ -18,7 +18,7 @@ struct ExplainOptions {
   CommonOptions common;
   ModelSource source;
   StepsOption steps;
-  std::string size = "256x256";
+  std::string size;  ///< empty: see size_for
   bool traced = false;
 };
 
@@ -79,18 +79,19 @@ void print_summary(const Model& model, const Plan& plan, const Shapes& inputs) {
 
 ExitCode explain(const ExplainOptions& options) {
   options.common.apply();
-  const PictureSize size = parse_size(options.size);
   if (!options.steps.steps.empty()) {
     if (!options.source.weights.empty()) {
       throw UsageError("give either a checkpoint or --steps");
     }
-    explain_steps(options.steps.load(), size, options.common.json);
+    const std::string size = options.size.empty() ? "256x256" : options.size;
+    explain_steps(options.steps.load(), parse_size(size), options.common.json);
     return ExitCode::kDone;
   }
   if (options.source.weights.empty()) {
     throw UsageError("say what to explain: a checkpoint, or --steps (mend explain --help)");
   }
   const Model model = options.source.load();
+  const PictureSize size = size_for(model, options.size);
   const Shapes inputs = input_shapes(model, size.height, size.width);
   const Plan plan(model.forward, inputs);
   if (options.common.json) {
@@ -126,8 +127,9 @@ void add_explain(Program& program) {
   command->add_option("checkpoint", options->source.weights, "The network's weights")
       ->type_name("CHECKPOINT");
   options->steps.add_to(*command);
-  command->add_option("--size", options->size, "Of the input picture: WIDTHxHEIGHT")
-      ->capture_default_str();
+  command->add_option("--size", options->size,
+                      "Of the input picture: WIDTHxHEIGHT; 256x256 by default, or what the network "
+                      "takes if that is one size alone");
   command->add_flag("--traced", options->traced,
                     "Show the operations as the network's code calls them");
   options->source.add_config_to(*command);

@@ -34,8 +34,6 @@ StepCost cost_of(const ChainStep& step, PictureSize from) {
   return cost;
 }
 
-std::string words(PictureSize size) { return fmt::format("{}x{}", size.width, size.height); }
-
 }  // namespace
 
 void explain_steps(const std::vector<ChainStep>& steps, PictureSize size, bool json) {
@@ -62,8 +60,9 @@ void explain_steps(const std::vector<ChainStep>& steps, PictureSize size, bool j
       continue;
     }
     std::puts(fmt::format("{:<10} {:<12} {:<12} {:<12} {:>10.2f} {:>10.1f}  {}", step.task,
-                          words(cost.from), words(cost.seen), words(cost.to), cost.flops / 1e9,
-                          static_cast<double>(cost.bytes()) / 1e6, step.model.description)
+                          to_string(cost.from), to_string(cost.seen), to_string(cost.to),
+                          cost.flops / 1e9, static_cast<double>(cost.bytes()) / 1e6,
+                          step.model.description)
                   .c_str());
   }
   if (json) {
@@ -72,7 +71,7 @@ void explain_steps(const std::vector<ChainStep>& steps, PictureSize size, bool j
     return;
   }
   std::puts(fmt::format("{:<10} {:<12} {:<12} {:<12} {:>10.2f} {:>10.1f}  {}", "all", "", "",
-                        words(size), flops / 1e9, static_cast<double>(peak_bytes) / 1e6,
+                        to_string(size), flops / 1e9, static_cast<double>(peak_bytes) / 1e6,
                         "at most at once; less in tiles")
                 .c_str());
 }

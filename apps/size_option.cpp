@@ -18,6 +18,12 @@ PictureSize parse_size(const std::string& text) {
   return size;
 }
 
+std::string to_string(PictureSize size) { return fmt::format("{}x{}", size.width, size.height); }
+
+PictureSize size_for(const Model& model, const std::string& text) {
+  return text.empty() ? seen_size(model, {256, 256}) : parse_size(text);
+}
+
 PictureSize seen_size(const Model& model, PictureSize size) {
   const int working_size = model.traits.working_size;
   return working_size > 0 ? PictureSize{working_size, working_size} : size;

@@ -274,3 +274,15 @@ TEST_CASE("mend: tasks that want more than a picture name their own command") {
     CHECK(finished.err.find(says) != std::string::npos);
   }
 }
+
+TEST_CASE("mend explain and bench: a network of one size is shown at that size") {
+  const Studio studio;
+  fixture_weights("migan/tiny32", studio.folder / "migan.safetensors");
+  const Finished explained = studio.run({"explain", "migan.safetensors"});
+  CHECK(explained.code == 0);
+  CHECK(explained.out.find("[1,32,32,4]") != std::string::npos);
+  const Finished timed =
+      studio.run({"bench", "migan.safetensors", "--json", "--min-time", "0", "--min-runs", "1"});
+  REQUIRE(timed.code == 0);
+  CHECK(nlohmann::json::parse(timed.out).at("size") == "32x32");
+}
