@@ -116,6 +116,7 @@ std::vector<DetectedFace> decode_faces(const std::vector<Tensor>& outputs,
                    [](const DetectedFace& a, const DetectedFace& b) { return a.score > b.score; });
   std::vector<DetectedFace> kept;
   for (const DetectedFace& face : found) {
+    if (static_cast<int>(kept.size()) == options.most) break;
     const auto hides = [&](const DetectedFace& surer) {
       return intersection_over_union(surer, face) > options.overlap;
     };

@@ -237,6 +237,9 @@ TEST_CASE("face detector: boxes and points are those that facexlib decodes") {
   }
   CHECK(decode_faces(outputs, {.confidence = 0.6, .eye_distance = 1000}).empty());
   CHECK(decode_faces(outputs, {.confidence = 1}).empty());
+  const auto surest = decode_faces(outputs, {.confidence = 0.6, .eye_distance = 0, .most = 2});
+  REQUIRE(surest.size() == 2);
+  CHECK(surest[1].score == faces[1].score);
   outputs.pop_back();
   CHECK_THROWS_AS(decode_faces(outputs), ShapeError);
 }
