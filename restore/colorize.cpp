@@ -8,18 +8,14 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
-#include "kernels/resample/resample.h"
 #include "layers/functions.h"
+#include "restore/exchange.h"
 #include "restore/lab.h"
 
 namespace mend {
 namespace {
 
 constexpr int kBandRows = 64;  // what is in f32 at once when the picture is put together
-
-Tensor resized(const Tensor& x, int h, int w, ResampleMode mode, bool antialias = false) {
-  return apply(op::Resample{.mode = mode, .height = h, .width = w, .antialias = antialias}, {x});
-}
 
 /// y[pixel] = work(pixel) over all channels of x, in place.
 template <class Work>
@@ -28,10 +24,6 @@ void change(const Tensor& x, Work work) {
   parallel_for(view.shape.h, [&](std::int64_t row, int) {
     for (int w = 0; w < view.shape.w; ++w) work(view.pixel(0, static_cast<int>(row), w));
   });
-}
-
-Tensor as_rgb(const Tensor& picture) {
-  return picture.shape().c == 3 ? picture : concat({picture, picture, picture});
 }
 
 /// The lightness that the network sees, size x size pixels, as its authors resize it.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/parallel.h"
+#include "layers/functions.h"
 
 namespace mend {
 namespace {
@@ -44,6 +45,15 @@ Tensor from_network(const Tensor& result, const Traits& traits) {
   const float span = traits.white - traits.black;
   copy_affine(result, 1 / span, -traits.black / span, pixels);
   return pixels;
+}
+
+Tensor as_rgb(const Tensor& picture) {
+  return picture.shape().c == 3 ? picture : concat({picture, picture, picture});
+}
+
+Tensor resized(const Tensor& x, int h, int w, ResampleMode mode, bool antialias) {
+  if (x.shape().h == h && x.shape().w == w) return x;
+  return apply(op::Resample{.mode = mode, .height = h, .width = w, .antialias = antialias}, {x});
 }
 
 }  // namespace mend

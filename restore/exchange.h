@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/tensor.h"
+#include "kernels/resample/resample.h"
 #include "models/network.h"
 #include "restore/color.h"
 
@@ -19,5 +20,11 @@ Tensor to_network(const Tensor& picture, const Traits& traits);
 
 /// The network's result in black..white -> 0..1, not clipped; the channels stay.
 Tensor from_network(const Tensor& result, const Traits& traits);
+
+/// Gray [N,H,W,1] three times; RGB as it is.
+Tensor as_rgb(const Tensor& picture);
+
+/// [N,H,W,C] -> [N,h,w,C] by op::Resample; x itself if it has that size.
+Tensor resized(const Tensor& x, int h, int w, ResampleMode mode, bool antialias = false);
 
 }  // namespace mend

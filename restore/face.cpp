@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "layers/functions.h"
 #include "restore/color.h"
+#include "restore/exchange.h"
 #include "restore/imresize.h"
 
 namespace mend {
@@ -14,10 +15,6 @@ namespace {
 
 /// What facexlib fills in where a face reaches out of the picture: (135, 133, 132) in BGR.
 const std::vector<float> kOutside = {132.0f / 255, 133.0f / 255, 135.0f / 255};
-
-Tensor as_rgb(const Tensor& pixels) {
-  return pixels.shape().c == 3 ? pixels : concat({pixels, pixels, pixels});
-}
 
 /// RGB, or its luma if the picture is gray.
 Tensor as_colours_of(const Image& image, const Tensor& rgb) {

@@ -9,7 +9,6 @@
 
 #include "engine/error.h"
 #include "engine/log.h"
-#include "kernels/resample/resample.h"
 #include "layers/functions.h"
 #include "restore/exchange.h"
 #include "restore/mask.h"
@@ -107,11 +106,6 @@ Look look_of_any_size(const Rectangle& holes, const Image& image, const Traits& 
       fmt::format("filling {}x{} pixels takes more than --memory, however reduced; "
                   "raise it",
                   holes.w, holes.h));
-}
-
-Tensor resized(const Tensor& x, int h, int w, ResampleMode mode, bool antialias) {
-  if (x.shape().h == h && x.shape().w == w) return x;
-  return apply(op::Resample{.mode = mode, .height = h, .width = w, .antialias = antialias}, {x});
 }
 
 /// 1 wherever a hole touches the pixel of the smaller or larger mask.
