@@ -62,6 +62,13 @@ void conv2d_winograd4_pack(const op::Conv2d& op, View<const float> weight, View<
 std::int64_t conv2d_winograd4_scratch_bytes(const op::Conv2d& op, const Shapes& in);
 void conv2d_winograd4(const Conv2dCall& call);
 
+std::string conv2d_winograd6_refuses(const op::Conv2d& op, const Shapes& in);
+double conv2d_winograd6_seconds(const op::Conv2d& op, const Shapes& in);
+Shape conv2d_winograd6_packed_shape(const op::Conv2d& op, const Shape& weight);
+void conv2d_winograd6_pack(const op::Conv2d& op, View<const float> weight, View<float> packed);
+std::int64_t conv2d_winograd6_scratch_bytes(const op::Conv2d& op, const Shapes& in);
+void conv2d_winograd6(const Conv2dCall& call);
+
 std::string conv2d_depthwise_refuses(const op::Conv2d& op, const Shapes& in);
 double conv2d_depthwise_seconds(const op::Conv2d& op, const Shapes& in);
 Shape conv2d_depthwise_packed_shape(const op::Conv2d& op, const Shape& weight);
