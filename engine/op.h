@@ -33,6 +33,16 @@ using Scratch = std::span<std::byte>;
 class AnyOp;
 struct Fusion;
 struct Lowering;
+struct RowPart;
+
+/// The rows [begin, end) of an image; {0, 0} stands for "as it is", for vectors and weights.
+struct RowRange {
+  int begin = 0, end = 0;
+
+  bool operator==(const RowRange&) const = default;
+  bool empty() const { return end <= begin; }
+  int count() const { return end - begin; }
+};
 
 /// Every operation has these. Optional members, used when they are there:
 ///   std::int64_t scratch_bytes(const Shapes&) const           working memory of forward
@@ -43,6 +53,8 @@ struct Lowering;
 ///   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const
 ///                                                             does `next` fit my epilogue?
 ///   std::optional<Lowering> lower(const Shapes& in) const     fix the rung, repack constants
+///   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const
+///                                                             these rows of y alone, the same bits
 ///   Tensors backward(Inputs, const Tensor& y, const Tensor& dy) const
 template <class Op>
 concept Operation = requires(const Op op, const Shapes& in, Inputs inputs, const Tensor& y,
@@ -74,6 +86,7 @@ class AnyOp {
   bool joins_channels() const { return self_->joins_channels(); }
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in) const;
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
 
   /// The operation itself if it is an Op, else null.
   template <Operation Op>
@@ -97,6 +110,7 @@ class AnyOp {
     virtual bool joins_channels() const = 0;
     virtual std::optional<Fusion> absorb(const AnyOp&, int, const Shapes&) const = 0;
     virtual std::optional<Lowering> lower(const Shapes&) const = 0;
+    virtual std::optional<RowPart> row_part(const Shapes&, RowRange) const = 0;
   };
   template <class Op>
   struct Model;
@@ -122,6 +136,26 @@ struct Lowering {
   AnyOp op;
   std::vector<std::optional<AnyOp>> repack;
 };
+
+/// The operation that computes some rows of y from some rows of its inputs, bit for bit what `op` on
+/// the whole images has in those rows.
+struct RowPart {
+  AnyOp op;
+  /// Of each input; {0, 0}: all of it, however many rows are computed.
+  std::vector<RowRange> inputs;
+  /// Parts must start at a multiple of this, or their bits would differ.
+  int grid = 1;
+};
+
+/// The part of an operation that looks at no neighbours: inputs as high as y give the same rows, others
+/// (vectors, single rows) are taken as they are.
+inline RowPart same_rows(AnyOp op, const Shapes& in, int y_rows, RowRange y) {
+  RowPart part{std::move(op), {}};
+  for (const Shape& input : in) {
+    part.inputs.push_back(input.h == y_rows && y_rows > 1 ? y : RowRange{});
+  }
+  return part;
+}
 
 /// Takes note of operations for the gradient.
 class Tape {
@@ -178,6 +212,10 @@ struct AnyOp::Model final : AnyOp::Interface {
     if constexpr (requires { op.lower(in); }) return op.lower(in);
     return std::nullopt;
   }
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const override {
+    if constexpr (requires { op.row_part(in, y); }) return op.row_part(in, y);
+    return std::nullopt;
+  }
 
   Op op;
 };
@@ -187,5 +225,8 @@ inline std::optional<Fusion> AnyOp::absorb(const AnyOp& next, int position,
   return self_->absorb(next, position, in);
 }
 inline std::optional<Lowering> AnyOp::lower(const Shapes& in) const { return self_->lower(in); }
+inline std::optional<RowPart> AnyOp::row_part(const Shapes& in, RowRange y) const {
+  return self_->row_part(in, y);
+}
 
 }  // namespace mend

@@ -14,10 +14,11 @@ inline int threads() { return omp_get_max_threads(); }
 inline void set_threads(int count) { omp_set_num_threads(std::max(1, count)); }
 
 /// Calls body(task, thread) once for every task in [0, tasks), thread in [0, threads()).
-/// The body must not throw. Neighbouring tasks go to the same thread.
+/// The body must not throw. Neighbouring tasks go to the same thread. Inside of a task, all tasks of
+/// another parallel_for run on that task's thread, as thread 0.
 template <class Body>
 void parallel_for(std::int64_t tasks, const Body& body) {
-  if (tasks <= 1 || threads() == 1) {
+  if (tasks <= 1 || threads() == 1 || omp_in_parallel()) {
     for (std::int64_t task = 0; task < tasks; ++task) body(task, 0);
     return;
   }

@@ -23,6 +23,12 @@ void lower(Graph& graph);
 /// first run, and not in every run. Their outputs are constants from here on.
 std::vector<Step> hoist_constants(Graph& graph);
 
+/// Makes one step of neighbouring steps that can run depth first, band by band of rows, where what lies
+/// between them is larger than the cache: it then never leaves it, and takes no room in the arena.
+/// `cache_bytes`: of one core's L2; 0 joins all that can be joined (for tests). `strips`: at most so
+/// many threads will run.
+void chain_rows(Graph& graph, std::int64_t cache_bytes, int strips);
+
 /// Where a value's pixels lie: channels [first_channel, ...) of the buffer of `buffer`.
 struct Home {
   int buffer = kNoValue;  ///< the value whose buffer it is: itself, if it has its own

@@ -5,9 +5,12 @@
 #include <chrono>
 #include <set>
 
+#include "engine/cache.h"
 #include "engine/cancel.h"
 #include "engine/error.h"
+#include "engine/ladder.h"
 #include "engine/parallel.h"
+#include "engine/row_chain.h"
 
 namespace mend {
 namespace {
@@ -40,6 +43,8 @@ Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<Constan
   absorb_epilogues(graph_);
   lower(graph_);
   constant_steps_ = hoist_constants(graph_);
+  const std::string chains = forced_variant(op::RowChain::kName);
+  if (chains != "never") chain_rows(graph_, chains == "always" ? 0 : l2_cache_bytes(), threads_);
   homes_ = find_homes(graph_);
   for (const Step& step : graph_.steps) {
     scratch_bytes_.push_back(step.op.scratch_bytes(graph_.shapes(step.inputs)));

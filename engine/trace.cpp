@@ -64,10 +64,10 @@ double exact_scale(const Shape& image, const Shape& input, double composed) {
 
 }  // namespace
 
-Footprint Graph::footprint() const {
+Footprint Graph::footprint(const std::vector<int>& images) const {
   std::vector<Footprint> sees(values.size());
   std::vector<bool> known(values.size(), false);
-  known[inputs.front()] = true;
+  for (const int image : images) known[image] = true;
   for (const Step& step : steps) {
     const Footprint own = step.op.footprint(shapes(step.inputs));
     for (const int input : step.inputs) {
@@ -78,7 +78,7 @@ Footprint Graph::footprint() const {
       known[step.output] = true;
     }
     Footprint& y = sees[step.output];
-    y.scale = exact_scale(values[step.output].shape, values[inputs.front()].shape, y.scale);
+    y.scale = exact_scale(values[step.output].shape, values[images.front()].shape, y.scale);
   }
   return sees[outputs.front()];
 }

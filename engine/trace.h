@@ -42,7 +42,9 @@ struct Graph {
 
   Cost cost() const;
   /// What one pixel of the first output can see of the first input.
-  Footprint footprint() const;
+  Footprint footprint() const { return footprint({inputs.front()}); }
+  /// What it can see of any of `images`, which have the same height and width.
+  Footprint footprint(const std::vector<int>& images) const;
 };
 
 /// Takes note of what `apply` is asked to do with its placeholders.

@@ -74,6 +74,8 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(real_fft2_ladder()),
       summary(resample_ladder()),
       summary(roll_ladder()),
+      // No kernel, but chosen like one: whether the planner runs chains of steps depth first.
+      {"row_chain", {"auto", "always", "never"}},
       summary(softmax_ladder()),
       summary(spectral_gain_ladder()),
       summary(transpose_ladder()),

@@ -71,6 +71,10 @@ Footprint Activate::footprint(const Shapes&) const { return {}; }
 
 std::string Activate::describe() const { return mend::describe(activation); }
 
+std::optional<RowPart> Activate::row_part(const Shapes& in, RowRange y) const {
+  return same_rows(*this, in, in[kX].h, y);
+}
+
 void Activate::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const View<const float> slope =
       inputs.size() > kSlope ? inputs[kSlope].view<const float>() : View<const float>{};

@@ -64,6 +64,7 @@ struct Activate {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
 };
 
 }  // namespace op

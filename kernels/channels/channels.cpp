@@ -82,6 +82,10 @@ std::string SliceChannels::describe() const {
   return fmt::format("{}..{}", first, std::int64_t{first} + count - 1);
 }
 
+std::optional<RowPart> SliceChannels::row_part(const Shapes& in, RowRange y) const {
+  return same_rows(*this, in, in[0].h, y);
+}
+
 void SliceChannels::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const View<const float> from = view(inputs[0])->view<const float>();
   const View<float> to = y.view<float>();

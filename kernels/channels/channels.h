@@ -39,6 +39,7 @@ struct SliceChannels {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   std::optional<Tensor> view(const Tensor& x) const;
 };
 

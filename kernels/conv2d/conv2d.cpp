@@ -17,8 +17,10 @@ View<const float> view(Inputs inputs, std::size_t i) {
 }
 
 /// P or Q: how many outputs fit along one side; less than 1 if none does.
-std::int64_t output_extent(std::int64_t extent, int kernel, int stride, int padding, int dilation) {
-  const std::int64_t room = extent + 2 * padding - std::int64_t{dilation} * (kernel - 1) - 1;
+std::int64_t output_extent(std::int64_t extent, int kernel, int stride, int padding_before,
+                           int padding_after, int dilation) {
+  const std::int64_t room =
+      extent + padding_before + padding_after - std::int64_t{dilation} * (kernel - 1) - 1;
   return room < 0 ? 0 : room / stride + 1;
 }
 
@@ -84,8 +86,9 @@ Shape Conv2d::shape(const Shapes& in) const {
   check_channels(*this, x, slot(in, kWeight));
   check_padding(*this, x);
   check_vectors(*this, in);
-  const std::int64_t P = output_extent(x.h, kernel_h, stride, padding_h, dilation);
-  const std::int64_t Q = output_extent(x.w, kernel_w, stride, padding_w, dilation);
+  const std::int64_t P = output_extent(x.h, kernel_h, stride, padding_h,
+                                       padding_bottom < 0 ? padding_h : padding_bottom, dilation);
+  const std::int64_t Q = output_extent(x.w, kernel_w, stride, padding_w, padding_w, dilation);
   if (P < 1 || Q < 1) {
     throw ShapeError(fmt::format(
         "conv2d: a {}x{} kernel with dilation {} does not fit into x {} with padding {}x{}",
@@ -193,6 +196,26 @@ std::optional<Lowering> Conv2d::lower(const Shapes& in) const {
   Lowering lowering{fixed, std::vector<std::optional<AnyOp>>(in.size())};
   if (fixed.variant->kernel.pack != nullptr) lowering.repack[kWeight] = PackConv2dWeight{fixed};
   return lowering;
+}
+
+std::optional<RowPart> Conv2d::row_part(const Shapes& in, RowRange y) const {
+  const int reach = dilation * (kernel_h - 1);
+  if (variant == nullptr || padding_bottom >= 0 || padding_h > reach) return std::nullopt;
+  const int tile = variant->kernel.tile;
+  // A square of outputs that sticks out of the image would reflect other rows in a part.
+  if (tile > 1 && padding_mode != PaddingMode::kZeros) return std::nullopt;
+  const int first = y.begin * stride - padding_h;
+  const int last_output = (y.end + tile - 1) / tile * tile - 1;  // of the last square
+  const RowRange x{std::max(0, first),
+                   std::min(in[kX].h, last_output * stride - padding_h + reach + 1)};
+  Conv2d part = *this;
+  part.padding_h = x.begin - first;
+  part.padding_bottom =
+      std::max(0, (y.count() - 1) * stride + reach + 1 - x.count() - part.padding_h);
+  RowPart rows{part, std::vector<RowRange>(in.size()), tile};
+  rows.inputs[kX] = x;
+  if (!slot(in, kResidual).empty()) rows.inputs[kResidual] = y;
+  return rows;
 }
 
 namespace {

@@ -52,6 +52,9 @@ struct Conv2d {
   float scale = 1.0f;
   /// Whether the epilogue ends in a residual; nothing more can be absorbed behind one.
   bool adds_residual = false;
+  /// Rows of padding below the image where that is not padding_h: parts of an image have padding only
+  /// at the image's edges. -1: as padding_h.
+  int padding_bottom = -1;
   /// The rung to run and whose packing the weight has; null: choose one, the weight is [K,R,S,C].
   const Conv2dVariant* variant = nullptr;
   /// K. The shape of a packed weight does not tell it.
@@ -65,6 +68,7 @@ struct Conv2d {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in) const;
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
 };
 
 /// The weight of a convolution as its rung wants it: [K,R,S,C/groups] -> what the rung says.

@@ -8,6 +8,8 @@
 // L2, with M for 32 output channels at a time; only U comes from L3, once a block.
 //
 // The large multipliers, powers of the points ±2, make the error, not the sums.
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -39,9 +41,27 @@ HWY_INLINE V load_first(D d, const float* from, int count) {
   return hn::Load(d, lanes);
 }
 
-/// V of one tile from the pixels that it reads.
-template <int kTile>
-void transform_input(const float* const* pixels, const WinogradGeometry& g, float* v) {
+/// The pixels that a tile reads, all of them inside the image.
+struct InsidePatch {
+  const float* corner;
+  std::int64_t row_stride, column_stride;
+
+  HWY_INLINE const float* pixel(int i, int j) const {
+    return corner + i * row_stride + j * column_stride;
+  }
+};
+
+/// The pixels that a tile reads where some lie outside of the image.
+template <int kPatch>
+struct BorderPatch {
+  const float* pixels[kPatch * kPatch];
+
+  HWY_INLINE const float* pixel(int i, int j) const { return pixels[i * kPatch + j]; }
+};
+
+/// V of one tile.
+template <int kTile, class Patch>
+HWY_INLINE void transform_input(const Patch& patch, const WinogradGeometry& g, float* v) {
   constexpr int kPatch = kTile + 2;
   const D d;
   for (int c = 0; c < g.padded_c; c += kLanes) {
@@ -51,9 +71,9 @@ void transform_input(const float* const* pixels, const WinogradGeometry& g, floa
       V x[kPatch];
       if (count >= kLanes) {
         HWY_UNROLL(8)
-        for (int i = 0; i < kPatch; ++i) x[i] = hn::LoadU(d, pixels[i * kPatch + j] + c);
+        for (int i = 0; i < kPatch; ++i) x[i] = hn::LoadU(d, patch.pixel(i, j) + c);
       } else {
-        for (int i = 0; i < kPatch; ++i) x[i] = load_first(d, pixels[i * kPatch + j] + c, count);
+        for (int i = 0; i < kPatch; ++i) x[i] = load_first(d, patch.pixel(i, j) + c, count);
       }
       WinogradLines<kTile>::input(d, x, columns[j]);
     }
@@ -137,12 +157,59 @@ HWY_INLINE void multiply_tiles(Product p, int tiles) {
   }
 }
 
+/// Where a tile's outputs go: its first pixel, and how many rows and columns lie in the image.
+struct TilePlace {
+  int n, p, q, rows, columns;
+};
+
+TilePlace place_of(std::int64_t tile, const Conv2dCall& call, const WinogradGeometry& g) {
+  const std::int64_t per_image = std::int64_t{g.tile_rows} * g.tile_columns;
+  const int in_image = static_cast<int>(tile % per_image);
+  TilePlace place{};
+  place.n = static_cast<int>(tile / per_image);
+  place.p = in_image / g.tile_columns * g.tile;
+  place.q = in_image % g.tile_columns * g.tile;
+  place.rows = std::min(g.tile, call.y.shape.h - place.p);
+  place.columns = std::min(g.tile, call.y.shape.w - place.q);
+  return place;
+}
+
+/// The pixels of the block that comes next, asked for piece by piece while this one's products keep
+/// the processor busy: a tile's rows lie far apart, no hardware prefetcher sees them coming, and
+/// waiting for them took a quarter of the time.
+struct Upcoming {
+  const Conv2dCall& call;
+  const WinogradGeometry& g;
+  std::int64_t first;
+  int tiles;
+
+  /// The share of one of `slots` calls. A unit is one row of a tile's own columns.
+  void fetch(int slot, int slots) const {
+    const std::int64_t units = std::int64_t{tiles} * g.patch;
+    for (std::int64_t unit = units * slot / slots; unit < units * (slot + 1) / slots; ++unit) {
+      const TilePlace place = place_of(first + unit / g.patch, call, g);
+      const int h = place.p + static_cast<int>(unit % g.patch) - call.op.padding_h;
+      const int w = place.q - call.op.padding_w + g.patch - g.tile;
+      if (h < 0 || h >= call.x.shape.h || w >= call.x.shape.w) continue;
+      const int columns = std::min(g.tile, call.x.shape.w - w);
+      for (int q = 0; q < columns; ++q) {
+        const float* pixel = call.x.pixel(place.n, h, w + q);
+        for (int c = 0; c < g.C; c += kLine) hwy::Prefetch(pixel + c);
+      }
+    }
+  }
+
+  static constexpr int kLine = 16;
+};
+
 /// M of one block for the packs [first, first + packs) of output channels, position by position:
 /// a position's V and U are read while they are in L1.
 void multiply_block(const WinogradGeometry& g, const float* packed, int first, int packs, int tiles,
-                    const WinogradScratch& scratch) {
+                    const WinogradScratch& scratch, const Upcoming& upcoming) {
   const std::int64_t pack_stride = std::int64_t{g.C} * kPack;
+  const int passes = (g.K + kChunk - 1) / kChunk, pass = first * kPack / kChunk;
   for (int position = 0; position < g.positions(); ++position) {
+    upcoming.fetch(pass * g.positions() + position, passes * g.positions());
     const float* u = packed + (std::int64_t{position} * g.padded_k / kPack + first) * pack_stride;
     Product product{scratch.v + position * g.v_stride, u, pack_stride, g.C, g.padded_c,
                     scratch.m + position * g.m_stride};
@@ -188,35 +255,26 @@ void transform_output(const WinogradGeometry& g, const float* m, int channels, c
   }
 }
 
-/// Where a tile's outputs go: its first pixel, and how many rows and columns lie in the image.
-struct TilePlace {
-  int n, p, q, rows, columns;
-};
-
-TilePlace place_of(std::int64_t tile, const Conv2dCall& call, const WinogradGeometry& g) {
-  const std::int64_t per_image = std::int64_t{g.tile_rows} * g.tile_columns;
-  const int in_image = static_cast<int>(tile % per_image);
-  TilePlace place{};
-  place.n = static_cast<int>(tile / per_image);
-  place.p = in_image / g.tile_columns * g.tile;
-  place.q = in_image % g.tile_columns * g.tile;
-  place.rows = std::min(g.tile, call.y.shape.h - place.p);
-  place.columns = std::min(g.tile, call.y.shape.w - place.q);
-  return place;
-}
-
-/// The patch² pixels that a tile reads.
-void find_pixels(const Conv2dCall& call, const TilePlace& place, int patch, const float* zeros,
-                 const float** pixels) {
+template <int kTile>
+void transform_tile(const Conv2dCall& call, const TilePlace& place, const WinogradGeometry& g,
+                    const float* zeros, float* v) {
+  constexpr int kPatch = kTile + 2;
   const View<const float>& x = call.x;
-  for (int i = 0; i < patch; ++i) {
-    const int h = source_index(place.p + i - call.op.padding_h, x.shape.h, call.op.padding_mode);
-    for (int j = 0; j < patch; ++j) {
-      const int w = source_index(place.q + j - call.op.padding_w, x.shape.w, call.op.padding_mode);
+  const int top = place.p - call.op.padding_h, left = place.q - call.op.padding_w;
+  if (top >= 0 && left >= 0 && top + kPatch <= x.shape.h && left + kPatch <= x.shape.w) {
+    const InsidePatch patch{x.pixel(place.n, top, left), x.h_stride, x.w_stride};
+    return transform_input<kTile>(patch, g, v);
+  }
+  BorderPatch<kPatch> patch;
+  for (int i = 0; i < kPatch; ++i) {
+    const int h = source_index(top + i, x.shape.h, call.op.padding_mode);
+    for (int j = 0; j < kPatch; ++j) {
+      const int w = source_index(left + j, x.shape.w, call.op.padding_mode);
       const bool outside = h < 0 || w < 0 || h >= x.shape.h || w >= x.shape.w;
-      pixels[i * patch + j] = outside ? zeros : x.pixel(place.n, h, w);
+      patch.pixels[i * kPatch + j] = outside ? zeros : x.pixel(place.n, h, w);
     }
   }
+  transform_input<kTile>(patch, g, v);
 }
 
 /// y of all tiles of a block, `channels` output channels from k on.
@@ -242,16 +300,17 @@ void finish_block(const Conv2dCall& call, const WinogradGeometry& g, const float
 template <int kTile>
 void winograd_block(const Conv2dCall& call, const WinogradGeometry& g, std::int64_t first,
                     const WinogradScratch& scratch) {
-  constexpr int kPatch = kTile + 2;
   const int tiles = static_cast<int>(std::min<std::int64_t>(g.block, g.tiles - first));
-  const float* pixels[kPatch * kPatch];
   for (int t = 0; t < tiles; ++t) {
-    find_pixels(call, place_of(first + t, call, g), kPatch, scratch.zeros, pixels);
-    transform_input<kTile>(pixels, g, scratch.v + std::int64_t{t} * g.padded_c);
+    transform_tile<kTile>(call, place_of(first + t, call, g), g, scratch.zeros,
+                          scratch.v + std::int64_t{t} * g.padded_c);
   }
+  const std::int64_t next = first + tiles;
+  const Upcoming upcoming{call, g, next,
+                          static_cast<int>(std::min<std::int64_t>(g.block, g.tiles - next))};
   for (int k = 0; k < g.K; k += kChunk) {
     const int packs = std::min(kChunk, g.padded_k - k) / kPack;
-    multiply_block(g, call.weight.data, k / kPack, packs, tiles, scratch);
+    multiply_block(g, call.weight.data, k / kPack, packs, tiles, scratch, upcoming);
     finish_block<kTile>(call, g, scratch.m, first, tiles, k, std::min(kChunk, g.K - k));
   }
 }

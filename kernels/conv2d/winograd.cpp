@@ -17,11 +17,11 @@ std::int64_t divide_up(std::int64_t value, std::int64_t step) { return (value + 
 /// Tiles of a block: V and M of one pass take three quarters of L2 at most, while U streams by; as
 /// even as can be, and as many blocks for each thread.
 int block_of(const WinogradGeometry& g) {
-  constexpr int kFewest = 12, kMost = 96;
+  constexpr int kFewest = 12, kMost = 96;  // every register tile's height divides 12
   const std::int64_t tile_bytes =
       std::int64_t{g.positions()} * (g.padded_c + kWinogradChunk) * std::int64_t{sizeof(float)};
-  const std::int64_t most =
-      std::clamp<std::int64_t>(l2_cache_bytes() * 3 / 4 / tile_bytes, kFewest, kMost);
+  const std::int64_t most = std::clamp<std::int64_t>(
+      l2_cache_bytes() * 3 / 4 / tile_bytes / kFewest * kFewest, kFewest, kMost);
   const std::int64_t rounds = divide_up(g.tiles, most * threads());
   return static_cast<int>(divide_up(g.tiles, rounds * threads()));
 }

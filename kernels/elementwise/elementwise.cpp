@@ -71,6 +71,10 @@ std::string Affine::describe() const {
   return text;
 }
 
+std::optional<RowPart> Affine::row_part(const Shapes& in, RowRange y) const {
+  return same_rows(*this, in, in[kX].h, y);
+}
+
 void Affine::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(affine_ladder(), *this, shapes_of(inputs), y.device().kind());
   rung.kernel(*this, inputs[kX].view<const float>(), y.view<float>());
@@ -106,6 +110,10 @@ Cost Binary::cost(const Shapes& in) const {
 Footprint Binary::footprint(const Shapes&) const { return {}; }
 
 std::string Binary::describe() const { return std::string(name_of(kind)); }
+
+std::optional<RowPart> Binary::row_part(const Shapes& in, RowRange y) const {
+  return same_rows(*this, in, shape(in).h, y);
+}
 
 void Binary::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(binary_ladder(), *this, shapes_of(inputs), y.device().kind());

@@ -39,6 +39,7 @@ struct Affine {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   /// Another affine step behind an unbounded one: s2·(s1·x + o1) + o2 is one affine step too.
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
 };
@@ -61,6 +62,7 @@ struct Binary {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
 };
 
 }  // namespace op

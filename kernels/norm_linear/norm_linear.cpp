@@ -125,6 +125,14 @@ std::optional<Lowering> NormLinear::lower(const Shapes& in) const {
   return lowering;
 }
 
+std::optional<RowPart> NormLinear::row_part(const Shapes& in, RowRange y) const {
+  if (variant == nullptr) return std::nullopt;
+  RowPart rows{*this, std::vector<RowRange>(in.size())};
+  rows.inputs[kX] = y;
+  if (!slot(in, kResidual).empty()) rows.inputs[kResidual] = y;
+  return rows;
+}
+
 std::optional<Fusion> fuse_norm_into(const LayerNorm& norm, const Conv2d& linear, int position) {
   const bool forced =
       !forced_variant(LayerNorm::kName).empty() || !forced_variant(Conv2d::kName).empty();

@@ -51,6 +51,7 @@ struct NormLinear {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in) const;
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
 };
 
 /// Both as one operation, if `linear` is a 1x1 convolution that takes the norm's result as its x and

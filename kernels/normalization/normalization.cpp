@@ -99,6 +99,10 @@ std::string LayerNorm::describe() const {
   return fmt::format("eps {}{}", eps, subtract_mean ? "" : " bias-free");
 }
 
+std::optional<RowPart> LayerNorm::row_part(const Shapes& in, RowRange y) const {
+  return same_rows(*this, in, in[kX].h, y);
+}
+
 void LayerNorm::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(layer_norm_ladder(), *this, shapes_of(inputs), y.device().kind());
   rung.kernel(subtract_mean ? PixelMeasure::kDeviation : PixelMeasure::kDeviationOnly, eps,

@@ -40,6 +40,7 @@ struct LayerNorm {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
 };
 

@@ -60,6 +60,10 @@ Footprint PixelShuffle::footprint(const Shapes&) const {
 
 std::string PixelShuffle::describe() const { return fmt::format("x{}", factor); }
 
+std::optional<RowPart> PixelShuffle::row_part(const Shapes&, RowRange y) const {
+  return RowPart{*this, {{y.begin / factor, (y.end + factor - 1) / factor}}, factor};
+}
+
 void PixelShuffle::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(pixel_shuffle_ladder(), *this, shapes_of(inputs), y.device().kind());
   rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());

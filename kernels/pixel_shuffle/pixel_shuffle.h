@@ -4,6 +4,7 @@
 // weights repacked once); each large pixel would then be one copy of c numbers, or no copy at all.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ struct PixelShuffle {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
 };
 
 /// y[n, h, w, c·r² + i·r + j] = x[n, h·r + i, w·r + j, c]: the inverse of PixelShuffle.

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "engine/error.h"
+#include "engine/ladder.h"
 #include "engine/parallel.h"
 #include "tests/engine/random_network.h"
 #include "tests/engine/test_ops.h"
@@ -100,15 +101,19 @@ TEST_CASE("plan: a dense block copies nothing and lies in one buffer") {
   CHECK(plan.arena_bytes() == 3 * 64 * 32 * 4);
 }
 
-TEST_CASE("plan: a run allocates nothing") {
-  const RandomNetwork network(4);
-  Plan plan(network, RandomNetwork::input_shapes());
-  plan.run();
-  const std::int64_t bytes = allocated_bytes();
-  const std::int64_t calls = calls_of_new;
-  for (int i = 0; i < 10; ++i) plan.run();
-  CHECK(calls_of_new == calls);
-  CHECK(allocated_bytes() == bytes);
+TEST_CASE("plan: a run allocates nothing, depth first neither") {
+  for (const char* const chains : {"never", "always"}) {
+    const RandomNetwork network(4);
+    force_variant("row_chain", chains);
+    Plan plan(network, RandomNetwork::input_shapes());
+    clear_forced_variants();
+    plan.run();
+    const std::int64_t bytes = allocated_bytes();
+    const std::int64_t calls = calls_of_new;
+    for (int i = 0; i < 10; ++i) plan.run();
+    CHECK(calls_of_new == calls);
+    CHECK(allocated_bytes() == bytes);
+  }
 }
 
 TEST_CASE("plan: tracing allocates no pixels") {

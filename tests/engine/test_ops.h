@@ -48,6 +48,9 @@ struct Shift {
     if (after == nullptr) return std::nullopt;
     return Fusion{Shift{by + after->by}, {{FusedInput::kMine, 0}}};
   }
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const {
+    return same_rows(*this, in, in[0].h, y);
+  }
 };
 
 /// y = x + z
@@ -68,11 +71,15 @@ struct Sum {
     for_each(y.shape(),
              [&](int n, int h, int w, int c) { to(n, h, w, c) = x(n, h, w, c) + z(n, h, w, c); });
   }
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const {
+    return same_rows(*this, in, in[0].h, y);
+  }
 };
 
 /// The maximum over 3 x 3 pixels, rows first; needs scratch for the rows.
 struct Max3 {
   static constexpr std::string_view kName = "max3";
+  int above = 0;  ///< rows of x above the first of y, in a part
 
   Shape shape(const Shapes& in) const { return in[0]; }
   Cost cost(const Shapes& in) const {
@@ -84,16 +91,22 @@ struct Max3 {
     const View<const float> x = inputs[0].view<const float>();
     const View<float> to = y.view<float>();
     const Shape& s = y.shape();
+    const int last = x.shape.h - 1;
     const View<float> rows{reinterpret_cast<float*>(scratch.data()), s,
                            std::int64_t{s.h} * s.w * s.c, std::int64_t{s.w} * s.c, s.c};
     for_each(s, [&](int n, int h, int w, int c) {
+      const int at = h + above;
       rows(n, h, w, c) = std::max(
-          {x(n, std::max(h - 1, 0), w, c), x(n, h, w, c), x(n, std::min(h + 1, s.h - 1), w, c)});
+          {x(n, std::max(at - 1, 0), w, c), x(n, at, w, c), x(n, std::min(at + 1, last), w, c)});
     });
     for_each(s, [&](int n, int h, int w, int c) {
       to(n, h, w, c) = std::max({rows(n, h, std::max(w - 1, 0), c), rows(n, h, w, c),
                                  rows(n, h, std::min(w + 1, s.w - 1), c)});
     });
+  }
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const {
+    const RowRange x{std::max(0, y.begin - 1), std::min(in[0].h, y.end + 1)};
+    return RowPart{Max3{y.begin - x.begin}, {x}};
   }
 };
 
@@ -109,6 +122,9 @@ struct Double {
     const View<float> to = y.view<float>();
     for_each(y.shape(),
              [&](int n, int h, int w, int c) { to(n, h, w, c) = x(n, h / 2, w / 2, c); });
+  }
+  std::optional<RowPart> row_part(const Shapes&, RowRange y) const {
+    return RowPart{*this, {{y.begin / 2, (y.end + 1) / 2}}, 2};
   }
 };
 
@@ -150,6 +166,9 @@ struct Slice {
   Footprint footprint(const Shapes&) const { return {}; }
   void forward(Inputs, const Tensor&, Scratch) const {}
   std::optional<Tensor> view(const Tensor& x) const { return x.channels(first, count); }
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const {
+    return same_rows(*this, in, in[0].h, y);
+  }
 };
 
 /// Hands its input on and notes where the pixels of both lay.
