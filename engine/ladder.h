@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/device.h"
 #include "engine/error.h"
@@ -95,6 +96,31 @@ const Variant<Op, Kernel>& choose(std::span<const Variant<Op, Kernel>> ladder, c
   if (verbose())
     detail(fmt::format("{} {} runs on {}{}", Op::kName, to_string(in[0]), best->name, refusals));
   return *best;
+}
+
+/// What one rung of a ladder is to a case, for reports.
+struct ConsideredRung {
+  std::string_view name;  ///< "conv2d/direct"
+  std::string refusal;    ///< why it cannot do the case; empty if it can
+  double seconds = 0;     ///< modelled; 0 if it cannot do the case
+  bool chosen = false;    ///< what runs
+};
+
+/// All rungs of the device, naive to fastest, and which one `choose` takes: `chosen` if it is known
+/// already. Throws as choose() does.
+template <class Op, class Kernel>
+std::vector<ConsideredRung> consider(std::span<const Variant<Op, Kernel>> ladder, const Op& op,
+                                     const Shapes& in, DeviceKind device,
+                                     const Variant<Op, Kernel>* chosen = nullptr) {
+  if (chosen == nullptr) chosen = &choose(ladder, op, in, device);
+  std::vector<ConsideredRung> rungs;
+  for (const auto& rung : ladder) {
+    if (rung.device != device) continue;
+    const std::string refusal = rung.refuses(op, in);
+    const double seconds = refusal.empty() ? rung.seconds(op, in) : 0;
+    rungs.push_back({rung.name, refusal, seconds, rung.name == chosen->name});
+  }
+  return rungs;
 }
 
 }  // namespace mend

@@ -30,10 +30,43 @@
 namespace mend {
 namespace {
 
+/// What the rung was chosen for: the inputs as they were before the plan repacked the weight.
+template <class Op>
+Shapes before_packing(const Op&, const Shapes& in) {
+  return in;
+}
+Shapes before_packing(const op::Conv2d& op, Shapes in) {
+  in[op::Conv2d::kWeight] = {op.outputs, op.kernel_h, op.kernel_w,
+                             in[op::Conv2d::kX].c / op.groups};
+  return op.typical(in);
+}
+Shapes before_packing(const op::NormLinear& op, Shapes in) {
+  in[op::NormLinear::kWeight] = {op.linear.outputs, 1, 1, in[op::NormLinear::kX].c};
+  return in;
+}
+Shapes before_packing(const op::ConvTranspose2d& op, Shapes in) {
+  if (op.variant == nullptr) return in;
+  in[op::ConvTranspose2d::kWeight] = {op.outputs, op.kernel_h, op.kernel_w,
+                                      in[op::ConvTranspose2d::kX].c / op.groups};
+  return in;
+}
+
+/// The rung that a lowered operation is bound to; null: it chooses at each run.
+template <class Op, class Kernel>
+const Variant<Op, Kernel>* bound_rung(const Op& op) {
+  if constexpr (requires { op.variant; }) return op.variant;
+  return nullptr;
+}
+
 template <class Op, class Kernel>
 LadderSummary summary(std::span<const Variant<Op, Kernel>> ladder) {
-  LadderSummary summary{Op::kName, {}};
+  LadderSummary summary{Op::kName, {}, {}};
   for (const auto& rung : ladder) summary.rungs.push_back(rung.name.substr(Op::kName.size() + 1));
+  summary.consider = [ladder](const AnyOp& any, const Shapes& in) {
+    const Op& op = *any.as<Op>();
+    return consider(ladder, op, before_packing(op, in), DeviceKind::kCpu,
+                    bound_rung<Op, Kernel>(op));
+  };
   return summary;
 }
 
@@ -84,6 +117,13 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(window_partition_ladder()),
   };
   return kLadders;
+}
+
+std::vector<ConsideredRung> considered_rungs(const AnyOp& op, const Shapes& in) {
+  for (const LadderSummary& ladder : all_ladders()) {
+    if (ladder.op == op.name()) return ladder.consider(op, in);
+  }
+  return {};
 }
 
 std::vector<std::string> instruction_sets() {

@@ -147,19 +147,21 @@ std::int64_t scratch_of(const Conv2dVariant& rung, const Conv2d& op, const Shape
 
 }  // namespace
 
-namespace {
-
-/// The rung for an image of any size: were small images to run on another rung than large ones, the
-/// tiles of an image would differ from the whole in their last bits.
-const Conv2dVariant& rung_of(const Conv2d& op, const Shapes& in, DeviceKind device) {
+Shapes Conv2d::typical(const Shapes& in) const {
   constexpr int kSide = 256;
   Shapes typical = in;
   typical[Conv2d::kX] = {1, kSide, kSide, in[Conv2d::kX].c};
   if (typical.size() > Conv2d::kResidual && !in[Conv2d::kResidual].empty()) {
     typical[Conv2d::kResidual] = {};
-    typical[Conv2d::kResidual] = op.shape(typical);
+    typical[Conv2d::kResidual] = shape(typical);
   }
-  return choose(conv2d_ladder(), op, typical, device);
+  return typical;
+}
+
+namespace {
+
+const Conv2dVariant& rung_of(const Conv2d& op, const Shapes& in, DeviceKind device) {
+  return choose(conv2d_ladder(), op, op.typical(in), device);
 }
 
 }  // namespace

@@ -69,6 +69,11 @@ struct Conv2d {
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
+
+  /// `in` with an image of 256x256, for which the rung is chosen whatever the image: were small ones
+  /// to run on another rung than large ones, the tiles of an image would differ from the whole in
+  /// their last bits.
+  Shapes typical(const Shapes& in) const;
 };
 
 /// The weight of a convolution as its rung wants it: [K,R,S,C/groups] -> what the rung says.
