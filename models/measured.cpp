@@ -1,7 +1,6 @@
 #include "models/measured.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <tuple>
 
@@ -14,11 +13,12 @@ namespace {
 
 std::vector<MeasuredNetwork> parse_measured() {
   std::vector<MeasuredNetwork> networks;
-  const nlohmann::json document = nlohmann::json::parse(kMeasuredJson);
-  for (const nlohmann::json& entry : document.at("networks")) {
+  const Json document = Json::parse(kMeasuredJson);
+  for (const Json& entry : document.at("networks")) {
     networks.push_back({.network = entry.at("network").get<std::string>(),
                         .name = entry.at("name").get<std::string>(),
                         .weights = entry.at("weights").get<std::string>(),
+                        .hyperparameters = entry.at("hyperparameters"),
                         .tasks = entry.at("tasks").get<std::vector<std::string>>(),
                         .tile_policy = entry.at("tile_policy").get<std::string>(),
                         .parameters = entry.at("parameters").get<std::int64_t>(),
@@ -38,6 +38,20 @@ std::vector<MeasuredNetwork> parse_measured() {
 const std::vector<MeasuredNetwork>& measured_networks() {
   static const std::vector<MeasuredNetwork> kNetworks = parse_measured();
   return kNetworks;
+}
+
+const MeasuredNetwork* find_configuration(const std::string& name) {
+  const std::vector<MeasuredNetwork>& all = measured_networks();
+  const auto find = [&](const auto& fits) {
+    const auto found = std::find_if(all.begin(), all.end(), fits);
+    return found == all.end() ? nullptr : &*found;
+  };
+  if (const auto* one = find([&](const auto& entry) { return entry.name == name; })) return one;
+  const auto is_official = [&](const auto& entry) {
+    return entry.network == name && entry.weights != "small";
+  };
+  if (const auto* one = find(is_official)) return one;
+  return find([&](const auto& entry) { return entry.network == name; });
 }
 
 }  // namespace mend

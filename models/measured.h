@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "models/network.h"
+
 namespace mend {
 
 /// One configuration of a network.
@@ -15,6 +17,7 @@ struct MeasuredNetwork {
   /// "published": the authors'; "formula": made by a formula under the keys of the authors' files;
   /// "small": those of a fixture of reduced widths, for networks with no larger one.
   std::string weights;
+  Json hyperparameters;  ///< all of them, with the official constructor's names
   std::vector<std::string> tasks;
   std::string tile_policy;      ///< name_of(TilePolicy)
   std::int64_t parameters = 0;  ///< how many numbers training could change
@@ -27,5 +30,9 @@ struct MeasuredNetwork {
 
 /// All configurations, sorted by network and name.
 const std::vector<MeasuredNetwork>& measured_networks();
+
+/// The configuration of that name, or the first official one of the network of that name; null if
+/// there is neither.
+const MeasuredNetwork* find_configuration(const std::string& name);
 
 }  // namespace mend

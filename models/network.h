@@ -123,6 +123,7 @@ struct NetworkVariant {
 struct Model {
   std::string name;               ///< the architecture's, as in the registry: "rrdbnet"
   std::string description;        ///< "RRDBNet(num_feat 64, num_block 23, ...)"
+  bool made_up = false;           ///< the parameters; see untrained_model
   Json hyperparameters;           ///< all of them, with the official constructor's names
   std::int64_t parameters;        ///< how many numbers training could change
   std::vector<std::string> keys;  ///< of the tensors in use, buffers included; official names

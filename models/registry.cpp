@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "engine/error.h"
 #include "engine/log.h"
@@ -128,14 +129,14 @@ std::string describe(const Architecture& architecture, const Json& hyper) {
 /// Whether training changes it by gradient. The statistics of batch norm, the vectors of spectral
 /// norm (weight norm has a weight_v too, but no weight_u), fixed noise and the colours' mean are in
 /// the file, but are no such.
-bool is_parameter(const std::string& key, const StoredTensor& tensor, const Checkpoint& all) {
-  if (!is_floating(tensor.type) || key == "mean" || key == "std") return false;
+bool is_parameter(const std::string& key, const std::set<std::string>& all) {
+  if (key == "mean" || key == "std") return false;
   for (const char* buffer : {"running_mean", "running_var", "weight_u", "noise_const"}) {
     if (key.ends_with(buffer)) return false;
   }
   if (key.find(".noises.noise") != std::string::npos) return false;
   if (!key.ends_with("weight_v")) return true;
-  return !all.tensors.contains(key.substr(0, key.size() - 1) + "u");
+  return !all.contains(key.substr(0, key.size() - 1) + "u");
 }
 
 /// `network`, but it checks its inputs at the door.
@@ -254,17 +255,16 @@ Json complete_hyperparameters(const Identified& identified, const Json& config) 
   return hyper;
 }
 
-Model load_model(Checkpoint checkpoint, const Json& config) {
-  Identified identified = identify(std::move(checkpoint));
-  const Architecture& architecture = *identified.architecture;
-  const Json hyper = complete_hyperparameters(identified, config);
-  const std::string description = describe(architecture, hyper);
-  const auto store =
-      std::make_shared<ParameterStore>(std::move(identified.checkpoint), description);
+namespace {
+
+/// The network with its parameters taken from `store`; not counted yet.
+Model build(const Architecture& architecture, const Json& hyper, const std::string& description,
+            const std::shared_ptr<ParameterStore>& store) {
   const Built built = architecture.make(Scope(store), hyper);
   store->finish();
   Model model{.name = architecture.name,
               .description = description,
+              .made_up = false,
               .hyperparameters = hyper,
               .parameters = 0,
               .keys = {},
@@ -274,10 +274,37 @@ Model load_model(Checkpoint checkpoint, const Json& config) {
   if (built.local.forward) {
     model.local = {built.local.name, checked(built.local.forward, built.traits, description)};
   }
+  return model;
+}
+
+}  // namespace
+
+Model load_model(Checkpoint checkpoint, const Json& config) {
+  Identified identified = identify(std::move(checkpoint));
+  const Architecture& architecture = *identified.architecture;
+  const Json hyper = complete_hyperparameters(identified, config);
+  const std::string description = describe(architecture, hyper);
+  const auto store =
+      std::make_shared<ParameterStore>(std::move(identified.checkpoint), description);
+  Model model = build(architecture, hyper, description, store);
   for (const auto& [key, tensor] : store->checkpoint().tensors) {
     if (!store->used().contains(key)) continue;
     model.keys.push_back(key);
-    if (is_parameter(key, tensor, store->checkpoint())) model.parameters += tensor.elements();
+    if (is_floating(tensor.type) && is_parameter(key, store->used())) {
+      model.parameters += tensor.elements();
+    }
+  }
+  return model;
+}
+
+Model untrained_model(const Architecture& architecture, const Json& hyperparameters) {
+  const std::string description = describe(architecture, hyperparameters);
+  const auto store = ParameterStore::untrained(description);
+  Model model = build(architecture, hyperparameters, description, store);
+  model.made_up = true;
+  for (const auto& [key, elements] : store->made_up()) {
+    model.keys.push_back(key);
+    if (is_parameter(key, store->used())) model.parameters += elements;
   }
   return model;
 }

@@ -32,4 +32,8 @@ Json complete_hyperparameters(const Identified& identified, const Json& config);
 /// and one that names all missing, misshaped and surplus keys.
 Model load_model(Checkpoint checkpoint, const Json& config = Json::object());
 
+/// The network with these hyper-parameters, all of them, and numbers from a formula for parameters:
+/// good for its time and memory, for nothing else. Throws CheckpointError if one is absurd.
+Model untrained_model(const Architecture& architecture, const Json& hyperparameters);
+
 }  // namespace mend

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "engine/error.h"
@@ -52,7 +53,33 @@ bool ParameterStore::ignored(const std::string& key) const {
   return false;
 }
 
-Tensor ParameterStore::stand_in(const Shape& shape) {
+std::shared_ptr<ParameterStore> ParameterStore::untrained(std::string network) {
+  auto store = std::make_shared<ParameterStore>(Checkpoint{}, std::move(network));
+  store->untrained_ = true;
+  return store;
+}
+
+Tensor ParameterStore::made_up(const std::string& key, const Shape& shape) {
+  made_up_[key] = shape.elements();
+  const bool is_vector = shape.n == 1 && shape.h == 1 && shape.w == 1;
+  const bool is_factor = key.ends_with("weight") || key.ends_with("var");  // of a norm, of PReLU
+  // A kernel [K,R,S,C] sums R·S·C products, a matrix [1,1,rows,columns] `columns` of them: uniform
+  // numbers of this bound keep the variance of what they are multiplied with.
+  const double terms = shape.n > 1 ? double(shape.h) * shape.w * shape.c : shape.c;
+  const float bound = is_vector ? 0.05f : static_cast<float>(std::sqrt(3.0 / std::max(1.0, terms)));
+  const float centre = is_vector && is_factor ? 1.0f : 0.0f;
+  const Tensor tensor = Tensor::empty(shape);
+  float* values = tensor.view<float>().data;
+  std::uint32_t state = static_cast<std::uint32_t>(made_up_.size());
+  for (std::int64_t i = 0; i < shape.elements(); ++i) {
+    state = state * 1664525u + 1013904223u;  // Numerical Recipes' generator
+    values[i] = centre + bound * (static_cast<float>(state >> 8) / 8388608.0f - 1.0f);
+  }
+  return tensor;
+}
+
+Tensor ParameterStore::stand_in(const std::string& key, const Shape& shape) {
+  if (untrained_ && !ignored(key)) return made_up(key, shape);
   stand_in_bytes_ += shape.elements() * static_cast<std::int64_t>(sizeof(float));
   if (stand_in_bytes_ > kMostStandInBytes && !faults().empty()) refuse(faults());
   return Tensor::zeros(shape);
@@ -115,7 +142,7 @@ const StoredTensor* Scope::claim(const std::string& key, const std::vector<std::
   const StoredTensor* stored = store_->find(key);
   store_->used_.insert(key);
   if (stored == nullptr) {
-    if (!store_->ignored(key)) store_->missing_.push_back(key);
+    if (!store_->ignored(key) && !store_->untrained_) store_->missing_.push_back(key);
     return nullptr;
   }
   if (stored->shape == wanted) return stored;
@@ -131,7 +158,7 @@ Tensor Scope::kernel(std::string_view name, int K, int R, int S, int C) const {
   const std::string full = key(name);
   const Shape shape{K, R, S, C};
   const StoredTensor* stored = claim(full, {K, C, R, S}, {0, 2, 3, 1}, "k,r,s,c");
-  if (stored == nullptr) return store_->stand_in(shape).named(full);
+  if (stored == nullptr) return store_->stand_in(full, shape).named(full);
   const std::vector<float> oihw = stored->to_f32();
   const Tensor tensor = Tensor::empty(shape);
   const View<float> to = tensor.view<float>();
@@ -150,7 +177,7 @@ Tensor Scope::transposed_kernel(std::string_view name, int K, int R, int S, int 
   const int k_per_group = K / groups;
   const StoredTensor* stored =
       claim(full, {std::int64_t{groups} * C, k_per_group, R, S}, {0, 1, 2, 3}, "c,k,r,s");
-  if (stored == nullptr) return store_->stand_in(shape).named(full);
+  if (stored == nullptr) return store_->stand_in(full, shape).named(full);
   const std::vector<float> iohw = stored->to_f32();
   const Tensor tensor = Tensor::empty(shape);
   const View<float> to = tensor.view<float>();
@@ -178,7 +205,7 @@ Tensor Scope::dense(std::string_view name, const std::vector<std::int64_t>& stor
                     const Shape& shape) const {
   const std::string full = key(name);
   const StoredTensor* stored = claim(full, stored_shape, {}, "");
-  if (stored == nullptr) return store_->stand_in(shape).named(full);
+  if (stored == nullptr) return store_->stand_in(full, shape).named(full);
   return Tensor::from(shape, stored->to_f32()).named(full);
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -26,6 +27,11 @@ class ParameterStore {
   /// `network` is how errors call it: "RRDBNet(features 64, growth 32)".
   ParameterStore(Checkpoint checkpoint, std::string network);
 
+  /// Parameters for a network without a checkpoint, to time it: whatever is asked for is there, with
+  /// numbers from a formula that keep activations near 1. `has` and `shape_of` know of nothing, so a
+  /// network takes the forms of its parameters that need no work at load.
+  static std::shared_ptr<ParameterStore> untrained(std::string network);
+
   const Checkpoint& checkpoint() const { return checkpoint_; }
 
   /// This key, or all keys below this path, may be missing or surplus: buffers that can be
@@ -38,6 +44,8 @@ class ParameterStore {
 
   /// The keys that have been asked for, whether they are there or not.
   const std::set<std::string>& used() const { return used_; }
+  /// Of an untrained store: elements by key.
+  const std::map<std::string, std::int64_t>& made_up() const { return made_up_; }
 
  private:
   friend class Scope;
@@ -45,7 +53,8 @@ class ParameterStore {
   bool ignored(const std::string& key) const;
   /// Zeros for a key that cannot be used. Throws what is wrong so far before they fill the memory:
   /// the extents come from the file, and a small file can claim a large network.
-  Tensor stand_in(const Shape& shape);
+  Tensor stand_in(const std::string& key, const Shape& shape);
+  Tensor made_up(const std::string& key, const Shape& shape);
   std::vector<std::string> faults() const;
   [[noreturn]] void refuse(const std::vector<std::string>& faults) const;
 
@@ -56,6 +65,8 @@ class ParameterStore {
   std::vector<std::string> missing_;
   std::vector<std::string> misshaped_;  // "conv1.weight: checkpoint has ..., X wants ..."
   std::int64_t stand_in_bytes_ = 0;
+  bool untrained_ = false;
+  std::map<std::string, std::int64_t> made_up_;
 };
 
 /// A path in a store; cheap to copy. All tensors are f32 and bear their full key as name. A key that

@@ -37,6 +37,7 @@ Json facts_of(const Model& model, const std::string& name, const char* weights) 
   return {{"network", model.name},
           {"name", name},
           {"weights", weights},
+          {"hyperparameters", model.hyperparameters},
           {"tasks", traits.tasks},
           {"tile_policy", name_of(traits.tile_policy)},
           {"parameters", model.parameters},
