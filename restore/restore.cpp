@@ -52,13 +52,38 @@ class Exchange {
   int width() const { return enlarged_luma_ ? enlarged_luma_.shape().w : image_.width; }
 
   void read(const Rectangle& window, const Tensor& to) const {
+    for_each_band(window, [&](const Rectangle& band) {
+      read_band(band, to.crop(band.y - window.y, 0, band.h, band.w));
+    });
+  }
+
+  void write(const Rectangle& output, const Tensor& result) {
+    for_each_band(output, [&](const Rectangle& band) {
+      write_band(band, result.crop(band.y - output.y, 0, band.h, band.w));
+    });
+  }
+
+  Image take() { return std::move(canvas_); }
+
+ private:
+  /// Pixels pass through f32 copies on their way; of a whole picture enlarged by 4 those would be as
+  /// large as the network's features.
+  template <class Body>
+  static void for_each_band(const Rectangle& all, const Body& body) {
+    constexpr int kRows = 64;
+    for (int y = 0; y < all.h; y += kRows) {
+      body(Rectangle{all.y + y, all.x, std::min(kRows, all.h - y), all.w});
+    }
+  }
+
+  void read_band(const Rectangle& window, const Tensor& to) const {
     const Tensor pixels = enlarged_luma_
                               ? enlarged_luma_.crop(window.y, window.x, window.h, window.w)
                               : window_to_float(image_, window.y, window.x, window.h, window.w);
     to_network(pixels, traits_, to);
   }
 
-  void write(const Rectangle& output, const Tensor& result) {
+  void write_band(const Rectangle& output, const Tensor& result) {
     Tensor pixels = from_network(result, traits_);
     const bool colour_picture = image_.colour_channels() == 3;
     const auto behind = [&] {
@@ -73,9 +98,6 @@ class Exchange {
     store_float(canvas_, output.y, output.x, pixels);
   }
 
-  Image take() { return std::move(canvas_); }
-
- private:
   const Traits& traits_;
   const Image& image_;
   int scale_;
