@@ -7,6 +7,7 @@
 
 #include "apps/explain_steps.h"
 #include "apps/model_source.h"
+#include "apps/process_memory.h"
 #include "apps/program.h"
 #include "apps/size_option.h"
 #include "apps/steps.h"
@@ -72,6 +73,8 @@ void print_summary(const Model& model, const Plan& plan, const Shapes& inputs) {
   line("traffic", fmt::format("{:.1f} MB at least, layer by layer", cost.bytes / 1e6));
   line("memory of a run", fmt::format("{:.1f} MB", static_cast<double>(plan.arena_bytes()) / 1e6));
   line("constants", fmt::format("{:.1f} MB", static_cast<double>(plan.constant_bytes()) / 1e6));
+  line("peak memory", fmt::format("{:.0f} MB of the process, for a picture in one piece",
+                                  static_cast<double>(predicted_peak_bytes(plan)) / 1e6));
   line("sees", receptive_field(footprint));
   line("tiles", std::string(name_of(model.traits.tile_policy)));
   line("tiles start on", fmt::format("multiples of {}", footprint.grid));
@@ -90,7 +93,7 @@ ExitCode explain(const ExplainOptions& options) {
   if (options.source.weights.empty()) {
     throw UsageError("say what to explain: a checkpoint, or --steps (mend explain --help)");
   }
-  const Model model = options.source.load();
+  const Model model = options.source.load_or_make_up();
   const PictureSize size = size_for(model, options.size);
   const Shapes inputs = input_shapes(model, size.height, size.width);
   const Plan plan(model.forward, inputs);
@@ -102,6 +105,7 @@ ExitCode explain(const ExplainOptions& options) {
                  {"bytes", plan.cost().bytes},
                  {"arena_bytes", plan.arena_bytes()},
                  {"constant_bytes", plan.constant_bytes()},
+                 {"peak_bytes", predicted_peak_bytes(plan)},
                  {"radius", plan.footprint().radius},
                  {"global", plan.footprint().global},
                  {"tile_policy", name_of(model.traits.tile_policy)}};
@@ -121,11 +125,14 @@ void add_explain(Program& program) {
   CLI::App* command = program.add(
       "explain", "Show a network's layers, shapes, arithmetic, memory and receptive field",
       "  mend explain RealESRGAN_x4plus.pth --size 1920x1080\n"
+      "  mend explain RealESRGAN_x4plus --size 1920x1080    by its shapes, without the file\n"
       "  mend explain net.pth --size 64x64 --traced    before the plan fuses anything\n"
       "  mend explain --steps denoise,upscale -w denoise=dncnn_25.pth -w upscale=net.pth\n",
       [options] { return explain(*options); });
-  command->add_option("checkpoint", options->source.weights, "The network's weights")
-      ->type_name("CHECKPOINT");
+  command
+      ->add_option("checkpoint", options->source.weights,
+                   "The network's weights, or the name of a network or configuration")
+      ->type_name("CHECKPOINT|NAME");
   options->steps.add_to(*command);
   command->add_option("--size", options->size,
                       "Of the input picture: WIDTHxHEIGHT; 256x256 by default, or what the network "

@@ -8,6 +8,7 @@
 
 #include "engine/error.h"
 #include "engine/log.h"
+#include "models/measured.h"
 #include "models/registry.h"
 #include "weights/catalogue.h"
 #include "weights/pull.h"
@@ -50,8 +51,10 @@ Json parse_config(const std::string& config) {
 
 namespace {
 
-/// Where `mend pull` keeps the published checkpoint of that name; empty if it is not there.
-std::string pulled_file(const std::string& name) {
+/// The file of that name, or where `mend pull` keeps the published checkpoint of that name; empty if
+/// neither is there.
+std::string file_of(const std::string& name) {
+  if (std::filesystem::exists(name)) return name;
   for (const PublishedCheckpoint& published : catalogue()) {
     if (published.name != name || published.files.empty()) continue;
     const std::string path =
@@ -64,13 +67,54 @@ std::string pulled_file(const std::string& name) {
 }  // namespace
 
 Checkpoint open_checkpoint(const std::string& weights) {
-  if (std::filesystem::exists(weights)) return read_checkpoint(weights);
-  if (const std::string pulled = pulled_file(weights); !pulled.empty())
-    return read_checkpoint(pulled);
+  if (const std::string file = file_of(weights); !file.empty()) return read_checkpoint(file);
   throw CheckpointError(fmt::format(
       "{}: no such file, and no published checkpoint of that name was pulled; `mend models` lists "
       "the names, `mend pull NAME` fetches one",
       weights));
+}
+
+namespace {
+
+/// Throws CheckpointError: the checkpoint has been published, but its shapes are not known here.
+void refuse_unknown_shapes(const std::string& name) {
+  for (const PublishedCheckpoint& published : catalogue()) {
+    if (published.name != name) continue;
+    std::string known;
+    for (const MeasuredNetwork& one : measured_networks()) {
+      if (one.network == published.network) known += (known.empty() ? "" : ", ") + one.name;
+    }
+    throw CheckpointError(
+        fmt::format("{}: was not pulled, and its shapes are not known without it; of {} these are: "
+                    "{}; `mend pull {}` fetches it",
+                    name, published.network, known, name));
+  }
+}
+
+}  // namespace
+
+Model ModelSource::load_or_make_up() const {
+  if (!file_of(weights).empty()) return load();
+  const MeasuredNetwork* known = find_configuration(weights);
+  if (known == nullptr) {
+    refuse_unknown_shapes(weights);
+    return load();  // says what is wrong with the name
+  }
+  Json hyper = known->hyperparameters;
+  const Json given = parse_config(config);
+  for (const auto& [name, value] : given.items()) {
+    if (!hyper.contains(name)) {
+      throw UsageError(fmt::format("{} has no hyper-parameter {}", known->network, name));
+    }
+    hyper[name] = value;
+  }
+  for (const Architecture& architecture : architectures()) {
+    if (architecture.name != known->network) continue;
+    inform(fmt::format("{}: no such file; made-up parameters for the shapes of {}", weights,
+                       known->name));
+    return untrained_model(architecture, hyper);
+  }
+  return load();
 }
 
 Model ModelSource::load() const {

@@ -18,6 +18,9 @@ struct ModelSource {
   void add_to(CLI::App& command);
   /// Throws UsageError, or CheckpointError that names the file.
   Model load() const;
+  /// load(), or for the name of a configuration or network (`mend models`) whose checkpoint is not
+  /// here that network with made-up parameters; says so. For what depends on shapes alone.
+  Model load_or_make_up() const;
 };
 
 /// The checkpoint in the file, or of the published name. Throws CheckpointError.

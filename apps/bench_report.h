@@ -1,0 +1,59 @@
+// What `mend bench` measured of a network: whole, and step by step.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/ladder.h"
+#include "engine/plan.h"
+#include "models/network.h"
+
+namespace mend {
+
+/// Seconds of many runs of the same work.
+class Timing {
+ public:
+  void add(double seconds) { seconds_.push_back(seconds); }
+  /// q in 0..1; there must be a run.
+  double quantile(double q) const;
+  double median() const { return quantile(0.5); }
+  std::size_t runs() const { return seconds_.size(); }
+
+ private:
+  std::vector<double> seconds_;
+};
+
+/// One step of a plan that takes time; views do not.
+struct LayerBench {
+  std::string layer;  ///< the parameters' common path
+  std::string op, parameters;
+  Cost cost;  ///< by the formula: Winograd's savings are not taken off
+  std::vector<ConsideredRung> rungs;
+  Timing timing;
+
+  /// The rung that runs; empty for an operation without a ladder.
+  std::string variant() const;
+};
+
+struct NetworkBench {
+  std::string network, size;
+  bool made_up = false;  ///< the parameters
+  int threads = 1;
+  double fma_peak = 0;  ///< FLOP/s, measured
+  Cost cost;            ///< FLOPs as traced, bytes as the plan's steps move them
+  std::int64_t arena_bytes = 0;
+  double peak_rss_mb = 0;
+  Timing timing;
+  std::vector<LayerBench> layers;
+};
+
+/// The steps of `plan`, not timed yet; `steps` gets the number of each in the plan.
+std::vector<LayerBench> layers_of(const Plan& plan, std::vector<std::size_t>& steps);
+
+/// One line; with `layers` an array of that name.
+Json to_json(const NetworkBench& bench, bool layers);
+
+void print_layers(const NetworkBench& bench);
+void print_summary(const NetworkBench& bench);
+
+}  // namespace mend
