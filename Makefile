@@ -4,9 +4,10 @@ JOBS    ?= $(shell nproc)
 ONLY    ?=
 PRESET  ?= release
 CMAKE_FLAGS ?=
+CALLGRIND_FLAGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps demo test bench format format-check asan fuzz coverage docs install clean
+.PHONY: all help deps demo test bench bench-compare callgrind callgrind-record format format-check asan fuzz coverage docs install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -31,6 +32,19 @@ bench: ## time every kernel of the ladders; ONLY=conv2d picks those with the nam
 	@cmake --preset $(PRESET) -DMEND_BENCH=ON $(CMAKE_FLAGS) > /dev/null
 	@cmake --build $(BUILD) -j $(JOBS) --target mend_bench_kernels
 	@$(BUILD)/bench/mend_bench_kernels $(if $(ONLY),--benchmark_filter=$(ONLY))
+
+bench-compare: ## our convolutions and oneDNN's, in turn, with ratios; ONLY=64to64 picks those with the name
+	@cmake --preset $(PRESET) -DMEND_BENCH=ON $(CMAKE_FLAGS) > /dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target mend_bench_onednn
+	@$(BUILD)/bench/mend_bench_onednn $(ONLY)
+
+callgrind: ## count the instructions of the main kernels; fails if they grew by 3% over bench/baseline.json
+	@cmake --preset $(PRESET) -DMEND_BENCH=ON $(CMAKE_FLAGS) > /dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target mend_callgrind
+	@tools/callgrind.py $(BUILD)/bench/mend_callgrind $(CALLGRIND_FLAGS)
+
+callgrind-record: ## write bench/baseline.json anew
+	@$(MAKE) --no-print-directory callgrind CALLGRIND_FLAGS=--record
 
 format: ## format all sources in place
 	@git ls-files '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format -i
