@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cmath>
 #include <filesystem>
 
 #include "engine/error.h"
+#include "weights/elements.h"
 #include "weights/graphdef.h"
 #include "weights/ncnn.h"
 #include "weights/safetensors.h"
@@ -78,13 +78,12 @@ Checkpoint read_checkpoint(const std::string& path) {
 void check_finite(const Checkpoint& checkpoint) {
   for (const auto& [key, tensor] : checkpoint.tensors) {
     if (!is_floating(tensor.type)) continue;
-    const std::vector<float> values = tensor.to_f32();
-    const auto bad = std::find_if(values.begin(), values.end(),
-                                  [](float value) { return !std::isfinite(value); });
-    if (bad == values.end()) continue;
+    const F32Elements elements(tensor);
+    const std::int64_t bad = first_not_finite(elements.values());
+    if (bad < 0) continue;
     throw CheckpointError(fmt::format("{}: {}: element {} of {} is {}; the file is damaged",
-                                      checkpoint.path, key, bad - values.begin(),
-                                      to_string(tensor.shape), *bad));
+                                      checkpoint.path, key, bad, to_string(tensor.shape),
+                                      elements.values()[static_cast<std::size_t>(bad)]));
   }
 }
 
