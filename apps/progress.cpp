@@ -42,8 +42,11 @@ void Progress::update(int done, int all) {
   visible_ = true;
 }
 
-Progress::~Progress() {
+void Progress::hide() {
   if (visible_) std::fprintf(stderr, "\r\033[K");
+  visible_ = false;
 }
+
+Progress::~Progress() { hide(); }
 
 }  // namespace mend

@@ -15,6 +15,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   void update(int done, int all);
+  /// Takes the line away until the next update(), so that a message can be printed.
+  void hide();
 
  private:
   std::string what_;
