@@ -44,6 +44,9 @@ struct RowRange {
   int count() const { return end - begin; }
 };
 
+/// For each input of an operation the view that it reads it through, or nothing.
+using ThroughViews = std::vector<std::optional<AnyOp>>;
+
 /// Every operation has these. Optional members, used when they are there:
 ///   std::int64_t scratch_bytes(const Shapes&) const           working memory of forward
 ///   std::string describe() const                              parameters in a few characters
@@ -52,6 +55,9 @@ struct RowRange {
 ///   std::optional<Tensor> view(const Tensor& x) const         y as a view of x, without any work
 ///   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const
 ///                                                             does `next` fit my epilogue?
+///   std::optional<Fusion> absorb_through(const AnyOp& next, const ThroughViews& views,
+///       const Shapes& in) const                                                           does `next`, which reads my result
+///                                                             as several views, fit?
 ///   std::optional<Lowering> lower(const Shapes& in) const     fix the rung, repack constants
 ///   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const
 ///                                                             these rows of y alone, the same bits
@@ -85,6 +91,8 @@ class AnyOp {
   bool is_view() const { return self_->is_view(); }
   bool joins_channels() const { return self_->joins_channels(); }
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
+  std::optional<Fusion> absorb_through(const AnyOp& next, const ThroughViews& views,
+                                       const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
 
@@ -109,6 +117,8 @@ class AnyOp {
     virtual bool is_view() const = 0;
     virtual bool joins_channels() const = 0;
     virtual std::optional<Fusion> absorb(const AnyOp&, int, const Shapes&) const = 0;
+    virtual std::optional<Fusion> absorb_through(const AnyOp&, const ThroughViews&,
+                                                 const Shapes&) const = 0;
     virtual std::optional<Lowering> lower(const Shapes&) const = 0;
     virtual std::optional<RowPart> row_part(const Shapes&, RowRange) const = 0;
   };
@@ -208,6 +218,13 @@ struct AnyOp::Model final : AnyOp::Interface {
     if constexpr (requires { op.absorb(next, position, in); }) return op.absorb(next, position, in);
     return std::nullopt;
   }
+  std::optional<Fusion> absorb_through(const AnyOp& next, const ThroughViews& views,
+                                       const Shapes& in) const override {
+    if constexpr (requires { op.absorb_through(next, views, in); }) {
+      return op.absorb_through(next, views, in);
+    }
+    return std::nullopt;
+  }
   std::optional<Lowering> lower(const Shapes& in) const override {
     if constexpr (requires { op.lower(in); }) return op.lower(in);
     return std::nullopt;
@@ -223,6 +240,10 @@ struct AnyOp::Model final : AnyOp::Interface {
 inline std::optional<Fusion> AnyOp::absorb(const AnyOp& next, int position,
                                            const Shapes& in) const {
   return self_->absorb(next, position, in);
+}
+inline std::optional<Fusion> AnyOp::absorb_through(const AnyOp& next, const ThroughViews& views,
+                                                   const Shapes& in) const {
+  return self_->absorb_through(next, views, in);
 }
 inline std::optional<Lowering> AnyOp::lower(const Shapes& in) const { return self_->lower(in); }
 inline std::optional<RowPart> AnyOp::row_part(const Shapes& in, RowRange y) const {

@@ -17,6 +17,7 @@
 #include "kernels/grid_sample/grid_sample.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/norm_linear/norm_linear.h"
+#include "kernels/norm_mlp/norm_mlp.h"
 #include "kernels/normalization/adaptive_instance.h"
 #include "kernels/normalization/batch_norm.h"
 #include "kernels/normalization/global_response.h"
@@ -26,6 +27,7 @@
 #include "kernels/pool/pool.h"
 #include "kernels/rearrange/rearrange.h"
 #include "kernels/resample/resample.h"
+#include "kernels/window_block/window_block.h"
 
 namespace mend {
 namespace {
@@ -99,6 +101,7 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(layer_norm_ladder()),
       summary(matmul_ladder()),
       summary(norm_linear_ladder()),
+      summary(norm_mlp_ladder()),
       summary(pad_ladder()),
       summary(pixel_norm_ladder()),
       summary(pixel_shuffle_ladder()),
@@ -113,6 +116,7 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(spectral_gain_ladder()),
       summary(transpose_ladder()),
       summary(window_attention_ladder()),
+      summary(window_block_ladder()),
       summary(window_merge_ladder()),
       summary(window_partition_ladder()),
   };

@@ -19,20 +19,10 @@ int input_of(const Step& step, int slot) {
   return slot < static_cast<int>(step.inputs.size()) ? step.inputs[slot] : kNoValue;
 }
 
-/// Replaces steps `first` and `second` by one step at the place of `second`, where all inputs of
-/// both are known. Returns whether the first could take over the second.
-bool fuse(Graph& graph, std::size_t first, std::size_t second) {
-  const Step& mine = graph.steps[first];
-  const Step& next = graph.steps[second];
-  const auto found = std::find(next.inputs.begin(), next.inputs.end(), mine.output);
-  const int position = static_cast<int>(found - next.inputs.begin());
-  // The same value twice (x * x) would need both operands at once.
-  if (std::count(next.inputs.begin(), next.inputs.end(), mine.output) != 1) return false;
-  const std::optional<Fusion> fusion = mine.op.absorb(next.op, position, graph.shapes(next.inputs));
-  if (!fusion) return false;
-
+/// The inputs of the operation that `mine` and `next` become.
+std::vector<int> inputs_of(const Fusion& fusion, const Step& mine, const Step& next) {
   std::vector<int> inputs;
-  for (const FusedInput& input : fusion->inputs) {
+  for (const FusedInput& input : fusion.inputs) {
     switch (input.from) {
       case FusedInput::kAbsent:
         inputs.push_back(kNoValue);
@@ -45,10 +35,71 @@ bool fuse(Graph& graph, std::size_t first, std::size_t second) {
         break;
     }
   }
-  Step fused{fusion->op, std::move(inputs), next.output,
-             mine.label.empty() ? next.label : mine.label};
-  graph.steps[second] = std::move(fused);
-  graph.steps.erase(graph.steps.begin() + static_cast<std::ptrdiff_t>(first));
+  return inputs;
+}
+
+/// Replaces step `second` by what it and `first` become: there all inputs of both are known.
+void replace(Graph& graph, const Fusion& fusion, std::size_t first, std::size_t second) {
+  const Step& mine = graph.steps[first];
+  const Step& next = graph.steps[second];
+  graph.steps[second] = {fusion.op, inputs_of(fusion, mine, next), next.output,
+                         mine.label.empty() ? next.label : mine.label};
+}
+
+void erase(Graph& graph, std::size_t step) {
+  graph.steps.erase(graph.steps.begin() + static_cast<std::ptrdiff_t>(step));
+}
+
+/// Joins steps `first` and `second`. Returns whether the first could take over the second.
+bool fuse(Graph& graph, std::size_t first, std::size_t second) {
+  const Step& mine = graph.steps[first];
+  const Step& next = graph.steps[second];
+  const auto found = std::find(next.inputs.begin(), next.inputs.end(), mine.output);
+  const int position = static_cast<int>(found - next.inputs.begin());
+  // The same value twice (x * x) would need both operands at once.
+  if (std::count(next.inputs.begin(), next.inputs.end(), mine.output) != 1) return false;
+  const std::optional<Fusion> fusion = mine.op.absorb(next.op, position, graph.shapes(next.inputs));
+  if (!fusion) return false;
+  replace(graph, *fusion, first, second);
+  erase(graph, first);
+  return true;
+}
+
+/// The steps that read `value`, after `from`, if all of them are views that nobody else reads twice.
+std::vector<std::size_t> views_of(const Graph& graph, const std::vector<int>& uses, int value,
+                                  std::size_t from) {
+  std::vector<std::size_t> views;
+  for (std::size_t s = from + 1; static_cast<int>(views.size()) < uses[value]; ++s) {
+    if (s == graph.steps.size()) return {};  // the network's output
+    const Step& step = graph.steps[s];
+    if (std::find(step.inputs.begin(), step.inputs.end(), value) == step.inputs.end()) continue;
+    if (!step.op.is_view() || uses[step.output] != 1) return {};
+    views.push_back(s);
+  }
+  return views;
+}
+
+/// Joins step `first` and the one step that reads its result, through views (a slice for q, one for k
+/// and one for v). Returns whether the first could take over the second.
+bool fuse_through_views(Graph& graph, const std::vector<int>& uses, std::size_t first) {
+  const std::vector<std::size_t> views = views_of(graph, uses, graph.steps[first].output, first);
+  if (views.empty()) return false;
+  const std::size_t second = reader_of(graph, graph.steps[views[0]].output, views[0]);
+  if (second == graph.steps.size() || views.back() > second) return false;
+  const Step& mine = graph.steps[first];
+  const Step& next = graph.steps[second];
+  ThroughViews through(next.inputs.size());
+  for (const std::size_t view : views) {
+    const auto slot = std::find(next.inputs.begin(), next.inputs.end(), graph.steps[view].output);
+    if (slot == next.inputs.end()) return false;  // another step reads this one
+    through[static_cast<std::size_t>(slot - next.inputs.begin())] = graph.steps[view].op;
+  }
+  const std::optional<Fusion> fusion =
+      mine.op.absorb_through(next.op, through, graph.shapes(next.inputs));
+  if (!fusion) return false;
+  replace(graph, *fusion, first, second);
+  for (auto view = views.rbegin(); view != views.rend(); ++view) erase(graph, *view);
+  erase(graph, first);
   return true;
 }
 
@@ -60,8 +111,9 @@ void absorb_epilogues(Graph& graph) {
   while (s < graph.steps.size()) {
     const int output = graph.steps[s].output;
     const std::size_t reader = uses[output] == 1 ? reader_of(graph, output, s) : graph.steps.size();
-    // After a fusion the next unfused step has moved to place s.
-    if (reader == graph.steps.size() || !fuse(graph, s, reader)) ++s;
+    const bool fused = reader == graph.steps.size() ? fuse_through_views(graph, uses, s)
+                                                    : fuse(graph, s, reader);
+    if (!fused) ++s;  // else the next unfused step has moved to place s
   }
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "kernels/conv2d/variant.h"
+#include "kernels/norm_mlp/norm_mlp.h"
+#include "kernels/window_block/window_block.h"
 
 namespace mend {
 namespace {
@@ -107,6 +109,7 @@ void NormLinear::forward(Inputs inputs, const Tensor& y, Scratch scratch) const 
 }
 
 std::optional<Fusion> NormLinear::absorb(const AnyOp& next, int position, const Shapes& in) const {
+  if (const auto* second = next.as<Conv2d>()) return fuse_mlp(*this, *second, position);
   std::optional<Fusion> fusion = linear.absorb(next, position, in);
   if (!fusion) return std::nullopt;
   NormLinear longer = *this;
@@ -115,6 +118,12 @@ std::optional<Fusion> NormLinear::absorb(const AnyOp& next, int position, const 
   fusion->inputs.push_back({FusedInput::kMine, kGamma});
   fusion->inputs.push_back({FusedInput::kMine, kBeta});
   return Fusion{longer, fusion->inputs};
+}
+
+std::optional<Fusion> NormLinear::absorb_through(const AnyOp& next, const ThroughViews& views,
+                                                 const Shapes& in) const {
+  const auto* attention = next.as<WindowAttention>();
+  return attention != nullptr ? fuse_window_block(*this, *attention, views, in) : std::nullopt;
 }
 
 std::optional<Lowering> NormLinear::lower(const Shapes& in) const {

@@ -50,6 +50,8 @@ struct NormLinear {
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
+  std::optional<Fusion> absorb_through(const AnyOp& next, const ThroughViews& views,
+                                       const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
 };

@@ -1,0 +1,168 @@
+#include "kernels/norm_mlp/norm_mlp.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/token_panels.h"
+
+namespace mend {
+namespace {
+
+double panels_seconds(const op::NormMlp& op, const Shapes& in) {
+  return op.cost(in).flops / (0.85 * NominalMachine::kFlopsPerSecond);
+}
+
+// clang-format off
+constexpr NormMlpVariant kLadder[] = {
+    // name                 device            cannot do      modelled time   error  kernel
+    {"norm_mlp/reference",  DeviceKind::kCpu, never_refuses, slowest,        0,     {false, norm_mlp_reference_scratch, norm_mlp_reference}},
+    {"norm_mlp/panels",     DeviceKind::kCpu, never_refuses, panels_seconds, 1e-5,  {true,  norm_mlp_panels_scratch,    norm_mlp_panels}},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const NormMlpVariant> norm_mlp_ladder() { return kLadder; }
+
+namespace op {
+namespace {
+
+/// 64 tokens of them are 256 kB, half of a small L2.
+constexpr int kMostHidden = 1024;
+
+View<const float> view(Inputs inputs, std::size_t i) {
+  return i < inputs.size() ? inputs[i].view<const float>() : View<const float>{};
+}
+Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
+
+bool is_plain_1x1(const Conv2d& op) {
+  return op.kernel_h == 1 && op.kernel_w == 1 && op.stride == 1 && op.padding_h == 0 &&
+         op.padding_w == 0 && op.groups == 1 && op.variant == nullptr;
+}
+
+bool can_expand(const Conv2d& op) {
+  return is_plain_1x1(op) && op.activation.kind != ActivationKind::kPrelu && op.scale == 1 &&
+         !op.adds_residual;
+}
+
+bool can_contract(const Conv2d& op) {
+  return is_plain_1x1(op) && op.activation.kind == ActivationKind::kNone;
+}
+
+PackTokenWeight packing(int slot) {
+  return {.is_bias = slot == NormMlp::kBias1 || slot == NormMlp::kBias2};
+}
+
+/// The inputs of the two linear layers alone, while weights are not packed.
+Shapes of_expand(const Shapes& in) {
+  return {in[NormMlp::kX], in[NormMlp::kWeight1], slot(in, NormMlp::kBias1)};
+}
+Shapes of_contract(const NormMlp& op, const Shapes& in) {
+  const Shape& x = in[NormMlp::kX];
+  return {{x.n, x.h, x.w, op.expand.outputs},
+          in[NormMlp::kWeight2],
+          slot(in, NormMlp::kBias2),
+          {},
+          slot(in, NormMlp::kResidual)};
+}
+
+}  // namespace
+
+Shape NormMlp::shape(const Shapes& in) const {
+  if (!can_expand(expand) || !can_contract(contract)) {
+    throw ShapeError(fmt::format("norm_mlp: {} and {} are no pair of plain linear layers",
+                                 expand.describe(), contract.describe()));
+  }
+  const Shape& x = in[kX];
+  norm.shape({x, slot(in, kGamma), slot(in, kBeta)});
+  if (variant != nullptr) return {x.n, x.h, x.w, contract.outputs};
+  expand.shape(of_expand(in));
+  return contract.shape(of_contract(*this, in));
+}
+
+Cost NormMlp::cost(const Shapes& in) const {
+  const Shape& x = in[kX];
+  const double pixels = static_cast<double>(x.pixels());
+  const double weights = static_cast<double>(expand.outputs) * (x.c + contract.outputs);
+  std::int64_t elements = x.pixels() * contract.outputs;
+  for (const Shape& shape : in) elements += shape.elements();
+  return {norm.cost({x}).flops + 2 * pixels * weights,
+          sizeof(float) * static_cast<double>(elements)};
+}
+
+Footprint NormMlp::footprint(const Shapes&) const { return {}; }
+
+std::string NormMlp::describe() const {
+  const std::string rung = variant != nullptr ? fmt::format(" [{}]", variant->name) : "";
+  return fmt::format("{}, {} -> {}, {}{}", norm.describe(), expand.describe(), expand.outputs,
+                     contract.describe(), rung);
+}
+
+std::int64_t NormMlp::scratch_bytes(const Shapes& in) const {
+  return variant != nullptr ? variant->kernel.scratch_bytes(*this, in) : 0;
+}
+
+void NormMlp::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
+  if (variant == nullptr) {  // eager, as op::Conv2d does it
+    const Shapes in = shapes_of(inputs);
+    NormMlp fixed = *this;
+    fixed.variant = &choose(norm_mlp_ladder(), *this, in, y.device().kind());
+    std::vector<Tensor> operands(inputs.begin(), inputs.end());
+    for (const int i : {kWeight1, kBias1, kWeight2, kBias2}) {
+      if (!fixed.variant->kernel.packs_weights || !operands[i].defined()) continue;
+      operands[i] = mend::apply(packing(i), {operands[i]});
+    }
+    const Storage memory(static_cast<std::size_t>(fixed.scratch_bytes(shapes_of(operands))),
+                         y.device());
+    return fixed.forward(operands, y, {memory.data(), memory.bytes()});
+  }
+  variant->kernel.run({*this, view(inputs, kX), view(inputs, kWeight1), view(inputs, kBias1),
+                       view(inputs, kWeight2), view(inputs, kBias2), view(inputs, kResidual),
+                       view(inputs, kGamma), view(inputs, kBeta), y.view<float>(), scratch});
+}
+
+std::optional<Fusion> NormMlp::absorb(const AnyOp& next, int position, const Shapes& in) const {
+  const std::optional<Fusion> fusion = contract.absorb(next, position, in);
+  if (!fusion) return std::nullopt;
+  NormMlp longer = *this;
+  longer.contract = *fusion->op.as<Conv2d>();
+  if (!can_contract(longer.contract)) return std::nullopt;
+  std::vector<FusedInput> inputs;
+  for (int i = 0; i < kSlots; ++i) inputs.push_back({FusedInput::kMine, i});
+  inputs[kResidual] = fusion->inputs[Conv2d::kResidual];
+  return Fusion{longer, inputs};
+}
+
+std::optional<Lowering> NormMlp::lower(const Shapes& in) const {
+  if (variant != nullptr) return std::nullopt;
+  NormMlp fixed = *this;
+  fixed.variant = &choose(norm_mlp_ladder(), *this, in, DeviceKind::kCpu);
+  Lowering lowering{fixed, std::vector<std::optional<AnyOp>>(in.size())};
+  if (!fixed.variant->kernel.packs_weights) return lowering;
+  for (const int i : {kWeight1, kBias1, kWeight2, kBias2}) lowering.repack[i] = packing(i);
+  return lowering;
+}
+
+std::optional<Fusion> fuse_mlp(const NormLinear& first, const Conv2d& second, int position) {
+  const bool forced =
+      !forced_variant(NormLinear::kName).empty() || !forced_variant(Conv2d::kName).empty();
+  const bool fits = position == Conv2d::kX && first.variant == nullptr &&
+                    can_expand(first.linear) && can_contract(second) &&
+                    first.linear.outputs <= kMostHidden;
+  if (!fits || forced) return std::nullopt;
+  std::vector<FusedInput> inputs(NormMlp::kSlots);
+  inputs[NormMlp::kX] = {FusedInput::kMine, NormLinear::kX};
+  inputs[NormMlp::kWeight1] = {FusedInput::kMine, NormLinear::kWeight};
+  inputs[NormMlp::kBias1] = {FusedInput::kMine, NormLinear::kBias};
+  inputs[NormMlp::kWeight2] = {FusedInput::kNext, Conv2d::kWeight};
+  inputs[NormMlp::kBias2] = {FusedInput::kNext, Conv2d::kBias};
+  inputs[NormMlp::kResidual] = {FusedInput::kNext, Conv2d::kResidual};
+  inputs[NormMlp::kGamma] = {FusedInput::kMine, NormLinear::kGamma};
+  inputs[NormMlp::kBeta] = {FusedInput::kMine, NormLinear::kBeta};
+  return Fusion{NormMlp{first.norm, first.linear, second}, inputs};
+}
+
+}  // namespace op
+}  // namespace mend
