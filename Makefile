@@ -61,6 +61,14 @@ asan: ## run all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 fuzz: ## fuzz every reader of files for SECONDS seconds each (clang); FUZZ_SECONDS=60
 	@tools/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
+deps-arm: ## install what test-arm needs (Debian, as root)
+	@tools/install_arm_dependencies.sh
+
+test-arm: ## tests of engine, kernels and layers on NEON: cross-compiled, under qemu-user (make deps-arm)
+	@cmake --preset arm > /dev/null
+	@cmake --build build-arm -j $(JOBS) --target mend_tests_engine mend_tests_kernels mend_tests_layers
+	@ctest --test-dir build-arm --output-on-failure -R '^(engine|kernels|layers)$$' --timeout 3600
+
 coverage: ## line coverage of the tests, as build-coverage/coverage.html
 	@cmake --preset coverage > /dev/null
 	@cmake --build build-coverage -j $(JOBS)
@@ -74,4 +82,4 @@ install: all ## install program, library, headers and CMake package; PREFIX=/usr
 	@cmake --install $(BUILD) --prefix $(or $(PREFIX),/usr/local)
 
 clean: ## remove all build folders
-	@rm -rf build build-asan build-coverage build-fuzz build-debug
+	@rm -rf build build-asan build-arm build-coverage build-fuzz build-debug

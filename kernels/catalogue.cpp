@@ -111,7 +111,9 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(resample_ladder()),
       summary(roll_ladder()),
       // No kernel, but chosen like one: whether the planner runs chains of steps depth first.
-      {"row_chain", {"auto", "always", "never"}},
+      {"row_chain",
+       {"auto", "always", "never"},
+       [](const AnyOp&, const Shapes&) { return std::vector<ConsideredRung>(); }},
       summary(softmax_ladder()),
       summary(spectral_gain_ladder()),
       summary(transpose_ladder()),

@@ -154,7 +154,10 @@ bool pays(const Candidate& candidate, const RowSchedule& schedule, std::int64_t 
   const auto between = static_cast<double>(candidate.bytes_between);
   const auto strips = static_cast<double>(schedule.strips.size());
   if (2 * static_cast<double>(schedule.buffer_bytes) * strips > between) return false;
-  if (schedule.buffer_bytes > 2 * cache_bytes || steps_on_grids(candidate.graph) > 1) return false;
+  // A strip's share of a third level; with wide images not even a few rows fit the second.
+  constexpr std::int64_t kMost = 16 << 20;
+  if (schedule.buffer_bytes > std::max(kMost, cache_bytes)) return false;
+  if (steps_on_grids(candidate.graph) > 1) return false;
   // Bytes a second of one core from a cache; its second level has the rows if they fit.
   const double near = schedule.buffer_bytes <= cache_bytes ? 60e9 : 28e9;
   const double saved = 2 * between * (1 / NominalMachine::kBytesPerSecond - 1 / near);
