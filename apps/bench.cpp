@@ -60,7 +60,9 @@ void time_plan(Plan& plan, const BenchOptions& options, NetworkBench& bench) {
 }
 
 ExitCode bench_network(const BenchOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
   const Model model = options.source.load_or_make_up();
+  const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   const PictureSize size = size_for(model, options.size);
   const Shapes shapes = input_shapes(model, size.height, size.width);
   Plan plan(model.forward, shapes);
@@ -72,6 +74,7 @@ ExitCode bench_network(const BenchOptions& options) {
   bench.size = to_string(size);
   bench.made_up = model.made_up;
   bench.threads = threads();
+  bench.load_seconds = load.count();
   bench.cost = {plan.cost().flops, plan.graph().cost().bytes};
   bench.arena_bytes = plan.arena_bytes();
   time_plan(plan, options, bench);

@@ -103,6 +103,7 @@ std::vector<LayerBench> layers_of(const Plan& plan, std::vector<std::size_t>& st
 Json to_json(const NetworkBench& bench, bool layers) {
   Json json = {{"network", bench.network}, {"size", bench.size}, {"threads", bench.threads}};
   if (bench.made_up) json["made_up_parameters"] = true;
+  json["load_ms"] = 1e3 * bench.load_seconds;
   json["runs"] = bench.timing.runs();
   json.update(times(bench.timing));
   json.update(rates(bench.cost, bench.timing, bench.fma_peak));

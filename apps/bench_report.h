@@ -39,8 +39,9 @@ struct NetworkBench {
   std::string network, size;
   bool made_up = false;  ///< the parameters
   int threads = 1;
-  double fma_peak = 0;  ///< FLOP/s, measured
-  Cost cost;            ///< FLOPs as traced, bytes as the plan's steps move them
+  double load_seconds = 0;  ///< from the name of the file to a network with its parameters
+  double fma_peak = 0;      ///< FLOP/s, measured
+  Cost cost;                ///< FLOPs as traced, bytes as the plan's steps move them
   std::int64_t arena_bytes = 0;
   double peak_rss_mb = 0;
   Timing timing;

@@ -31,7 +31,8 @@ inline Tensor constant(const Shape& shape) {
 /// The operation on inputs known at run time, the first ones, and then on constants; an empty shape
 /// is an absent input. `rung`: "direct", or empty for the one that is chosen.
 struct OneOp {
-  OneOp(const AnyOp& op, const Shapes& inputs, const Shapes& constants, const std::string& rung = "")
+  OneOp(const AnyOp& op, const Shapes& inputs, const Shapes& constants,
+        const std::string& rung = "")
       : plan_(make(op, inputs, constants, rung)) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       plan_.set_input(static_cast<int>(i), wave(inputs[i]));

@@ -94,8 +94,7 @@ class OneDnn {
     reorder({weight_dims, memory::data_type::f32, krsc}, constant(constants_of(layer)[0]), weight_);
     arguments_ = {{DNNL_ARG_SRC, source_},
                   {DNNL_ARG_WEIGHTS, weight_},
-                  {DNNL_ARG_BIAS, memory(primitive.bias_desc(), engine_,
-                                         bias_.view<float>().data)},
+                  {DNNL_ARG_BIAS, memory(primitive.bias_desc(), engine_, bias_.view<float>().data)},
                   {DNNL_ARG_DST, result_}};
   }
 

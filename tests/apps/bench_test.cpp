@@ -14,9 +14,12 @@ using Json = nlohmann::json;
 
 /// One line of `mend bench --json`.
 Json line(const std::string& network, double median, double spread, const Json& layers = {}) {
-  Json json = {{"network", network},         {"size", "8x8"},
-               {"threads", 1},               {"median_ms", median},
-               {"p10_ms", median - spread}, {"p90_ms", median + spread}};
+  Json json = {{"network", network},
+               {"size", "8x8"},
+               {"threads", 1},
+               {"median_ms", median},
+               {"p10_ms", median - spread},
+               {"p90_ms", median + spread}};
   if (!layers.is_null()) json["layers"] = layers;
   return json;
 }
@@ -34,8 +37,9 @@ Json layer(const std::string& name, double median) {
 TEST_CASE("mend bench --json: one line; with --layers every step with its rungs") {
   const TemporaryFolder folder;
   const std::string network = tiny_srvgg(2, 32, 2).write(folder / "net.safetensors");
-  std::vector<std::string> command = {"bench",      network, "--size",     "32x24", "--threads",
-                                      "1",          "--json", "--min-time", "0",     "--min-runs", "3"};
+  std::vector<std::string> command = {"bench",     network,      "--size", "32x24",
+                                      "--threads", "1",          "--json", "--min-time",
+                                      "0",         "--min-runs", "3"};
   const Json whole = Json::parse(mend_run(command).out);
   CHECK(!whole.contains("layers"));
   CHECK(!whole.contains("made_up_parameters"));
@@ -78,7 +82,8 @@ TEST_CASE("mend bench --json: one line; with --layers every step with its rungs"
 TEST_CASE("mend bench: a table of layers says what runs and why not another") {
   const TemporaryFolder folder;
   const std::string network = tiny_srvgg(2, 32, 2).write(folder / "net.safetensors");
-  const Finished run = mend_run({"bench", network, "--size", "32x24", "--layers", "--min-time", "0"});
+  const Finished run =
+      mend_run({"bench", network, "--size", "32x24", "--layers", "--min-time", "0"});
   CHECK(run.code == 0);
   for (const char* part : {"runs on", "conv2d/direct", "needs 32 input channels", "median"}) {
     CAPTURE(part);
@@ -87,8 +92,8 @@ TEST_CASE("mend bench: a table of layers says what runs and why not another") {
 }
 
 TEST_CASE("mend bench NAME: made-up parameters stand in for a checkpoint that is not here") {
-  std::vector<std::string> command = {"bench", "zero_dce", "--size",     "16x16",
-                                      "--json", "--min-time", "0", "--min-runs", "1"};
+  std::vector<std::string> command = {"bench",      "zero_dce", "--size",     "16x16", "--json",
+                                      "--min-time", "0",        "--min-runs", "1"};
   const Finished run = mend_run(command);
   CHECK(run.code == 0);
   const Json json = Json::parse(run.out);
@@ -144,7 +149,8 @@ TEST_CASE("mend bench --compare: ratios, and what is slower by more than the spr
 
   const Finished table = mend_run({"bench", "--compare", before, after});
   CHECK(table.code == 0);
-  for (const char* part : {"1.200  slower", "0.500  faster", "only in the first", "only in the second"}) {
+  for (const char* part :
+       {"1.200  slower", "0.500  faster", "only in the first", "only in the second"}) {
     CAPTURE(part);
     CHECK(table.out.find(part) != std::string::npos);
   }

@@ -209,6 +209,7 @@ TEST_CASE("plan: a constant is repacked once, for all plans of its network") {
   CHECK(identical(second(inputs)[0], network(inputs)[0]));
   CHECK(cache->size() == 1);
   CHECK(first.graph().steps.size() == 2);
+  CHECK(first.constant_bytes() == 4 * 4 * 2 * 4);  // and counted once
 }
 
 }  // namespace mend::test

@@ -48,7 +48,9 @@ TEST_CASE("considered rungs: a lowered step's are those that it was lowered from
   const Tensor weight = Tensor::full({64, 3, 3, 64}, 0.01f);
   const op::Conv2d conv = conv_3x3(64);
   const Plan plan(
-      [&](const std::vector<Tensor>& x) { return std::vector{apply(conv, {x[0], weight})}; },
+      [&](const std::vector<Tensor>& x) {
+        return std::vector{apply(conv, {x[0], weight})};
+      },
       {{1, 20, 30, 64}});
   const Step& step = plan.graph().steps.back();
   const auto* lowered = step.op.as<op::Conv2d>();
