@@ -6,6 +6,8 @@
 // the sum over c loads the strip's vectors, broadcasts six weights that lie side by side and does 12
 // FMAs: 8 loads in the 6 cycles that two FMA units take, so two load units suffice. A strip's
 // channels lie side by side as well, 60 x 64 B = 3.8 kB, so both streams are the prefetcher's.
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <cstdint>
 
@@ -61,8 +63,7 @@ HWY_INLINE hn::Vec<D> load_blocks(D d, const float* const* x, int at) {
     return hn::LoadU(d, x[0] + at);
   } else {
     const hn::Half<D> half;
-    return hn::Combine(d, load_blocks(half, x + hn::MaxLanes(half), at),
-                       load_blocks(half, x, at));
+    return hn::Combine(d, load_blocks(half, x + hn::MaxLanes(half), at), load_blocks(half, x, at));
   }
 }
 
@@ -72,8 +73,8 @@ HWY_INLINE void store_blocks(D d, V v, float scale, const float* const* x, float
                              int at) {
   if constexpr (hn::MaxLanes(d) == 4) {
     const V factor = hn::Set(d, scale);
-    hn::StoreU(x == nullptr ? hn::Mul(factor, v) : hn::MulAdd(factor, v, hn::LoadU(d, x[0] + at)), d,
-               y[0] + at);
+    hn::StoreU(x == nullptr ? hn::Mul(factor, v) : hn::MulAdd(factor, v, hn::LoadU(d, x[0] + at)),
+               d, y[0] + at);
   } else {
     const hn::Half<D> half;
     constexpr int kHalf = static_cast<int>(hn::MaxLanes(half));
@@ -167,8 +168,7 @@ HWY_INLINE void normalize_column(const TokenNorm& norm, int C, float* x) {
     second[1] = hn::MulAdd(next, next, second[1]);
   }
   const V correction = hn::Div(hn::Add(first[0], first[1]), count);
-  V variance = hn::NegMulAdd(correction, correction,
-                             hn::Div(hn::Add(second[0], second[1]), count));
+  V variance = hn::NegMulAdd(correction, correction, hn::Div(hn::Add(second[0], second[1]), count));
   variance = hn::IfThenZeroElse(hn::Lt(variance, zero), variance);  // a NaN stays
   const V factor = hn::Div(hn::Set(d, 1.0f), hn::Sqrt(hn::Add(variance, hn::Set(d, norm.eps))));
   const V offset = norm.subtract_mean ? mean : zero;
@@ -253,6 +253,19 @@ HWY_INLINE void multiply_strip(const TokenProduct& p, int row, int column, int c
       p.y + column_at(t, p.y_rows) + std::int64_t{row} * kPanelTokens, vector_step(p.y_rows));
 }
 
+/// Asks for a strip's share of the next tile's weights, which come from L2, or from L3 where a layer
+/// has more of them than L2 holds.
+HWY_INLINE void fetch_next_tile(const TokenProduct& p, int row, int column, int columns, int t) {
+  if (row + kTileRows >= p.K) return;
+  constexpr int kLineFloats = 16;
+  const float* next =
+      p.weight + (std::int64_t{row + kTileRows} * p.C + std::int64_t{column} * kTileRows);
+  const int floats = columns * kTileRows, end = std::min(t + kStripTokens, p.tokens);
+  for (int i = floats * t / p.tokens; i < floats * end / p.tokens; i += kLineFloats) {
+    hwy::Prefetch(next + i);
+  }
+}
+
 /// The activation of one tile's rows, which lie in L1.
 struct ActivateTile {
   float* y;
@@ -283,13 +296,14 @@ HWY_NOINLINE inline void multiply_tokens(const TokenProduct& p) {
     for (int row = 0; row < p.K; row += kTileRows) {
       int t = 0;
       for (; t + kStripTokens <= p.tokens; t += kStripTokens) {
+        fetch_next_tile(p, row, column, columns, t);
         multiply_strip<kStripVectors>(p, row, column, columns, t);
       }
       for (; t < p.tokens; t += kTokenLanes) multiply_strip<1>(p, row, column, columns, t);
       if (p.activation == ActivationKind::kNone || column + columns < p.C) continue;
-      activate_tile(p.activation, {p.y + std::int64_t{row} * kPanelTokens,
-                                   std::int64_t{p.y_rows} * kPanelTokens, p.tokens / kPanelTokens,
-                                   p.parameter});
+      activate_tile(p.activation,
+                    {p.y + std::int64_t{row} * kPanelTokens, std::int64_t{p.y_rows} * kPanelTokens,
+                     p.tokens / kPanelTokens, p.parameter});
     }
   }
 }

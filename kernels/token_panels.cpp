@@ -26,7 +26,9 @@ Cost PackTokenWeight::cost(const Shapes& in) const {
 
 Footprint PackTokenWeight::footprint(const Shapes&) const { return {}; }
 
-std::string PackTokenWeight::describe() const { return fmt::format("{}, {} rows x {}", is_bias ? "bias" : "weight", scaled_rows, scale); }
+std::string PackTokenWeight::describe() const {
+  return fmt::format("{}, {} rows x {}", is_bias ? "bias" : "weight", scaled_rows, scale);
+}
 
 void PackTokenWeight::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const View<const float> from = inputs[0].view<const float>();

@@ -111,8 +111,8 @@ void absorb_epilogues(Graph& graph) {
   while (s < graph.steps.size()) {
     const int output = graph.steps[s].output;
     const std::size_t reader = uses[output] == 1 ? reader_of(graph, output, s) : graph.steps.size();
-    const bool fused = reader == graph.steps.size() ? fuse_through_views(graph, uses, s)
-                                                    : fuse(graph, s, reader);
+    const bool fused =
+        reader == graph.steps.size() ? fuse_through_views(graph, uses, s) : fuse(graph, s, reader);
     if (!fused) ++s;  // else the next unfused step has moved to place s
   }
 }

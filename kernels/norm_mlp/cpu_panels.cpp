@@ -26,7 +26,7 @@ struct MlpBlock {
   const float* const* x;
   const float* const* residual;  // or null
   float* const* y;
-  float* panel;   // of x, then of y
+  float* panel;  // of x, then of y
   float* hidden;
 };
 
@@ -43,12 +43,12 @@ void compute_mlp(const MlpBlock& b) {
   const int rows = whole_tiles(std::max(C, K)), hidden_rows = whole_tiles(J);
   const int padded = whole_blocks(b.tokens);
   gather_tokens(b.x, padded, C, rows, b.panel);
-  normalize_tokens({b.op.norm.subtract_mean, b.op.norm.eps, call.gamma.data, call.beta.data}, padded,
-                   C, rows, b.panel);
+  normalize_tokens({b.op.norm.subtract_mean, b.op.norm.eps, call.gamma.data, call.beta.data},
+                   padded, C, rows, b.panel);
   multiply_tokens({call.weight1.data, call.bias1.data, J, C, b.panel, rows, b.hidden, hidden_rows,
                    padded, b.op.expand.activation.kind, b.op.expand.activation.parameter});
-  multiply_tokens({call.weight2.data, call.bias2.data, K, J, b.hidden, hidden_rows, b.panel, rows,
-                   padded});
+  multiply_tokens(
+      {call.weight2.data, call.bias2.data, K, J, b.hidden, hidden_rows, b.panel, rows, padded});
   scatter_tokens(b.panel, b.tokens, K, rows, b.op.contract.scale, b.residual, b.y);
 }
 

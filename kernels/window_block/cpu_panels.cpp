@@ -68,7 +68,7 @@ struct WindowPanels {
   int C, K;
   int tokens, padded;
   int rows, qkv_rows;
-  float* panel;   // x, its norm; later the projection
+  float* panel;  // x, its norm; later the projection
   float* qkv;
   float* mixed;   // the attention
   float* scores;  // of one strip
@@ -111,9 +111,8 @@ HWY_INLINE void score_keys(const Strip& s, int key, hn::Vec<hn::ScalableTag<floa
   for (int k = 0; k < kKeys; ++k) {
     HWY_UNROLL(4)
     for (int v = 0; v < kVectors; ++v) {
-      sum[k][v] = s.bias == nullptr
-                      ? hn::Zero(d)
-                      : hn::Load(d, s.bias + (key + k) * kPanelTokens + v * step);
+      sum[k][v] = s.bias == nullptr ? hn::Zero(d)
+                                    : hn::Load(d, s.bias + (key + k) * kPanelTokens + v * step);
     }
   }
   if (s.region != nullptr) {
@@ -180,8 +179,8 @@ HWY_INLINE void mix_values(const Strip& s, int c, const hn::Vec<hn::ScalableTag<
     }
   }
   const int C_rows = whole_tiles(work.C);
-  float* y = work.mixed + column_at(s.first, C_rows) +
-             std::int64_t{s.head * s.depth + c} * kPanelTokens;
+  float* y =
+      work.mixed + column_at(s.first, C_rows) + std::int64_t{s.head * s.depth + c} * kPanelTokens;
   HWY_UNROLL(6)
   for (int r = 0; r < kRows; ++r) {
     HWY_UNROLL(4)
@@ -233,12 +232,41 @@ HWY_INLINE int next_tile(int left) {
   return (left + tiles - 1) / tiles;
 }
 
+/// scores = 2^(scores − largest) for all keys, kKeys at a time while so many are left; adds to `sum`.
+template <int kKeys, int kVectors, class V>
+HWY_INLINE int take_some_exponentials(const WindowPanels& work, int key, const V* largest, V* sum) {
+  const hn::ScalableTag<float> d;
+  const std::int64_t step = vector_step(work.tokens);
+  for (; key + kKeys <= work.tokens; key += kKeys) {
+    float* scores = work.scores + std::int64_t{key} * kPanelTokens;
+    V power[kKeys * kVectors];
+    HWY_UNROLL(4)
+    for (int i = 0; i < kKeys * kVectors; ++i) {
+      const int k = i / kVectors, v = i % kVectors;
+      power[i] = hn::Sub(hn::Load(d, scores + k * kPanelTokens + v * step), largest[v]);
+    }
+    exp2_of_negative_or_tiny(d, power);
+    HWY_UNROLL(4)
+    for (int i = 0; i < kKeys * kVectors; ++i) {
+      const int k = i / kVectors, v = i % kVectors;
+      hn::Store(power[i], d, scores + k * kPanelTokens + v * step);
+      sum[v] = hn::Add(sum[v], power[i]);
+    }
+  }
+  return key;
+}
+
+template <int kVectors, class V>
+HWY_INLINE void take_exponentials(const WindowPanels& work, const V* largest, V* sum) {
+  const int key = take_some_exponentials<4 / kVectors, kVectors>(work, 0, largest, sum);
+  take_some_exponentials<1, kVectors>(work, key, largest, sum);
+}
+
 template <int kVectors>
 HWY_NOINLINE void attend_strip(const Strip& s) {
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;
   const WindowPanels& work = s.work;
-  const std::int64_t step = vector_step(work.tokens);
   V largest[kVectors], sum[kVectors];
   for (int v = 0; v < kVectors; ++v) {
     largest[v] = hn::Set(d, kLowest);
@@ -252,16 +280,7 @@ HWY_NOINLINE void attend_strip(const Strip& s) {
       key += keys;
     }
   }
-  float* scores = work.scores;
-  for (int key = 0; key < work.tokens; ++key, scores += kPanelTokens) {
-    HWY_UNROLL(4)
-    for (int v = 0; v < kVectors; ++v) {
-      const V distance = hn::Sub(hn::Load(d, scores + v * step), largest[v]);
-      const V power = exp2_of_negative_or_tiny(d, distance);
-      hn::Store(power, d, scores + v * step);
-      sum[v] = hn::Add(sum[v], power);
-    }
-  }
+  take_exponentials<kVectors>(work, largest, sum);
   for (int v = 0; v < kVectors; ++v) sum[v] = hn::Div(hn::Set(d, 1.0f), sum[v]);
   for (int c = 0; c < s.depth;) {
     const int rows = next_tile(s.depth - c);
@@ -372,7 +391,8 @@ std::string window_block_panels_refuses(const op::WindowBlock& op, const Shapes&
 }
 
 std::int64_t window_block_panels_scratch(const op::WindowBlock& op, const Shapes& in) {
-  return threads() * WindowPanels::floats(op, in[op::WindowBlock::kX].c) * std::int64_t{sizeof(float)};
+  return threads() * WindowPanels::floats(op, in[op::WindowBlock::kX].c) *
+         std::int64_t{sizeof(float)};
 }
 
 void window_block_panels(const WindowBlockCall& call) {

@@ -25,7 +25,8 @@ View<const float> third(View<float> qkv, int i) {
 
 std::int64_t window_block_reference_scratch(const op::WindowBlock& op, const Shapes& in) {
   const Shape& x = in[op::WindowBlock::kX];
-  return bytes_of(qkv_shape(x)) + bytes_of(x) + norm_linear_reference_scratch({op.norm, op.qkv}, in);
+  return bytes_of(qkv_shape(x)) + bytes_of(x) +
+         norm_linear_reference_scratch({op.norm, op.qkv}, in);
 }
 
 void window_block_reference(const WindowBlockCall& call) {
@@ -34,8 +35,7 @@ void window_block_reference(const WindowBlockCall& call) {
   const auto qkv_bytes = static_cast<std::size_t>(bytes_of(qkv_shape(x)));
   const auto mixed_bytes = static_cast<std::size_t>(bytes_of(x));
   const View<float> qkv = dense(call.scratch.data(), qkv_shape(x));
-  const View<float> mixed =
-      op.project ? dense(call.scratch.data() + qkv_bytes, x) : call.y;
+  const View<float> mixed = op.project ? dense(call.scratch.data() + qkv_bytes, x) : call.y;
   const op::NormLinear first{op.norm, op.qkv};
   norm_linear_reference({first,
                          call.x,
@@ -47,17 +47,11 @@ void window_block_reference(const WindowBlockCall& call) {
                          call.beta,
                          qkv,
                          call.scratch.subspan(qkv_bytes + mixed_bytes)});
-  window_attention_reference(
-      op.attention, {third(qkv, 0), third(qkv, 1), third(qkv, 2), call.bias, mixed, {}});
+  window_attention_reference(op.attention,
+                             {third(qkv, 0), third(qkv, 1), third(qkv, 2), call.bias, mixed, {}});
   if (!op.project) return;
-  conv2d_reference({*op.project,
-                    mixed,
-                    call.projection,
-                    call.projection_bias,
-                    {},
-                    call.residual,
-                    call.y,
-                    {}});
+  conv2d_reference(
+      {*op.project, mixed, call.projection, call.projection_bias, {}, call.residual, call.y, {}});
 }
 
 }  // namespace mend

@@ -74,10 +74,10 @@ Shape WindowBlock::shape(const Shapes& in) const {
   const Shape& x = in[kX];
   if (!has_bias_alone(qkv) || qkv.outputs != 3 * x.c || (project && !is_linear(*project)) ||
       attention.keys() != attention.queries()) {
-    throw ShapeError(fmt::format(
-        "window_block: {} of {} outputs on x {}, {} and {} are no attention block", qkv.describe(),
-        qkv.outputs, to_string(x), attention.describe(),
-        project ? project->describe() : "no projection"));
+    throw ShapeError(
+        fmt::format("window_block: {} of {} outputs on x {}, {} and {} are no attention block",
+                    qkv.describe(), qkv.outputs, to_string(x), attention.describe(),
+                    project ? project->describe() : "no projection"));
   }
   norm.shape({x, slot(in, kGamma), slot(in, kBeta)});
   Shapes of_windows = of_attention(in);
@@ -132,13 +132,12 @@ void WindowBlock::forward(Inputs inputs, const Tensor& y, Scratch scratch) const
     return fixed.forward(operands, y, {memory.data(), memory.bytes()});
   }
   variant->kernel.run({*this, view(inputs, kX), view(inputs, kQkvWeight), view(inputs, kQkvBias),
-                       view(inputs, kBias), view(inputs, kProjection), view(inputs, kProjectionBias),
-                       view(inputs, kResidual), view(inputs, kGamma), view(inputs, kBeta),
-                       y.view<float>(), scratch});
+                       view(inputs, kBias), view(inputs, kProjection),
+                       view(inputs, kProjectionBias), view(inputs, kResidual), view(inputs, kGamma),
+                       view(inputs, kBeta), y.view<float>(), scratch});
 }
 
-std::optional<Fusion> WindowBlock::absorb(const AnyOp& next, int position,
-                                          const Shapes& in) const {
+std::optional<Fusion> WindowBlock::absorb(const AnyOp& next, int position, const Shapes& in) const {
   if (variant != nullptr) return std::nullopt;
   WindowBlock longer = *this;
   std::vector<FusedInput> inputs;
@@ -190,8 +189,7 @@ bool are_thirds(const ThroughViews& views, int C) {
 std::optional<Fusion> fuse_window_block(const NormLinear& qkv, const WindowAttention& attention,
                                         const ThroughViews& views, const Shapes& in) {
   bool forced = false;
-  for (const std::string_view name :
-       {NormLinear::kName, Conv2d::kName, WindowAttention::kName}) {
+  for (const std::string_view name : {NormLinear::kName, Conv2d::kName, WindowAttention::kName}) {
     forced = forced || !forced_variant(name).empty();
   }
   const WindowBlock block{qkv.norm, qkv.linear, attention};
