@@ -19,7 +19,7 @@ Tensor run(const AnyOp& op, Inputs inputs) {
     if (std::optional<Tensor> y = op.view(inputs[0])) return *y;
   }
   const Shapes shapes = shapes_of(inputs);
-  Tensor y = Tensor::empty(op.shape(shapes));
+  Tensor y = Tensor::empty(op.shape(shapes), op.dtype());
   if (const std::int64_t bytes = op.scratch_bytes(shapes); bytes > 0) {
     const auto storage = std::make_shared<Storage>(static_cast<std::size_t>(bytes), y.device());
     op.forward(inputs, y, {storage->data(), storage->bytes()});

@@ -46,8 +46,10 @@ struct RowRange {
 
 /// For each input of an operation the view that it reads it through, or nothing.
 using ThroughViews = std::vector<std::optional<AnyOp>>;
+struct Quantized;
 
 /// Every operation has these. Optional members, used when they are there:
+///   DType dtype() const                                       of y; f32 without it
 ///   std::int64_t scratch_bytes(const Shapes&) const           working memory of forward
 ///   std::string describe() const                              parameters in a few characters
 ///   static constexpr bool kJoinsChannels = true               y is its inputs side by side; an
@@ -55,12 +57,15 @@ using ThroughViews = std::vector<std::optional<AnyOp>>;
 ///   std::optional<Tensor> view(const Tensor& x) const         y as a view of x, without any work
 ///   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const
 ///                                                             does `next` fit my epilogue?
-///   std::optional<Fusion> absorb_through(const AnyOp& next, const ThroughViews& views,
-///       const Shapes& in) const                                                           does `next`, which reads my result
+///   std::optional<Fusion> absorb_through(const AnyOp& next,
+///       const ThroughViews& views, const Shapes& in) const    does `next`, which reads my result
 ///                                                             as several views, fit?
 ///   std::optional<Lowering> lower(const Shapes& in) const     fix the rung, repack constants
 ///   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const
 ///                                                             these rows of y alone, the same bits
+///   std::optional<Quantized> quantize(const Shapes& in, bool output) const
+///                                                             the same on an 8-bit input 0, and with an
+///                                                             8-bit y if `output`
 ///   Tensors backward(Inputs, const Tensor& y, const Tensor& dy) const
 template <class Op>
 concept Operation = requires(const Op op, const Shapes& in, Inputs inputs, const Tensor& y,
@@ -81,6 +86,7 @@ class AnyOp {
   std::string_view name() const { return self_->name(); }
   std::string describe() const { return self_->describe(); }
   Shape shape(const Shapes& in) const { return self_->shape(in); }
+  DType dtype() const { return self_->dtype(); }
   Cost cost(const Shapes& in) const { return self_->cost(in); }
   Footprint footprint(const Shapes& in) const { return self_->footprint(in); }
   std::int64_t scratch_bytes(const Shapes& in) const { return self_->scratch_bytes(in); }
@@ -95,6 +101,7 @@ class AnyOp {
                                        const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
+  std::optional<Quantized> quantize(const Shapes& in, bool output) const;
 
   /// The operation itself if it is an Op, else null.
   template <Operation Op>
@@ -109,6 +116,7 @@ class AnyOp {
     virtual std::string_view name() const = 0;
     virtual std::string describe() const = 0;
     virtual Shape shape(const Shapes&) const = 0;
+    virtual DType dtype() const = 0;
     virtual Cost cost(const Shapes&) const = 0;
     virtual Footprint footprint(const Shapes&) const = 0;
     virtual std::int64_t scratch_bytes(const Shapes&) const = 0;
@@ -121,6 +129,7 @@ class AnyOp {
                                                  const Shapes&) const = 0;
     virtual std::optional<Lowering> lower(const Shapes&) const = 0;
     virtual std::optional<RowPart> row_part(const Shapes&, RowRange) const = 0;
+    virtual std::optional<Quantized> quantize(const Shapes&, bool) const = 0;
   };
   template <class Op>
   struct Model;
@@ -145,6 +154,16 @@ struct Fusion {
 struct Lowering {
   AnyOp op;
   std::vector<std::optional<AnyOp>> repack;
+  /// The slots of further inputs that every repacking operation reads after its own.
+  std::vector<int> repack_reads = {};
+};
+
+/// The same operation on 8-bit integers in place of its input 0, perhaps of its output too. How they
+/// stand for numbers, their code, is one more input each (engine/quantization.h).
+struct Quantized {
+  AnyOp op;
+  AnyOp encode;   ///< makes input 0 from the f32 one and its code
+  int code_slot;  ///< of the code of input 0; the output's follows
 };
 
 /// The operation that computes some rows of y from some rows of its inputs, bit for bit what `op` on
@@ -196,6 +215,10 @@ struct AnyOp::Model final : AnyOp::Interface {
     return {};
   }
   Shape shape(const Shapes& in) const override { return op.shape(in); }
+  DType dtype() const override {
+    if constexpr (requires { op.dtype(); }) return op.dtype();
+    return DType::kF32;
+  }
   Cost cost(const Shapes& in) const override { return op.cost(in); }
   Footprint footprint(const Shapes& in) const override { return op.footprint(in); }
   std::int64_t scratch_bytes(const Shapes& in) const override {
@@ -231,23 +254,28 @@ struct AnyOp::Model final : AnyOp::Interface {
   }
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const override {
     if constexpr (requires { op.row_part(in, y); }) return op.row_part(in, y);
-    return std::nullopt;
+    std::optional<Quantized> quantize(const Shapes& in, bool output) const override {
+      if constexpr (requires { op.quantize(in, output); }) return op.quantize(in, output);
+      return std::nullopt;
+    }
+
+    Op op;
+  };
+
+  inline std::optional<Fusion> AnyOp::absorb(const AnyOp& next, int position,
+                                             const Shapes& in) const {
+    return self_->absorb(next, position, in);
   }
-
-  Op op;
-};
-
-inline std::optional<Fusion> AnyOp::absorb(const AnyOp& next, int position,
-                                           const Shapes& in) const {
-  return self_->absorb(next, position, in);
-}
-inline std::optional<Fusion> AnyOp::absorb_through(const AnyOp& next, const ThroughViews& views,
-                                                   const Shapes& in) const {
-  return self_->absorb_through(next, views, in);
-}
-inline std::optional<Lowering> AnyOp::lower(const Shapes& in) const { return self_->lower(in); }
-inline std::optional<RowPart> AnyOp::row_part(const Shapes& in, RowRange y) const {
-  return self_->row_part(in, y);
-}
+  inline std::optional<Fusion> AnyOp::absorb_through(const AnyOp& next, const ThroughViews& views,
+                                                     const Shapes& in) const {
+    return self_->absorb_through(next, views, in);
+  }
+  inline std::optional<Lowering> AnyOp::lower(const Shapes& in) const { return self_->lower(in); }
+  inline std::optional<RowPart> AnyOp::row_part(const Shapes& in, RowRange y) const {
+    return self_->row_part(in, y);
+  }
+  inline std::optional<Quantized> AnyOp::quantize(const Shapes& in, bool output) const {
+    return self_->quantize(in, output);
+  }
 
 }  // namespace mend

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/calibration.h"
 #include "engine/trace.h"
 
 namespace mend {
@@ -15,6 +16,12 @@ void remove_unused(Graph& graph);
 /// Lets a step do its only reader's work too, where that fits: conv2d takes over the activation, the
 /// scaling and the sum behind it, layer_norm the linear layer.
 void absorb_epilogues(Graph& graph);
+
+/// Gives every step that can take them 8-bit integers for its input 0, in the codes of `calibration`:
+/// written by the step before it, if that is such a step too and nobody else reads its output, or made
+/// of the f32 value. The one pass that changes numbers. Throws UsageError if the network was not
+/// calibrated with these steps.
+void quantize(Graph& graph, const Calibration& calibration);
 
 /// Fixes the rung of every step and adds the steps that repack its constants for that rung.
 void lower(Graph& graph);

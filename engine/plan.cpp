@@ -15,13 +15,6 @@
 namespace mend {
 namespace {
 
-Graph trace(const Network& network, const Shapes& inputs) {
-  const auto trace = std::make_shared<Trace>();
-  std::vector<Tensor> placeholders;
-  for (const Shape& shape : inputs) placeholders.push_back(trace->input(shape));
-  return trace->finish(network(placeholders));
-}
-
 void copy_pixels(const Tensor& from, const Tensor& to) {
   const View<const float> x = from.view<const float>();
   const View<float> y = to.view<float>();
@@ -34,13 +27,15 @@ void copy_pixels(const Tensor& from, const Tensor& to) {
 
 }  // namespace
 
-Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<ConstantCache> constants)
+Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<ConstantCache> constants,
+           const Calibration* calibration)
     : traced_(trace(network, inputs)),
       graph_(traced_),
       threads_(threads()),
       constants_(constants ? std::move(constants) : std::make_shared<ConstantCache>()) {
   remove_unused(graph_);
   absorb_epilogues(graph_);
+  if (calibration != nullptr) quantize(graph_, *calibration);
   lower(graph_);
   constant_steps_ = hoist_constants(graph_);
   const std::string chains = forced_variant(op::RowChain::kName);
@@ -58,7 +53,7 @@ std::int64_t Plan::constant_bytes() const {
   std::int64_t bytes = 0;
   for (const int value : read) {
     if (value == kNoValue || !graph_.values[value].is_constant) continue;
-    bytes += graph_.values[value].shape.elements() * static_cast<std::int64_t>(sizeof(float));
+    bytes += graph_.values[value].bytes();
   }
   return bytes;
 }
@@ -79,7 +74,7 @@ void Plan::compute_constants() {
       inputs.push_back(input == kNoValue ? Tensor() : graph_.values[input].constant);
       const Tensor& constant = inputs.back();
       // The pixels' address names the constant: it lives as long as the network does.
-      const float* address = constant ? constant.view<const float>().data : nullptr;
+      const void* address = constant ? constant.address() : nullptr;
       key += fmt::format(" {}{}", fmt::ptr(address), to_string(constant.shape()));
     }
     Tensor& cached = (*constants_)[key];
@@ -92,8 +87,9 @@ void Plan::bind() {
   tensors_.resize(graph_.values.size());
   const auto in_arena = [&](int value) {
     const Home home = homes_[value];
-    const Tensor buffer = Tensor::within(arena_, placement_.buffer_offset[home.buffer],
-                                         graph_.values[home.buffer].shape);
+    const Tensor buffer =
+        Tensor::within(arena_, placement_.buffer_offset[home.buffer],
+                       graph_.values[home.buffer].shape, graph_.values[home.buffer].dtype);
     return buffer.channels(home.first_channel, graph_.values[value].shape.c);
   };
   for (std::size_t v = 0; v < tensors_.size(); ++v) tensors_[v] = graph_.values[v].constant;

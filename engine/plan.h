@@ -16,9 +16,6 @@
 
 namespace mend {
 
-/// Any network as a function from its inputs to its outputs.
-using Network = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
-
 /// Repacked constants that plans of one network for different shapes share.
 using ConstantCache = std::map<std::string, Tensor>;
 
@@ -30,10 +27,12 @@ struct StepTime {
 
 class Plan {
  public:
-  /// Traces `network` on inputs of these shapes. Reads no pixels and allocates no arena yet.
+  /// Traces `network` on inputs of these shapes. Reads no pixels and allocates no arena yet. With a
+  /// `calibration`, the steps that it names run on 8-bit integers; it must live as long as `constants`.
   /// Throws ShapeError if the network cannot take the shapes.
   Plan(const Network& network, const Shapes& inputs,
-       std::shared_ptr<ConstantCache> constants = nullptr);
+       std::shared_ptr<ConstantCache> constants = nullptr,
+       const Calibration* calibration = nullptr);
 
   /// Where to put input i before a run, and where to find output i until the next run.
   Tensor input(int i);

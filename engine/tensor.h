@@ -96,6 +96,10 @@ class Tensor {
     return shape_.elements() * static_cast<std::int64_t>(size_of(dtype_));
   }
   bool dense() const;
+  /// Of the first element.
+  const void* address() const {
+    return storage_->data() + offset_ * static_cast<std::int64_t>(size_of(dtype_));
+  }
 
   /// The slice of `count` channels from `first` on; shares the pixels.
   Tensor channels(int first, int count) const;

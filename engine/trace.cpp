@@ -4,13 +4,13 @@
 
 namespace mend {
 
-int Graph::add_value(const Shape& shape) {
-  values.push_back({shape, false, {}});
+int Graph::add_value(const Shape& shape, DType dtype) {
+  values.push_back({shape, false, {}, dtype});
   return static_cast<int>(values.size()) - 1;
 }
 
 int Graph::add_constant(const Tensor& constant) {
-  values.push_back({constant.shape(), true, constant});
+  values.push_back({constant.shape(), true, constant, constant.dtype()});
   return static_cast<int>(values.size()) - 1;
 }
 
@@ -106,7 +106,7 @@ Tensor Trace::record(const AnyOp& op, Inputs inputs) {
     }
   }
   const Shape shape = op.shape(shapes_of(inputs));
-  const int output = graph_.add_value(shape);
+  const int output = graph_.add_value(shape, op.dtype());
   graph_.steps.push_back({op, std::move(ids), output, std::move(label)});
   return Tensor::placeholder(shared_from_this(), output, shape);
 }
@@ -118,6 +118,13 @@ Graph Trace::finish(const std::vector<Tensor>& outputs) {
     graph.outputs.push_back(output.traced_value());
   }
   return graph;
+}
+
+Graph trace(const Network& network, const Shapes& inputs) {
+  const auto trace = std::make_shared<Trace>();
+  std::vector<Tensor> placeholders;
+  for (const Shape& shape : inputs) placeholders.push_back(trace->input(shape));
+  return trace->finish(network(placeholders));
 }
 
 }  // namespace mend

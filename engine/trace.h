@@ -1,6 +1,7 @@
 // A network as a list of steps, noted while its eager code ran on placeholders.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +15,11 @@ struct Value {
   Shape shape;
   bool is_constant = false;
   Tensor constant;  ///< undefined while a hoisted step has yet to compute it
+  DType dtype = DType::kF32;
+
+  std::int64_t bytes() const {
+    return shape.elements() * static_cast<std::int64_t>(size_of(dtype));
+  }
 };
 
 /// One operation. Absent optional inputs are kNoValue.
@@ -32,7 +38,7 @@ struct Graph {
   std::vector<Step> steps;
   std::vector<int> inputs, outputs;
 
-  int add_value(const Shape& shape);
+  int add_value(const Shape& shape, DType dtype = DType::kF32);
   int add_constant(const Tensor& constant);
   Shapes shapes(const std::vector<int>& ids) const;
   /// For each value the step that writes it, or -1.
@@ -47,6 +53,9 @@ struct Graph {
   Footprint footprint(const std::vector<int>& images) const;
 };
 
+/// Any network as a function from its inputs to its outputs.
+using Network = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
+
 /// Takes note of what `apply` is asked to do with its placeholders.
 class Trace : public std::enable_shared_from_this<Trace> {
  public:
@@ -60,5 +69,8 @@ class Trace : public std::enable_shared_from_this<Trace> {
 
   Graph graph_;
 };
+
+/// The steps of `network` on inputs of these shapes. Throws ShapeError if it cannot take them.
+Graph trace(const Network& network, const Shapes& inputs);
 
 }  // namespace mend

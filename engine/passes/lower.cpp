@@ -11,8 +11,10 @@ void lower(Graph& graph) {
         const int input = step.inputs[i];
         if (!lowering->repack[i] || input == kNoValue) continue;
         const AnyOp& repack = *lowering->repack[i];
-        const int packed = graph.add_value(repack.shape({graph.values[input].shape}));
-        lowered.push_back({repack, {input}, packed, step.label});
+        std::vector<int> reads = {input};
+        for (const int slot : lowering->repack_reads) reads.push_back(step.inputs[slot]);
+        const int packed = graph.add_value(repack.shape(graph.shapes(reads)), repack.dtype());
+        lowered.push_back({repack, std::move(reads), packed, step.label});
         step.inputs[i] = packed;
       }
     }

@@ -75,7 +75,7 @@ Placement place(const Graph& graph, const std::vector<Home>& homes,
   for (std::size_t v = 0; v < buffers.size(); ++v) {
     Block& block = buffers[v];
     if (block.last < block.first) continue;
-    block.bytes = graph.values[v].shape.elements() * static_cast<std::int64_t>(sizeof(float));
+    block.bytes = graph.values[v].bytes();
     block.offset = &placement.buffer_offset[v];
     blocks.push_back(block);
   }
