@@ -25,6 +25,9 @@
 #include "kernels/pad/pad.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
 #include "kernels/pool/pool.h"
+#include "kernels/quantize/quantize.h"
+#include "kernels/quantized_conv2d/quantized_conv2d.h"
+#include "kernels/quantized_conv2d/variant.h"
 #include "kernels/rearrange/rearrange.h"
 #include "kernels/resample/resample.h"
 #include "kernels/window_block/window_block.h"
@@ -107,6 +110,8 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(pixel_shuffle_ladder()),
       summary(pixel_unshuffle_ladder()),
       summary(pool_ladder()),
+      summary(quantize_ladder()),
+      summary(quantized_conv2d_ladder()),
       summary(real_fft2_ladder()),
       summary(resample_ladder()),
       summary(roll_ladder()),

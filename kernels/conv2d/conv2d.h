@@ -69,6 +69,8 @@ struct Conv2d {
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
+  /// op::QuantizedConv2d, where it has a fast rung.
+  std::optional<Quantized> quantize(const Shapes& in, bool output) const;
 
   /// `in` with an image of 256x256, for which the rung is chosen whatever the image: were small ones
   /// to run on another rung than large ones, the tiles of an image would differ from the whole in

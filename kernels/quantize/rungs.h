@@ -1,0 +1,11 @@
+// The rungs of quantize.
+#pragma once
+
+#include "engine/tensor.h"
+
+namespace mend {
+
+void quantize_reference(View<const float> x, View<const float> code, View<std::int8_t> q);
+void quantize_simd(View<const float> x, View<const float> code, View<std::int8_t> q);
+
+}  // namespace mend

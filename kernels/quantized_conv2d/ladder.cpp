@@ -1,0 +1,27 @@
+#include "kernels/quantized_conv2d/variant.h"
+
+namespace mend {
+namespace {
+
+constexpr QuantizedConv2dKernel kReference{nullptr, nullptr, nullptr, quantized_conv2d_reference};
+constexpr QuantizedConv2dKernel kWinograd4{
+    quantized_conv2d_winograd4_packed_bytes, quantized_conv2d_winograd4_pack,
+    quantized_conv2d_winograd4_scratch_bytes, quantized_conv2d_winograd4, 4};
+constexpr QuantizedConv2dKernel kWinograd6{
+    quantized_conv2d_winograd6_packed_bytes, quantized_conv2d_winograd6_pack,
+    quantized_conv2d_winograd6_scratch_bytes, quantized_conv2d_winograd6, 6};
+
+// clang-format off
+constexpr QuantizedConv2dVariant kLadder[] = {
+    // name                        device            cannot do                           modelled time                       error  kernel
+    {"quantized_conv2d/reference", DeviceKind::kCpu, never_refuses,                      slowest,                            0,     kReference},
+    {"quantized_conv2d/winograd4", DeviceKind::kCpu, quantized_conv2d_winograd4_refuses, quantized_conv2d_winograd4_seconds, 5e-3,  kWinograd4},
+    {"quantized_conv2d/winograd6", DeviceKind::kCpu, quantized_conv2d_winograd6_refuses, quantized_conv2d_winograd6_seconds, 12e-3, kWinograd6},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const QuantizedConv2dVariant> quantized_conv2d_ladder() { return kLadder; }
+
+}  // namespace mend
