@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "apps/bench_compare.h"
+#include "apps/bench_int8.h"
 #include "apps/bench_report.h"
 #include "apps/model_source.h"
 #include "apps/process_memory.h"
@@ -21,7 +22,8 @@ namespace {
 struct BenchOptions {
   CommonOptions common;
   ModelSource source;
-  std::string size;  ///< empty: see size_for
+  std::string size;     ///< empty: see size_for
+  std::string picture;  ///< for int8; see Int8Bench
   double min_seconds = 1;
   int min_runs = 5;
   bool layers = false, peak = false;
@@ -63,6 +65,11 @@ ExitCode bench_network(const BenchOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   const Model model = options.source.load_or_make_up();
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
+  if (options.common.runs_int8()) {
+    bench_int8(model, {options.size, options.picture, options.min_seconds, options.min_runs,
+                       options.common.json});
+    return ExitCode::kDone;
+  }
   const PictureSize size = size_for(model, options.size);
   const Shapes shapes = input_shapes(model, size.height, size.width);
   Plan plan(model.forward, shapes);
@@ -111,6 +118,7 @@ void add_bench(Program& program) {
       "bench", "Time a network, or the machine",
       "  mend bench RealESRGAN_x4plus.pth --size 128x128 --threads 1 --layers\n"
       "  mend bench restormer --json >> new.json    by its shapes, without a file\n"
+      "  mend bench realesr-general-x4v3.pth --precision int8 --picture photo.png\n"
       "  mend bench --compare old.json new.json\n"
       "  mend bench --peak\n",
       [options] {
@@ -136,6 +144,10 @@ void add_bench(Program& program) {
   command->add_option("--size", options->size,
                       "Of the input picture: WIDTHxHEIGHT; 256x256 by default, or what the network "
                       "takes if that is one size alone");
+  command
+      ->add_option("--picture", options->picture,
+                   "With --precision int8: a picture whose middle the network sees, for the PSNR")
+      ->type_name("FILE");
   command->add_option("--min-time", options->min_seconds, "Seconds to measure at least")
       ->capture_default_str();
   command->add_option("--min-runs", options->min_runs, "Runs to measure at least")

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "apps/explain_steps.h"
 #include "apps/model_source.h"
@@ -32,16 +33,17 @@ std::string list_shapes(const Shapes& shapes) {
 }
 
 void print_steps(const Graph& graph) {
-  std::puts(fmt::format("{:>4}  {:<34} {:<18} {:<54} {:>20} {:>9} {:>8}", "step", "layer",
-                        "operation", "parameters", "output", "MFLOP", "MB")
+  std::puts(fmt::format("{:>4}  {:<34} {:<18} {:<54} {:>20} {:>4} {:>9} {:>8}", "step", "layer",
+                        "operation", "parameters", "output", "type", "MFLOP", "MB")
                 .c_str());
   int number = 0;
   for (const Step& step : graph.steps) {
     const Shapes in = graph.shapes(step.inputs);
     const Cost cost = step.op.cost(in);
-    std::puts(fmt::format("{:>4}  {:<34} {:<18} {:<54} {:>20} {:>9.1f} {:>8.2f}", number++,
+    std::puts(fmt::format("{:>4}  {:<34} {:<18} {:<54} {:>20} {:>4} {:>9.1f} {:>8.2f}", number++,
                           step.label, step.op.name(), step.op.describe(),
-                          to_string(graph.values[step.output].shape), cost.flops / 1e6,
+                          to_string(graph.values[step.output].shape),
+                          name_of(graph.values[step.output].dtype), cost.flops / 1e6,
                           cost.bytes / 1e6)
                   .c_str());
   }
@@ -50,6 +52,17 @@ void print_steps(const Graph& graph) {
 std::string receptive_field(const Footprint& footprint) {
   if (footprint.global) return "the whole image";
   return fmt::format("{} pixels to each side", static_cast<int>(std::ceil(footprint.radius)));
+}
+
+std::string precision_of(const Graph& graph) {
+  std::size_t in_8_bits = 0;
+  for (const Step& step : graph.steps) {
+    in_8_bits += !step.inputs.empty() && step.inputs[0] != kNoValue &&
+                 graph.values[step.inputs[0]].dtype == DType::kI8;
+  }
+  if (in_8_bits == 0) return "f32";
+  return fmt::format("{} of {} steps read 8-bit integers, the others f32", in_8_bits,
+                     graph.steps.size());
 }
 
 void print_summary(const Model& model, const Plan& plan, const Shapes& inputs) {
@@ -66,6 +79,7 @@ void print_summary(const Model& model, const Plan& plan, const Shapes& inputs) {
   line("parameters", fmt::format("{}", model.parameters));
   line("input", list_shapes(inputs));
   line("output", to_string(plan.traced().values[plan.traced().outputs[0]].shape));
+  line("precision", precision_of(plan.graph()));
   line("steps", fmt::format("{} traced, {} in the plan", plan.traced().steps.size(),
                             plan.graph().steps.size()));
   line("arithmetic", fmt::format("{:.2f} GFLOP ({:.1f} GFLOP a megapixel)", cost.flops / 1e9,
@@ -83,6 +97,7 @@ void print_summary(const Model& model, const Plan& plan, const Shapes& inputs) {
 ExitCode explain(const ExplainOptions& options) {
   options.common.apply();
   if (!options.steps.steps.empty()) {
+    check_f32(options.common.tiles(), "explain --steps");
     if (!options.source.weights.empty()) {
       throw UsageError("give either a checkpoint or --steps");
     }
@@ -96,7 +111,12 @@ ExitCode explain(const ExplainOptions& options) {
   const Model model = options.source.load_or_make_up();
   const PictureSize size = size_for(model, options.size);
   const Shapes inputs = input_shapes(model, size.height, size.width);
-  const Plan plan(model.forward, inputs);
+  std::optional<Calibration> calibration;
+  if (options.common.runs_int8()) {
+    calibration = nominal_calibration(model.forward, inputs);
+    check_calibration(*calibration);
+  }
+  const Plan plan(model.forward, inputs, nullptr, calibration ? &*calibration : nullptr);
   if (options.common.json) {
     Json json = {{"network", model.name},
                  {"hyperparameters", model.hyperparameters},

@@ -92,7 +92,11 @@ void CommonOptions::add_to(CLI::App& command) {
       ->capture_default_str()
       ->check(CLI::Range(0, 1024))
       ->group(group);
-  command.add_option("--precision", precision, "f32")->capture_default_str()->group(group);
+  command
+      .add_option("--precision", precision,
+                  "f32, or int8: 3x3 convolutions on 8-bit integers, faster and less exact")
+      ->capture_default_str()
+      ->group(group);
   command
       .add_option("--kernel", kernels, "Force an implementation: op=variant, such as conv2d=direct")
       ->allow_extra_args(false)  // else it would take the pictures behind it too
@@ -116,8 +120,8 @@ void CommonOptions::apply() const {
   if (device != "auto" && device != "cpu") {
     throw UsageError(fmt::format("--device {}: choose auto, cpu or cuda:0", device));
   }
-  if (precision != "f32") {
-    throw UsageError(fmt::format("--precision {}: this device computes in f32", precision));
+  if (precision != "f32" && precision != "int8") {
+    throw UsageError(fmt::format("--precision {}: this device computes in f32 or int8", precision));
   }
   clear_forced_variants();
   for (const std::string& choice : kernels) force_kernel(choice);
@@ -127,6 +131,7 @@ TileOptions CommonOptions::tiles() const {
   TileOptions options;
   options.exact = tile_exact;
   options.eager = eager;
+  options.precision = runs_int8() ? Precision::kInt8 : Precision::kF32;
   options.memory_bytes = memory == "auto" ? usual_memory() : parse_bytes(memory);
   if (tile == "auto") return options;
   if (tile == "off") {

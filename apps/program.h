@@ -28,6 +28,7 @@ struct CommonOptions {
   /// Puts threads, forced kernels and the log level into force; checks device and precision.
   /// Throws UsageError or DeviceError.
   void apply() const;
+  bool runs_int8() const { return precision == "int8"; }
   TileOptions tiles() const;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "apps/model_source.h"
 #include "apps/restore_files.h"
@@ -53,8 +54,18 @@ ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
       inputs_for(model, read_tensors(options.tensor_in), options.tensor_in);
   Shapes shapes;
   for (const Tensor& input : inputs) shapes.push_back(input.shape());
+  if (options.common.eager && options.common.runs_int8()) {
+    throw UsageError("--eager computes in f32; leave out --precision int8");
+  }
+  std::optional<Calibration> calibration;
+  if (options.common.runs_int8()) {
+    calibration = calibrate(model.forward, {inputs});
+    check_calibration(*calibration);
+  }
   const std::vector<Tensor> outputs =
-      options.common.eager ? model.forward(inputs) : Plan(model.forward, shapes)(inputs);
+      options.common.eager
+          ? model.forward(inputs)
+          : Plan(model.forward, shapes, nullptr, calibration ? &*calibration : nullptr)(inputs);
   std::map<std::string, Tensor> named;
   for (std::size_t i = 0; i < outputs.size(); ++i) named[model.traits.outputs[i]] = outputs[i];
   write_tensors(options.tensor_out, named, model.traits.token_outputs);

@@ -48,6 +48,19 @@ Graph fused_graph(const Network& network, const Shapes& inputs) {
   return graph;
 }
 
+/// The same steps on their rungs, with constants packed: once for all samples.
+Graph made_ready(Graph graph) {
+  lower(graph);
+  for (const Step& step : hoist_constants(graph)) {
+    std::vector<Tensor> operands;
+    for (const int input : step.inputs) {
+      operands.push_back(input == kNoValue ? Tensor() : graph.values[input].constant);
+    }
+    graph.values[step.output].constant = mend::apply(step.op, operands);
+  }
+  return graph;
+}
+
 /// Runs the steps and widens the ranges of the values that have one.
 void observe(const Graph& graph, const std::vector<Tensor>& sample, std::map<int, Range>& ranges) {
   std::vector<Tensor> values;
@@ -111,9 +124,10 @@ Calibration calibrate(const Network& network, const std::vector<std::vector<Tens
     ranges[graph.steps[s].output];
   }
   if (quantizable.empty()) return {};
+  const Graph ready = made_ready(graph);  // the values keep their numbers
   for (const std::vector<Tensor>& sample : samples) {
     assert(shapes_of(sample) == shapes_of(samples.front()));
-    observe(graph, sample, ranges);
+    observe(ready, sample, ranges);
   }
   return calibration_of(graph, quantizable, ranges);
 }

@@ -94,6 +94,7 @@ Tensor colours(const Model& model, const Tensor& picture, const Tensor& hints,
 }
 
 void check(const Model& model, const Image& image, const ColorizeOptions& options) {
+  check_f32(options.run, "colorize");
   const Traits& traits = model.traits;
   if (!traits.gives_colours()) {
     throw UsageError(

@@ -47,6 +47,7 @@ FaceRestorer::FaceRestorer(const Model& model)
       }}) {}
 
 Tensor FaceRestorer::restore(const Tensor& face, const TileOptions& options) {
+  check_f32(options, "face");
   TileOptions whole = options;
   whole.mode = TileOptions::Mode::kOff;
   const float range = white_ - black_;

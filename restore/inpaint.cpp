@@ -181,6 +181,7 @@ void check(const Model& model, const Image& image, const Image& mask) {
 Image inpaint(const Model& model, const Image& image, const Image& mask,
               const TileOptions& options) {
   check(model, image, mask);
+  check_f32(options, "inpaint");
   Image result = image;
   const Rectangle holes = bounds_of_holes(mask);
   if (holes.h == 0) {

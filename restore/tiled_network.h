@@ -5,15 +5,23 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "engine/calibration.h"
 #include "engine/plan.h"
 #include "restore/tiles.h"
 
 namespace mend {
+
+enum class Precision {
+  kF32,
+  kInt8,  ///< layers that can run on 8-bit integers do; engine/calibration.h
+};
 
 struct TileOptions {
   enum class Mode { kAuto, kOff, kFixed };
@@ -24,6 +32,7 @@ struct TileOptions {
   std::int64_t memory_bytes = 1'000'000'000;
   /// Run the eager code instead of a plan; the result is the same.
   bool eager = false;
+  Precision precision = Precision::kF32;
   /// Is told after each step of each tile how many are done, of how many.
   std::function<void(int done, int all)> progress;
   /// Is called when memory ran out and all outputs will be given again with smaller tiles: what the
@@ -51,6 +60,17 @@ struct Tiling {
   /// "whole", "exact" (halos as wide as the receptive field), "blended" (narrower ones).
   const char* kind() const { return whole() ? "whole" : exact ? "exact" : "blended"; }
 };
+
+/// The patches of an image of height x width that it is calibrated on, of one size: in the middle of
+/// each of nine parts, of fewer if it is small.
+std::vector<Rectangle> calibration_patches(int height, int width);
+
+/// Throws UsageError if nothing was found that int8 could run.
+void check_calibration(const Calibration& calibration);
+
+/// Throws UsageError if `options` ask for int8, on behalf of a task that has no patches of a picture to
+/// be calibrated on.
+void check_f32(const TileOptions& options, std::string_view task);
 
 /// What the tiler must know of a network.
 struct TileableNetwork {
@@ -84,12 +104,18 @@ class TiledNetwork {
   /// Fills each tile's input from `source`, runs, and gives every pixel of the output to `sink` once,
   /// with its place in the output image. When memory runs out, says so by options.start_over, halves
   /// the tile and begins again. Returns the tiling that was used in the end.
-  /// Throws NumericError, naming the layer, if an output is NaN or infinite.
+  /// In int8 the codes of the first run serve all later ones: they come from patches of this image,
+  /// the same for all of its tiles and for any memory.
+  /// Throws NumericError, naming the layer, if an output is NaN or infinite; UsageError if no layer of
+  /// the network can run in the precision asked for.
   Tiling run(int height, int width, const TileOptions& options, const Source& source,
              const Sink& sink);
 
  private:
   const Network& network_for(const Tiling& tiling) const;
+  Plan plan_of(const Network& network, int height, int width) const;
+  /// Finds the codes for int8 in f32 runs over patches of the image.
+  void calibrate(int height, int width, const TileOptions& options, const Source& source);
   Plan& plan_for(const Tiling& tiling, int height, int width);
   /// Everything but the core for tiles of an image: halo, grid, blend, and what they mean.
   Tiling halo_for(int height, int width, const TileOptions& options) const;
@@ -109,6 +135,7 @@ class TiledNetwork {
                                    const Source& source);
 
   TileableNetwork net_;
+  std::optional<Calibration> calibration_;
   std::shared_ptr<ConstantCache> constants_ = std::make_shared<ConstantCache>();
   std::map<std::tuple<bool, int, int>, std::unique_ptr<Plan>> plans_;  // by variant, height, width
 };

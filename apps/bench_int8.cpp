@@ -1,0 +1,141 @@
+#include "apps/bench_int8.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include "apps/size_option.h"
+#include "engine/calibration.h"
+#include "engine/cancel.h"
+#include "engine/parallel.h"
+#include "engine/plan.h"
+#include "layers/functions.h"
+#include "restore/exchange.h"
+#include "restore/image_file.h"
+#include "restore/tiled_network.h"
+
+namespace mend {
+namespace {
+
+/// The middle of the picture as the network reads it; without a picture, numbers of no meaning.
+std::vector<Tensor> inputs_of(const Model& model, const Int8Bench& bench) {
+  if (bench.picture.empty()) {
+    const PictureSize size = size_for(model, bench.size);
+    std::vector<Tensor> inputs;
+    for (const Shape& shape : input_shapes(model, size.height, size.width)) {
+      const Tensor& x = inputs.emplace_back(Tensor::empty(shape));
+      for (std::int64_t i = 0; i < shape.elements(); ++i) {
+        x.view<float>().data[i] = static_cast<float>((i * 2654435761u) % 1000u) / 1000.0f;
+      }
+    }
+    return inputs;
+  }
+  const Image image = read_image(bench.picture);
+  const PictureSize size =
+      bench.size.empty() ? PictureSize{image.width, image.height} : parse_size(bench.size);
+  if (size.width > image.width || size.height > image.height) {
+    throw UsageError(fmt::format("{} has {}x{} pixels, less than --size {}", bench.picture,
+                                 image.width, image.height, bench.size));
+  }
+  const Tensor middle = window_to_float(image, (image.height - size.height) / 2,
+                                        (image.width - size.width) / 2, size.height, size.width);
+  return network_inputs(model, to_network(middle, model.traits), {});
+}
+
+/// From the patches that `mend run` takes too, if the only input is the picture.
+Calibration calibration_of(const Model& model, const std::vector<Tensor>& inputs) {
+  std::vector<std::vector<Tensor>> samples = {inputs};
+  if (inputs.size() == 1) {
+    samples.clear();
+    for (const Rectangle& r : calibration_patches(inputs[0].shape().h, inputs[0].shape().w)) {
+      samples.push_back({inputs[0].crop(r.y, r.x, r.h, r.w)});
+    }
+  }
+  Calibration calibration = calibrate(model.forward, samples);
+  check_calibration(calibration);
+  return calibration;
+}
+
+/// A plan with its input, and the seconds of its runs.
+struct TimedPlan {
+  TimedPlan(const Model& model, const std::vector<Tensor>& inputs, const Calibration* calibration)
+      : plan(model.forward, shapes_of(inputs), nullptr, calibration) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) plan.set_input(static_cast<int>(i), inputs[i]);
+    plan.run();  // the first run packs weights and touches memory
+    // Later runs may find their input overwritten: a plan may use its memory for something else.
+    y = plan.output(0).clone();
+  }
+
+  void run() {
+    const auto start = std::chrono::steady_clock::now();
+    plan.run();
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    seconds.push_back(elapsed.count());
+  }
+
+  double median_ms() {
+    std::sort(seconds.begin(), seconds.end());
+    return 1e3 * seconds[seconds.size() / 2];
+  }
+
+  Plan plan;
+  Tensor y;
+  std::vector<double> seconds;
+};
+
+/// PSNR in dB of one result against another, both kept in black..white.
+double psnr_of(const Tensor& test, const Tensor& reference, const Traits& traits) {
+  const Tensor x = clamp(test, traits.black, traits.white);
+  const Tensor z = clamp(reference, traits.black, traits.white);
+  double sum = 0;
+  for (std::int64_t i = 0; i < x.shape().elements(); ++i) {
+    sum += std::pow(x.view<const float>().data[i] - z.view<const float>().data[i], 2);
+  }
+  const double range = traits.white - traits.black;
+  return 10 * std::log10(range * range * static_cast<double>(x.shape().elements()) / sum);
+}
+
+}  // namespace
+
+void bench_int8(const Model& model, const Int8Bench& bench) {
+  const std::vector<Tensor> inputs = inputs_of(model, bench);
+  const Calibration calibration = calibration_of(model, inputs);
+  TimedPlan int8(model, inputs, &calibration), f32(model, inputs, nullptr);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto seconds_since_begin = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  for (int runs = 0; runs < bench.min_runs || seconds_since_begin() < bench.min_seconds; ++runs) {
+    check_cancel();
+    f32.run();
+    int8.run();
+  }
+  const double f32_ms = f32.median_ms(), int8_ms = int8.median_ms();
+  const double psnr = psnr_of(int8.y, f32.y, model.traits);
+  const std::string size = to_string(PictureSize{inputs[0].shape().w, inputs[0].shape().h});
+  if (bench.json) {
+    const Json line = {{"network", model.description},
+                       {"size", size},
+                       {"precision", "int8"},
+                       {"threads", threads()},
+                       {"runs", int8.seconds.size()},
+                       {"median_ms", int8_ms},
+                       {"f32_median_ms", f32_ms},
+                       {"psnr_against_f32", psnr},
+                       {"layers_in_8_bits", calibration.steps.size()},
+                       {"arena_mb", static_cast<double>(int8.plan.arena_bytes()) / 1e6},
+                       {"f32_arena_mb", static_cast<double>(f32.plan.arena_bytes()) / 1e6}};
+    std::puts(line.dump().c_str());
+    return;
+  }
+  std::puts(fmt::format("{} at {}, {} thread{}, {} runs in turn: int8 median {:.2f} ms, f32 {:.2f} "
+                        "ms, {:.2f} times as fast; PSNR against f32 {:.2f} dB",
+                        model.description, size, threads(), threads() == 1 ? "" : "s",
+                        int8.seconds.size(), int8_ms, f32_ms, f32_ms / int8_ms, psnr)
+                .c_str());
+}
+
+}  // namespace mend
