@@ -254,28 +254,30 @@ struct AnyOp::Model final : AnyOp::Interface {
   }
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const override {
     if constexpr (requires { op.row_part(in, y); }) return op.row_part(in, y);
-    std::optional<Quantized> quantize(const Shapes& in, bool output) const override {
-      if constexpr (requires { op.quantize(in, output); }) return op.quantize(in, output);
-      return std::nullopt;
-    }
+    return std::nullopt;
+  }
+  std::optional<Quantized> quantize(const Shapes& in, bool output) const override {
+    if constexpr (requires { op.quantize(in, output); }) return op.quantize(in, output);
+    return std::nullopt;
+  }
 
-    Op op;
-  };
+  Op op;
+};
 
-  inline std::optional<Fusion> AnyOp::absorb(const AnyOp& next, int position,
-                                             const Shapes& in) const {
-    return self_->absorb(next, position, in);
-  }
-  inline std::optional<Fusion> AnyOp::absorb_through(const AnyOp& next, const ThroughViews& views,
-                                                     const Shapes& in) const {
-    return self_->absorb_through(next, views, in);
-  }
-  inline std::optional<Lowering> AnyOp::lower(const Shapes& in) const { return self_->lower(in); }
-  inline std::optional<RowPart> AnyOp::row_part(const Shapes& in, RowRange y) const {
-    return self_->row_part(in, y);
-  }
-  inline std::optional<Quantized> AnyOp::quantize(const Shapes& in, bool output) const {
-    return self_->quantize(in, output);
-  }
+inline std::optional<Fusion> AnyOp::absorb(const AnyOp& next, int position,
+                                           const Shapes& in) const {
+  return self_->absorb(next, position, in);
+}
+inline std::optional<Fusion> AnyOp::absorb_through(const AnyOp& next, const ThroughViews& views,
+                                                   const Shapes& in) const {
+  return self_->absorb_through(next, views, in);
+}
+inline std::optional<Lowering> AnyOp::lower(const Shapes& in) const { return self_->lower(in); }
+inline std::optional<RowPart> AnyOp::row_part(const Shapes& in, RowRange y) const {
+  return self_->row_part(in, y);
+}
+inline std::optional<Quantized> AnyOp::quantize(const Shapes& in, bool output) const {
+  return self_->quantize(in, output);
+}
 
 }  // namespace mend

@@ -27,7 +27,8 @@ struct Candidate {
 /// Whether a step can run on some rows of an image.
 bool has_rows(const Graph& graph, const Step& step) {
   const Shape& y = graph.values[step.output].shape;
-  return y.n == 1 && y.h > 1 && step.inputs.size() <= op::RowChain::kMostInputs &&
+  return y.n == 1 && y.h > 1 && graph.values[step.output].dtype == DType::kF32 &&
+         step.inputs.size() <= op::RowChain::kMostInputs &&
          step.op.row_part(graph.shapes(step.inputs), {0, 1}).has_value();
 }
 
