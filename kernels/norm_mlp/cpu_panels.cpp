@@ -1,7 +1,7 @@
 // The whole layer for 64 tokens at a time, on panels of tokens (token_panels.h): gather, norm,
 // product, activation, product, scatter. All of it stays in the cache: at 60 -> 120 -> 60 channels
 // x is 15 kB, the hidden features 31 kB and the weights, read once for 64 tokens, 58 kB. What remains
-// is the products' arithmetic, 92 FMAs a cache line of x and y, and 7.5 vectors of the activation.
+// is the arithmetic of the products and of the activation.
 #include <algorithm>
 
 #include "engine/parallel.h"
