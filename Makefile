@@ -7,7 +7,7 @@ CMAKE_FLAGS ?=
 CALLGRIND_FLAGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps demo test bench bench-compare callgrind callgrind-record format format-check asan fuzz coverage docs install clean
+.PHONY: all help deps deps-arm demo test test-arm bench bench-compare callgrind callgrind-record format format-check asan fuzz coverage docs install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
