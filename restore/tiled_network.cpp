@@ -115,12 +115,13 @@ Tiling TiledNetwork::halo_for(int height, int width, const TileOptions& options)
   tiling.footprint = same_bits ? plan.executed_footprint() : plan.footprint();
   tiling.global = tiling.footprint.global;
   tiling.local = net_.local != nullptr;
-  tiling.cut.grid = plan.executed_footprint().grid;
   const int radius = static_cast<int>(std::ceil(tiling.footprint.radius));
   const int overlap = net_.overlap == 0 && tiling.global ? kOverlapOfGlobal : net_.overlap;
   const int blend = std::min(kBlend, overlap / 4);
   const bool wide = overlap > 0 && overlap + blend < radius && !options.exact;
   tiling.exact = !wide && !tiling.global;
+  // The squares of Winograd's rungs matter to the last bit alone.
+  tiling.cut.grid = (tiling.exact ? plan.executed_footprint() : plan.footprint()).grid;
   tiling.cut.blend = tiling.exact ? 0 : blend;
   // The local variant sees further than the network's own layers do: `radius` is not its own.
   const int seen = wide || (tiling.local && !options.exact) ? overlap : radius;
