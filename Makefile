@@ -7,7 +7,7 @@ CMAKE_FLAGS ?=
 CALLGRIND_FLAGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-arm demo test test-arm bench bench-compare callgrind callgrind-record format format-check asan fuzz coverage docs install clean
+.PHONY: all help deps deps-arm demo test test-arm test-memory bench bench-compare callgrind callgrind-record format format-check asan fuzz coverage docs install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -60,6 +60,11 @@ asan: ## run all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 
 fuzz: ## fuzz every reader of files for SECONDS seconds each (clang); FUZZ_SECONDS=60
 	@tools/fuzz.sh $(or $(FUZZ_SECONDS),60)
+
+test-memory: ## the peak memory that `mend explain` predicts, against a run of every network (long)
+	@cmake --preset $(PRESET) -DMEND_TESTS=ON $(CMAKE_FLAGS) > /dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target mend_tests_apps
+	@$(BUILD)/tests/mend_tests_apps --test-case='full memory*'
 
 deps-arm: ## install what test-arm needs (Debian, as root)
 	@tools/install_arm_dependencies.sh
