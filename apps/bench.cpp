@@ -30,15 +30,6 @@ struct BenchOptions {
   std::vector<std::string> compare;  ///< two files
 };
 
-Tensor synthetic_input(const Shape& shape) {
-  Tensor x = Tensor::empty(shape);
-  const View<float> view = x.view<float>();
-  for (std::int64_t i = 0; i < shape.elements(); ++i) {
-    view.data[i] = static_cast<float>((i * 2654435761u) % 1000u) / 1000.0f;
-  }
-  return x;
-}
-
 /// Times the plan whole, and each of its layers.
 void time_plan(Plan& plan, const BenchOptions& options, NetworkBench& bench) {
   using Clock = std::chrono::steady_clock;

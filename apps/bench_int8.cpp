@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 
+#include "apps/bench_report.h"
 #include "apps/size_option.h"
 #include "engine/calibration.h"
 #include "engine/cancel.h"
@@ -26,10 +26,7 @@ std::vector<Tensor> inputs_of(const Model& model, const Int8Bench& bench) {
     const PictureSize size = size_for(model, bench.size);
     std::vector<Tensor> inputs;
     for (const Shape& shape : input_shapes(model, size.height, size.width)) {
-      const Tensor& x = inputs.emplace_back(Tensor::empty(shape));
-      for (std::int64_t i = 0; i < shape.elements(); ++i) {
-        x.view<float>().data[i] = static_cast<float>((i * 2654435761u) % 1000u) / 1000.0f;
-      }
+      inputs.push_back(synthetic_input(shape));
     }
     return inputs;
   }
@@ -73,17 +70,12 @@ struct TimedPlan {
     const auto start = std::chrono::steady_clock::now();
     plan.run();
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    seconds.push_back(elapsed.count());
-  }
-
-  double median_ms() {
-    std::sort(seconds.begin(), seconds.end());
-    return 1e3 * seconds[seconds.size() / 2];
+    timing.add(elapsed.count());
   }
 
   Plan plan;
   Tensor y;
-  std::vector<double> seconds;
+  Timing timing;
 };
 
 /// PSNR in dB of one result against another, both kept in black..white.
@@ -113,7 +105,7 @@ void bench_int8(const Model& model, const Int8Bench& bench) {
     f32.run();
     int8.run();
   }
-  const double f32_ms = f32.median_ms(), int8_ms = int8.median_ms();
+  const double f32_ms = 1e3 * f32.timing.median(), int8_ms = 1e3 * int8.timing.median();
   const double psnr = psnr_of(int8.y, f32.y, model.traits);
   const std::string size = to_string(PictureSize{inputs[0].shape().w, inputs[0].shape().h});
   if (bench.json) {
@@ -121,7 +113,7 @@ void bench_int8(const Model& model, const Int8Bench& bench) {
                        {"size", size},
                        {"precision", "int8"},
                        {"threads", threads()},
-                       {"runs", int8.seconds.size()},
+                       {"runs", int8.timing.runs()},
                        {"median_ms", int8_ms},
                        {"f32_median_ms", f32_ms},
                        {"psnr_against_f32", psnr},
@@ -134,7 +126,7 @@ void bench_int8(const Model& model, const Int8Bench& bench) {
   std::puts(fmt::format("{} at {}, {} thread{}, {} runs in turn: int8 median {:.2f} ms, f32 {:.2f} "
                         "ms, {:.2f} times as fast; PSNR against f32 {:.2f} dB",
                         model.description, size, threads(), threads() == 1 ? "" : "s",
-                        int8.seconds.size(), int8_ms, f32_ms, f32_ms / int8_ms, psnr)
+                        int8.timing.runs(), int8_ms, f32_ms, f32_ms / int8_ms, psnr)
                 .c_str());
 }
 

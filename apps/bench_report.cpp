@@ -69,6 +69,15 @@ std::string runners_up(const LayerBench& layer) {
 
 }  // namespace
 
+Tensor synthetic_input(const Shape& shape) {
+  Tensor x = Tensor::empty(shape);
+  const View<float> view = x.view<float>();
+  for (std::int64_t i = 0; i < shape.elements(); ++i) {
+    view.data[i] = static_cast<float>((i * 2654435761u) % 1000u) / 1000.0f;
+  }
+  return x;
+}
+
 double Timing::quantile(double q) const {
   std::vector<double> sorted = seconds_;
   std::sort(sorted.begin(), sorted.end());

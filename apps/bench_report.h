@@ -10,6 +10,9 @@
 
 namespace mend {
 
+/// Numbers in 0..1 of no meaning, the same on every run.
+Tensor synthetic_input(const Shape& shape);
+
 /// Seconds of many runs of the same work.
 class Timing {
  public:

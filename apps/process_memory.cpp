@@ -24,7 +24,7 @@ std::int64_t predicted_peak_bytes(const Plan& plan) {
   std::int64_t repacked = 0;
   for (const Value& value : plan.graph().values) {
     const bool will_be_computed = value.is_constant && !value.constant;
-    if (will_be_computed) repacked += value.shape.elements() * std::int64_t{sizeof(float)};
+    if (will_be_computed) repacked += value.bytes();
   }
   const Shapes in = plan.graph().shapes(plan.graph().inputs);
   const Shapes out = plan.graph().shapes(plan.graph().outputs);

@@ -10,9 +10,6 @@
 namespace mend::op {
 namespace {
 
-/// Most inputs of a step that may be part of a chain.
-constexpr std::size_t kMostInputs = RowChain::kMostInputs;
-
 Tensor find(const RowPlace& place, Inputs inputs, const std::shared_ptr<Storage>& memory) {
   Tensor rows;
   if (place.input >= 0) {
@@ -31,7 +28,7 @@ void run_strip(const RowSchedule& schedule, const Strip& strip, Inputs inputs, c
   Storage storage(scratch.data(), scratch.size(), cpu(), nullptr);
   const std::shared_ptr<Storage> memory(std::shared_ptr<void>(), &storage);  // owns nothing
   const Scratch rest = scratch.subspan(static_cast<std::size_t>(schedule.buffer_bytes));
-  std::array<Tensor, kMostInputs> operands;
+  std::array<Tensor, RowChain::kMostInputs> operands;
   for (const RowCall& call : strip) {
     for (std::size_t i = 0; i < call.inputs.size(); ++i) {
       operands[i] = find(call.inputs[i], inputs, memory);

@@ -50,9 +50,12 @@ class StripPlanner {
     for (int s = static_cast<int>(graph_.steps.size()) - 1; s >= 0; --s) {
       const Step& step = graph_.steps[s];
       const int o = step.output;
-      if (wanted[o].empty()) continue;
       if (step.op.is_view()) {
         include(wanted[step.inputs[0]], wanted[o]);
+        continue;
+      }
+      if (wanted[o].empty()) {
+        if (done_[o] >= 0) keep_for_next_band(step, done_[o], wanted);
         continue;
       }
       const RowRange rows = new_rows(step, wanted[o], part_of(step, {0, 1}).grid);

@@ -51,42 +51,6 @@ HWY_INLINE V exp2_of_negative_or_tiny(D d, V t) {
 #endif
 }
 
-/// The same for several vectors, step by step together. One after the other, the chain of some 40
-/// cycles fills the scheduler with waiting instructions before the next vector's get in: a profile on
-/// Zen 3 had some 8 cycles a vector, where its instructions alone need 4 to 5.
-template <class D, class V, int kCount>
-HWY_INLINE void exp2_of_negative_or_tiny(D d, V (&t)[kCount]) {
-  const hn::RebindToSigned<D> di;
-  const V round = hn::Set(d, 12582912.0f + 127.0f);  // as above
-  V shifted[kCount], power[kCount];
-  HWY_UNROLL(4)
-  for (int i = 0; i < kCount; ++i) {
-#if HWY_TARGET == HWY_SCALAR
-    t[i] = hn::IfThenElse(hn::Lt(t[i], hn::Set(d, -126.0f)), hn::Set(d, -126.0f), t[i]);
-#else
-    t[i] = hn::Max(hn::Set(d, -126.0f), t[i]);
-#endif
-    shifted[i] = hn::Add(t[i], round);
-  }
-  HWY_UNROLL(4)
-  for (int i = 0; i < kCount; ++i) t[i] = hn::Sub(t[i], hn::Sub(shifted[i], round));
-  constexpr float kCoefficients[] = {0.00967554133f, 0.0555071327f, 0.240221197f, 0.693146967f,
-                                     1.00000007f};
-  HWY_UNROLL(4)
-  for (int i = 0; i < kCount; ++i) power[i] = hn::Set(d, 0.0013276472f);
-  HWY_UNROLL(5)
-  for (int c = 0; c < 5; ++c) {
-    HWY_UNROLL(4)
-    for (int i = 0; i < kCount; ++i) {
-      power[i] = hn::MulAdd(power[i], t[i], hn::Set(d, kCoefficients[c]));
-    }
-  }
-  HWY_UNROLL(4)
-  for (int i = 0; i < kCount; ++i) {
-    t[i] = hn::Mul(power[i], hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, shifted[i]))));
-  }
-}
-
 }  // namespace mend::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

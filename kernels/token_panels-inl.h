@@ -6,8 +6,6 @@
 // the sum over c loads the strip's vectors, broadcasts six weights that lie side by side and does 12
 // FMAs: 8 loads in the 6 cycles that two FMA units take, so two load units suffice. A strip's
 // channels lie side by side as well, 60 x 64 B = 3.8 kB, so both streams are the prefetcher's.
-#include <hwy/cache_control.h>
-
 #include <algorithm>
 #include <cstdint>
 
@@ -253,19 +251,6 @@ HWY_INLINE void multiply_strip(const TokenProduct& p, int row, int column, int c
       p.y + column_at(t, p.y_rows) + std::int64_t{row} * kPanelTokens, vector_step(p.y_rows));
 }
 
-/// Asks for a strip's share of the next tile's weights, which come from L2, or from L3 where a layer
-/// has more of them than L2 holds.
-HWY_INLINE void fetch_next_tile(const TokenProduct& p, int row, int column, int columns, int t) {
-  if (row + kTileRows >= p.K) return;
-  constexpr int kLineFloats = 16;
-  const float* next =
-      p.weight + (std::int64_t{row + kTileRows} * p.C + std::int64_t{column} * kTileRows);
-  const int floats = columns * kTileRows, end = std::min(t + kStripTokens, p.tokens);
-  for (int i = floats * t / p.tokens; i < floats * end / p.tokens; i += kLineFloats) {
-    hwy::Prefetch(next + i);
-  }
-}
-
 /// The activation of one tile's rows, which lie in L1.
 struct ActivateTile {
   float* y;
@@ -296,7 +281,6 @@ HWY_NOINLINE inline void multiply_tokens(const TokenProduct& p) {
     for (int row = 0; row < p.K; row += kTileRows) {
       int t = 0;
       for (; t + kStripTokens <= p.tokens; t += kStripTokens) {
-        fetch_next_tile(p, row, column, columns, t);
         multiply_strip<kStripVectors>(p, row, column, columns, t);
       }
       for (; t < p.tokens; t += kTokenLanes) multiply_strip<1>(p, row, column, columns, t);

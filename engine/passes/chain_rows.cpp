@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::size_t kLongest = 64;
 
-std::int64_t bytes_of(const Shape& shape) {
-  return shape.elements() * static_cast<std::int64_t>(sizeof(float));
-}
-
 /// Steps [first, last] of a graph as a graph of their own.
 struct Candidate {
   Graph graph;
@@ -54,7 +50,7 @@ class Collector {
     }
     inner.output = inner_value(step.output);
     made_.insert(step.output);
-    if (!step.op.is_view()) bytes_ += bytes_of(outer_.values[step.output].shape);
+    if (!step.op.is_view()) bytes_ += outer_.values[step.output].bytes();
     candidate_.graph.steps.push_back(std::move(inner));
     return true;
   }
@@ -62,7 +58,7 @@ class Collector {
   Candidate finish(int output) const {
     Candidate candidate = candidate_;
     candidate.graph.outputs = {value_.at(output)};
-    candidate.bytes_between = bytes_ - bytes_of(outer_.values[output].shape);
+    candidate.bytes_between = bytes_ - outer_.values[output].bytes();
     return candidate;
   }
 

@@ -1,8 +1,7 @@
 // Attention: weighted means of values, the weights from how well keys fit queries.
 //
 // All three operations fuse the product q·k, the softmax and the product with v; the scores never
-// leave the cache. Next idea that nobody has built: one window's whole block (norm, qkv, attention,
-// projection, MLP) in one task, since its 64 tokens fit L1 and a layer's weights L2.
+// leave the cache. A plan joins window attention with the layers around it: kernels/window_block.
 #pragma once
 
 #include <span>

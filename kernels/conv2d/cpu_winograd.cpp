@@ -157,23 +157,6 @@ HWY_INLINE void multiply_tiles(Product p, int tiles) {
   }
 }
 
-/// Where a tile's outputs go: its first pixel, and how many rows and columns lie in the image.
-struct TilePlace {
-  int n, p, q, rows, columns;
-};
-
-TilePlace place_of(std::int64_t tile, const Conv2dCall& call, const WinogradGeometry& g) {
-  const std::int64_t per_image = std::int64_t{g.tile_rows} * g.tile_columns;
-  const int in_image = static_cast<int>(tile % per_image);
-  TilePlace place{};
-  place.n = static_cast<int>(tile / per_image);
-  place.p = in_image / g.tile_columns * g.tile;
-  place.q = in_image % g.tile_columns * g.tile;
-  place.rows = std::min(g.tile, call.y.shape.h - place.p);
-  place.columns = std::min(g.tile, call.y.shape.w - place.q);
-  return place;
-}
-
 /// The pixels of the block that comes next, asked for piece by piece while this one's products keep
 /// the processor busy: a tile's rows lie far apart, no hardware prefetcher sees them coming, and
 /// waiting for them took a quarter of the time.
@@ -187,7 +170,7 @@ struct Upcoming {
   void fetch(int slot, int slots) const {
     const std::int64_t units = std::int64_t{tiles} * g.patch;
     for (std::int64_t unit = units * slot / slots; unit < units * (slot + 1) / slots; ++unit) {
-      const TilePlace place = place_of(first + unit / g.patch, call, g);
+      const TilePlace place = tile_place(first + unit / g.patch, g.tile, call.y.shape);
       const int h = place.p + static_cast<int>(unit % g.patch) - call.op.padding_h;
       const int w = place.q - call.op.padding_w + g.patch - g.tile;
       if (h < 0 || h >= call.x.shape.h || w >= call.x.shape.w) continue;
@@ -285,7 +268,7 @@ void finish_block(const Conv2dCall& call, const WinogradGeometry& g, const float
   const TileConstants<kChunk> constants(epilogue_of(call).from_channel(k), channels);
   for (int t = 0; t < tiles; ++t) {
     transform_output<kTile>(g, m + t * kChunk, channels, constants.bias, z);
-    const TilePlace place = place_of(first + t, call, g);
+    const TilePlace place = tile_place(first + t, g.tile, call.y.shape);
     for (int i = 0; i < place.rows; ++i) {
       const int p = place.p + i;
       finish_tile(
@@ -302,7 +285,7 @@ void winograd_block(const Conv2dCall& call, const WinogradGeometry& g, std::int6
                     const WinogradScratch& scratch) {
   const int tiles = static_cast<int>(std::min<std::int64_t>(g.block, g.tiles - first));
   for (int t = 0; t < tiles; ++t) {
-    transform_tile<kTile>(call, place_of(first + t, call, g), g, scratch.zeros,
+    transform_tile<kTile>(call, tile_place(first + t, g.tile, call.y.shape), g, scratch.zeros,
                           scratch.v + std::int64_t{t} * g.padded_c);
   }
   const std::int64_t next = first + tiles;

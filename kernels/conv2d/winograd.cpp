@@ -22,8 +22,7 @@ int block_of(const WinogradGeometry& g) {
       std::int64_t{g.positions()} * (g.padded_c + kWinogradChunk) * std::int64_t{sizeof(float)};
   const std::int64_t most = std::clamp<std::int64_t>(
       l2_cache_bytes() * 3 / 4 / tile_bytes / kFewest * kFewest, kFewest, kMost);
-  const std::int64_t rounds = divide_up(g.tiles, most * threads());
-  return static_cast<int>(divide_up(g.tiles, rounds * threads()));
+  return even_block(g.tiles, most);
 }
 
 /// G of F(m, 3) for the points of the matrices in winograd_lines-inl.h.
@@ -113,17 +112,31 @@ std::int64_t scratch_bytes(int tile, const op::Conv2d& op, const Shapes& in) {
 
 }  // namespace
 
+TilePlace tile_place(std::int64_t tile, int m, const Shape& y) {
+  const std::int64_t columns = divide_up(y.w, m), in_image = divide_up(y.h, m) * columns;
+  TilePlace place{};
+  place.n = static_cast<int>(tile / in_image);
+  place.p = static_cast<int>(tile % in_image / columns) * m;
+  place.q = static_cast<int>(tile % in_image % columns) * m;
+  place.rows = std::min(m, y.h - place.p);
+  place.columns = std::min(m, y.w - place.q);
+  return place;
+}
+
+int even_block(std::int64_t tiles, std::int64_t most) {
+  const std::int64_t rounds = divide_up(tiles, most * threads());
+  return static_cast<int>(divide_up(tiles, rounds * threads()));
+}
+
 WinogradGeometry winograd_geometry(int tile, const op::Conv2d& op, const Shape& x, const Shape& y) {
   WinogradGeometry g{};
   g.tile = tile;
   g.patch = tile + 2;
-  g.tile_rows = (y.h + tile - 1) / tile;
-  g.tile_columns = (y.w + tile - 1) / tile;
   g.C = x.c;
   g.K = op.outputs;
   g.padded_c = round_up(g.C, kPack);
   g.padded_k = round_up(g.K, kPack);
-  g.tiles = std::int64_t{y.n} * g.tile_rows * g.tile_columns;
+  g.tiles = y.n * divide_up(y.h, tile) * divide_up(y.w, tile);
   g.block = block_of(g);
   // One cache line more, or the positions of a tile would share two sets of L1.
   g.v_stride = std::int64_t{g.block} * g.padded_c + kPack;

@@ -19,10 +19,20 @@ constexpr int kWinogradPack = kConvBlock;
 /// Output channels that one pass over a block's V computes; a block holds M of so many.
 constexpr int kWinogradChunk = 2 * kWinogradPack;
 
+/// Where a tile's outputs go: its first pixel, and how many rows and columns lie in the image.
+struct TilePlace {
+  int n, p, q, rows, columns;
+};
+
+/// The place of tile number `tile` among the m x m tiles of y, counted through rows and images.
+TilePlace tile_place(std::int64_t tile, int m, const Shape& y);
+
+/// Tiles of a block: `most` at most, as even as can be, and as many blocks for each thread.
+int even_block(std::int64_t tiles, std::int64_t most);
+
 /// How a call is cut; nothing here changes a result.
 struct WinogradGeometry {
   int tile, patch;                  // m and m + 2
-  int tile_rows, tile_columns;      // of one image
   int C, K, padded_c, padded_k;     // padded to whole packs
   int block;                        // tiles
   std::int64_t v_stride, m_stride;  // floats between two positions

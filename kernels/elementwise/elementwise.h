@@ -1,8 +1,10 @@
 // Arithmetic element by element: bound by memory, so the best rung is not to run at all. Convolutions
 // absorb what they can; what is left over runs at the speed of a copy.
 //
+// In a plan, chains of such steps run on a few rows at a time, in L2 (engine/row_schedule.h).
+//
 // Not built yet: one step for x + factor·z (NAFNet's residuals), which would save a third of the
-// traffic, and a plan that runs a chain of such steps row by row while the rows are in L2.
+// traffic.
 #pragma once
 
 #include <limits>

@@ -65,23 +65,6 @@ void transform_input(const std::int8_t* const* pixels, const QuantizedGeometry& 
   }
 }
 
-/// Where a tile's outputs go: its first pixel, and how many rows and columns lie in the image.
-struct TilePlace {
-  int n, p, q, rows, columns;
-};
-
-TilePlace place_of(std::int64_t tile, const Shape& y, const QuantizedGeometry& g) {
-  const std::int64_t per_image = std::int64_t{g.tile_rows} * g.tile_columns;
-  const int in_image = static_cast<int>(tile % per_image);
-  TilePlace place{};
-  place.n = static_cast<int>(tile / per_image);
-  place.p = in_image / g.tile_columns * g.tile;
-  place.q = in_image % g.tile_columns * g.tile;
-  place.rows = std::min(g.tile, y.h - place.p);
-  place.columns = std::min(g.tile, y.w - place.q);
-  return place;
-}
-
 /// The patch² pixels that a tile reads.
 void find_pixels(const QuantizedConv2dCall& call, const TilePlace& place, int patch,
                  const std::int8_t* zero, const std::int8_t** pixels) {
@@ -144,7 +127,7 @@ void finish_block(const QuantizedConv2dCall& call, const QuantizedGeometry& g,
   if (linear && call.y_i8 && !call.residual && conv.scale == 1.0f) {
     const LinearConstants folded(constants, kind);
     for (int t = 0; t < tiles; ++t) {
-      const TilePlace place = place_of(first + t, call.y_shape(), g);
+      const TilePlace place = tile_place(first + t, g.tile, call.y_shape());
       finish_linear<kTile>(g, m + t * kChunk, channels, folded, place.rows, place.columns,
                            call.y_i8, call.y_i8.pixel(place.n, place.p, place.q) + k);
     }
@@ -152,7 +135,7 @@ void finish_block(const QuantizedConv2dCall& call, const QuantizedGeometry& g,
   }
   for (int t = 0; t < tiles; ++t) {
     transform_output<kTile>(g, m + t * kChunk, channels, constants, z);
-    const TilePlace place = place_of(first + t, call.y_shape(), g);
+    const TilePlace place = tile_place(first + t, g.tile, call.y_shape());
     for (int i = 0; i < place.rows; ++i) {
       finish_row(call, place, i, k, channels, constants, z + i * kTile * kChunk);
     }
@@ -165,7 +148,7 @@ void transform_block(const QuantizedConv2dCall& call, const QuantizedGeometry& g
   constexpr int kPatch = kTile + 2;
   const std::int8_t* pixels[kPatch * kPatch];
   for (int t = 0; t < tiles; ++t) {
-    find_pixels(call, place_of(first + t, call.y_shape(), g), kPatch, scratch.zero, pixels);
+    find_pixels(call, tile_place(first + t, g.tile, call.y_shape()), kPatch, scratch.zero, pixels);
     transform_input<kTile>(pixels, g, scratch.v + std::int64_t{t} * g.padded_c);
   }
 }

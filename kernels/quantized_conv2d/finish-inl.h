@@ -43,25 +43,33 @@ struct ChunkConstants {
   }
 };
 
+/// lines[i][j] = Aᵀ M of one vector of output channels. m: at its first position.
+template <int kTile>
+HWY_INLINE void first_output_pass(const QuantizedGeometry& g, const std::int32_t* m,
+                                  V (&lines)[kTile][kTile + 2]) {
+  constexpr int kPatch = kTile + 2;
+  const D d;
+  const D32 d32;
+  for (int j = 0; j < kPatch; ++j) {
+    V x[kPatch], t[kTile];
+    HWY_UNROLL(8)
+    for (int i = 0; i < kPatch; ++i) {
+      x[i] = hn::ConvertTo(d, hn::Load(d32, m + (i * kPatch + j) * g.m_stride));
+    }
+    QuantizedLines<kTile>::output(d, x, t);
+    HWY_UNROLL(8)
+    for (int i = 0; i < kTile; ++i) lines[i][j] = t[i];
+  }
+}
+
 /// z = scale · Aᵀ M A + bias of one tile: [kTile²][kChunk]. m: at its first position.
 template <int kTile>
 void transform_output(const QuantizedGeometry& g, const std::int32_t* m, int channels,
                       const ChunkConstants& constants, float* z) {
-  constexpr int kPatch = kTile + 2;
   const D d;
-  const D32 d32;
   for (int k = 0; k < channels; k += kLanes) {
-    V lines[kTile][kPatch];  // [i][j]: Aᵀ M
-    for (int j = 0; j < kPatch; ++j) {
-      V x[kPatch], t[kTile];
-      HWY_UNROLL(8)
-      for (int i = 0; i < kPatch; ++i) {
-        x[i] = hn::ConvertTo(d, hn::Load(d32, m + (i * kPatch + j) * g.m_stride + k));
-      }
-      QuantizedLines<kTile>::output(d, x, t);
-      HWY_UNROLL(8)
-      for (int i = 0; i < kTile; ++i) lines[i][j] = t[i];
-    }
+    V lines[kTile][kTile + 2];
+    first_output_pass<kTile>(g, m + k, lines);
     const V scale = hn::Load(d, constants.scale + k), bias = hn::Load(d, constants.bias + k);
     for (int i = 0; i < kTile; ++i) {
       V t[kTile];
@@ -99,22 +107,11 @@ template <int kTile>
 void finish_linear(const QuantizedGeometry& g, const std::int32_t* m, int channels,
                    const LinearConstants& constants, int rows, int columns,
                    const View<std::int8_t>& y, std::int8_t* to) {
-  constexpr int kPatch = kTile + 2;
   const D d;
   const D8 d8;
-  const D32 d32;
   for (int k = 0; k < channels; k += kLanes) {
-    V lines[kTile][kPatch];  // [i][j]: Aᵀ M
-    for (int j = 0; j < kPatch; ++j) {
-      V x[kPatch], t[kTile];
-      HWY_UNROLL(8)
-      for (int i = 0; i < kPatch; ++i) {
-        x[i] = hn::ConvertTo(d, hn::Load(d32, m + (i * kPatch + j) * g.m_stride + k));
-      }
-      QuantizedLines<kTile>::output(d, x, t);
-      HWY_UNROLL(8)
-      for (int i = 0; i < kTile; ++i) lines[i][j] = t[i];
-    }
+    V lines[kTile][kTile + 2];
+    first_output_pass<kTile>(g, m + k, lines);
     const V scale = hn::Load(d, constants.scale + k), bias = hn::Load(d, constants.bias + k);
     const V slope = hn::Load(d, constants.slope + k), zero = hn::Load(d, constants.zero_y + k);
     for (int i = 0; i < rows; ++i) {

@@ -31,8 +31,7 @@ int block_of(const QuantizedGeometry& g) {
                                      kQuantizedChunk * std::int64_t{sizeof(std::int32_t)});
   const std::int64_t most =
       std::clamp<std::int64_t>(l2_cache_bytes() * 7 / 8 / tile_bytes, kFewest, kMost);
-  const std::int64_t rounds = divide_up(g.tiles, most * threads());
-  return static_cast<int>(divide_up(g.tiles, rounds * threads()));
+  return even_block(g.tiles, most);
 }
 
 /// Whether there are VNNI instructions for the vectors that the kernels run on.
@@ -229,13 +228,11 @@ QuantizedGeometry quantized_geometry(int tile, const op::QuantizedConv2d& op, co
   QuantizedGeometry g{};
   g.tile = tile;
   g.patch = tile + 2;
-  g.tile_rows = (y.h + tile - 1) / tile;
-  g.tile_columns = (y.w + tile - 1) / tile;
   g.C = x.c;
   g.K = op.conv.outputs;
   g.padded_c = round_up(g.C, kChannels);
   g.padded_k = round_up(g.K, kPack);
-  g.tiles = std::int64_t{y.n} * g.tile_rows * g.tile_columns;
+  g.tiles = y.n * divide_up(y.h, tile) * divide_up(y.w, tile);
   g.block = block_of(g);
   g.vnni = has_vnni();
   // One cache line more, or the positions of a tile would share two sets of L1.

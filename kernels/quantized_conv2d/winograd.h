@@ -16,6 +16,7 @@
 
 #include <cstdint>
 
+#include "kernels/conv2d/winograd.h"
 #include "kernels/quantized_conv2d/variant.h"
 
 namespace mend {
@@ -28,7 +29,6 @@ constexpr int kQuantizedChunk = 64;
 /// How a call is cut; nothing here changes a result.
 struct QuantizedGeometry {
   int tile, patch;                  // m and m + 2
-  int tile_rows, tile_columns;      // of one image
   int C, K, padded_c, padded_k;     // padded to whole vectors of i16, and to whole packs
   int block;                        // tiles
   std::int64_t v_stride, m_stride;  // numbers between two positions

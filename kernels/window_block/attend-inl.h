@@ -178,34 +178,21 @@ HWY_INLINE int next_tile(int left) {
   return (left + tiles - 1) / tiles;
 }
 
-/// scores = 2^(scores − largest) for all keys, kKeys at a time while so many are left; adds to `sum`.
-template <int kKeys, int kVectors, class V>
-HWY_INLINE int take_some_exponentials(const WindowPanels& work, int key, const V* largest, V* sum) {
-  const hn::ScalableTag<float> d;
-  const std::int64_t step = vector_step(work.tokens);
-  for (; key + kKeys <= work.tokens; key += kKeys) {
-    float* scores = work.scores + std::int64_t{key} * kPanelTokens;
-    V power[kKeys * kVectors];
-    HWY_UNROLL(4)
-    for (int i = 0; i < kKeys * kVectors; ++i) {
-      const int k = i / kVectors, v = i % kVectors;
-      power[i] = hn::Sub(hn::Load(d, scores + k * kPanelTokens + v * step), largest[v]);
-    }
-    exp2_of_negative_or_tiny(d, power);
-    HWY_UNROLL(4)
-    for (int i = 0; i < kKeys * kVectors; ++i) {
-      const int k = i / kVectors, v = i % kVectors;
-      hn::Store(power[i], d, scores + k * kPanelTokens + v * step);
-      sum[v] = hn::Add(sum[v], power[i]);
-    }
-  }
-  return key;
-}
-
+/// scores = 2^(scores − largest) for all keys; adds to `sum`.
 template <int kVectors, class V>
 HWY_INLINE void take_exponentials(const WindowPanels& work, const V* largest, V* sum) {
-  const int key = take_some_exponentials<4 / kVectors, kVectors>(work, 0, largest, sum);
-  take_some_exponentials<1, kVectors>(work, key, largest, sum);
+  const hn::ScalableTag<float> d;
+  const std::int64_t step = vector_step(work.tokens);
+  for (int key = 0; key < work.tokens; ++key) {
+    float* scores = work.scores + std::int64_t{key} * kPanelTokens;
+    HWY_UNROLL(4)
+    for (int v = 0; v < kVectors; ++v) {
+      const V power =
+          exp2_of_negative_or_tiny(d, hn::Sub(hn::Load(d, scores + v * step), largest[v]));
+      hn::Store(power, d, scores + v * step);
+      sum[v] = hn::Add(sum[v], power);
+    }
+  }
 }
 
 template <int kVectors>

@@ -75,6 +75,23 @@ TEST_CASE("row chain: any bands and strips give the numbers of whole images") {
   }
 }
 
+TEST_CASE("row chain: a step that rests keeps the rows that it will go on with") {
+  // The left branch rests every other band, since Double computes two rows at once, while the right one
+  // runs ahead of it, and with it goes what both read.
+  const Network network = [](const Tensors& in) {
+    const Tensor a = apply(Shift{1}, {in[0]});
+    Tensor ahead = apply(Double{}, {a});
+    for (int i = 0; i < 3; ++i) ahead = apply(Max3{}, {ahead});
+    return Tensors{apply(Sum{}, {apply(Double{}, {apply(Shift{2}, {a})}), ahead})};
+  };
+  const Graph graph = traced(network, {kInputs[0]});
+  const Tensors inputs = {small_integers(kInputs[0], 5)};
+  for (const int strips : {1, 3}) {
+    const RowSchedule schedule = make_row_schedule(graph, graph.inputs, 1, strips);
+    CHECK(identical(run(schedule, inputs), network(inputs)[0]));
+  }
+}
+
 TEST_CASE("row chain: rows in between take a part of an image, and one strip computes none twice") {
   const Graph graph = traced(u_turn, kInputs);
   const RowSchedule schedule = make_row_schedule(graph, graph.inputs, 2, 1);

@@ -89,16 +89,15 @@ std::vector<std::int64_t> plain_products(int tile, const QuantizedConv2dCall& ca
   std::vector<std::int64_t> m(static_cast<std::size_t>(g.positions() * g.tiles * g.K));
   int most = 0;
   for (std::int64_t t = 0; t < g.tiles; ++t) {
-    const int in_image = static_cast<int>(t % (g.tile_rows * g.tile_columns));
-    const int n = static_cast<int>(t / (g.tile_rows * g.tile_columns));
+    const TilePlace place = tile_place(t, tile, call.y_shape());
     for (int c = 0; c < g.C; ++c) {
       Line d;
       for (int i = 0; i < g.patch; ++i)
         for (int j = 0; j < g.patch; ++j) {
-          const int h = in_image / g.tile_columns * tile + i - conv.padding_h;
-          const int w = in_image % g.tile_columns * tile + j - conv.padding_w;
+          const int h = place.p + i - conv.padding_h;
+          const int w = place.q + j - conv.padding_w;
           const bool outside = h < 0 || w < 0 || h >= call.x.shape.h || w >= call.x.shape.w;
-          d.push_back(outside ? static_cast<int>(code.zero[c]) : call.x(n, h, w, c));
+          d.push_back(outside ? static_cast<int>(code.zero[c]) : call.x(place.n, h, w, c));
         }
       const Line v = transformed(tile, d);
       for (int position = 0; position < g.positions(); ++position) {
