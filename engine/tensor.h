@@ -42,6 +42,12 @@ struct View {
     const std::int64_t row = w_stride * shape.w;  // a single row's h_stride says nothing
     return (shape.h == 1 || h_stride == row) && (shape.n == 1 || n_stride == row * shape.h);
   }
+  /// All pixels as one row; only of evenly spaced ones. An image has fewer than 2^31: they would take 8 GB.
+  View as_one_row() const {
+    const int pixels = static_cast<int>(shape.pixels());
+    const std::int64_t stride = pixels * w_stride;
+    return {data, {1, 1, pixels, shape.c}, stride, stride, w_stride};
+  }
   operator View<const T>() const requires(!std::is_const_v<T>) {
     return {data, shape, n_stride, h_stride, w_stride};
   }

@@ -42,7 +42,10 @@ constexpr Layer kLayers[] = {
     {"fsrcnn shrinking",               56,  12, 1, 1,  1, 256},
     {"swinir-light body",              60,  60, 3, 1,  1, 128},
     {"nafnet 1x1",                     64, 128, 1, 1,  1, 256},
+    {"nafnet, deepest level 1x1",     256, 512, 1, 1,  1,  32},
     {"nafnet, restormer depthwise",    64,  64, 3, 1, 64, 256},
+    {"nafnet depthwise, level 2",     256, 256, 3, 1, 256, 64},
+    {"nafnet depthwise, level 3",     512, 512, 3, 1, 512, 32},
 };
 // clang-format on
 

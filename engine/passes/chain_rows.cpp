@@ -143,25 +143,46 @@ int steps_on_grids(const Graph& graph) {
       }));
 }
 
+/// Bytes of what is read whole by every band, its weights above all.
+std::int64_t bytes_of_weights(const Candidate& candidate) {
+  const Graph& graph = candidate.graph;
+  std::int64_t bytes = 0;
+  for (const int input : graph.inputs) {
+    if (std::count(candidate.images.begin(), candidate.images.end(), input) == 0) {
+      bytes += graph.values[input].bytes();
+    }
+  }
+  return bytes;
+}
+
 /// Whether depth first is worth it: what lies between the steps does not stay in the cache by itself,
 /// and the time for its bytes outweighs that for kept rows that move to the start of their buffers,
-/// and for rows that two strips both compute.
+/// for rows that two strips both compute, and for weights that leave the cache between two bands.
 bool pays(const Candidate& candidate, const RowSchedule& schedule, std::int64_t cache_bytes) {
   if (cache_bytes == 0) return true;
   const auto between = static_cast<double>(candidate.bytes_between);
   const auto strips = static_cast<double>(schedule.strips.size());
   if (2 * static_cast<double>(schedule.buffer_bytes) * strips > between) return false;
-  // A strip's share of a third level; with wide images not even a few rows fit the second.
-  constexpr std::int64_t kMost = 16 << 20;
-  if (schedule.buffer_bytes > std::max(kMost, cache_bytes)) return false;
+  // A thread's share of a third level; with wide images not even a few rows fit the second.
+  constexpr std::int64_t kThirdLevel = 16 << 20;
+  if (schedule.buffer_bytes > std::max(kThirdLevel, cache_bytes)) return false;
   if (steps_on_grids(candidate.graph) > 1) return false;
-  // Bytes a second of one core from a cache; its second level has the rows if they fit.
-  const double near = schedule.buffer_bytes <= cache_bytes ? 60e9 : 28e9;
-  const double saved = 2 * between * (1 / NominalMachine::kBytesPerSecond - 1 / near);
+  // Bytes a second of one core from its second and from the third level.
+  constexpr double kSecond = 60e9, kThird = 28e9;
+  const double near = schedule.buffer_bytes <= cache_bytes ? kSecond : kThird;
+  const double far = candidate.bytes_between <= kThirdLevel ? std::min(kThird, near)
+                                                            : NominalMachine::kBytesPerSecond;
+  const double saved = 2 * between * (1 / far - 1 / near);
   const double moves = 2 * static_cast<double>(schedule.moved_bytes()) / near;
   const double again =
       (schedule.flops() - candidate.graph.cost().flops) / NominalMachine::kFlopsPerSecond;
-  return moves + again < saved;
+  const std::int64_t weights = bytes_of_weights(candidate);
+  std::size_t calls = 0;
+  for (const Strip& strip : schedule.strips) calls += strip.size();
+  const double bands = static_cast<double>(calls) / static_cast<double>(schedule.graph.steps.size());
+  const bool weights_stay = schedule.buffer_bytes + weights <= cache_bytes;
+  const double reads = weights_stay ? 0 : bands * static_cast<double>(weights) / kThird;
+  return moves + again + reads < saved;
 }
 
 std::optional<Step> join(const Graph& graph, std::size_t last, const Candidate& candidate,

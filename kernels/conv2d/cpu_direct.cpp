@@ -45,15 +45,6 @@ bool is_one_row(const Conv2dCall& call) {
          (!call.residual || call.residual.evenly_spaced());
 }
 
-template <class T>
-View<T> as_one_row(View<T> view) {
-  if (!view) return view;
-  // An image has fewer than 2^31 pixels: its channels alone would take 8 GB.
-  const int pixels = static_cast<int>(view.shape.pixels());
-  const std::int64_t stride = pixels * view.w_stride;
-  return {view.data, {1, 1, pixels, view.shape.c}, stride, stride, view.w_stride};
-}
-
 }  // namespace
 
 Shape conv2d_direct_packed_shape(const op::Conv2d& op, const Shape& weight) {
@@ -96,8 +87,14 @@ namespace {
 /// The call with all pixels in one row where that is the same.
 Conv2dCall in_one_row(const Conv2dCall& call) {
   if (!is_one_row(call)) return call;
-  return {call.op,    as_one_row(call.x),        call.weight,        call.bias,
-          call.slope, as_one_row(call.residual), as_one_row(call.y), call.scratch};
+  return {call.op,
+          call.x.as_one_row(),
+          call.weight,
+          call.bias,
+          call.slope,
+          call.residual ? call.residual.as_one_row() : call.residual,
+          call.y.as_one_row(),
+          call.scratch};
 }
 
 /// How a call is cut into tasks: lines (segments of rows) times columns (chunks of channels).
