@@ -179,7 +179,8 @@ bool pays(const Candidate& candidate, const RowSchedule& schedule, std::int64_t 
   const std::int64_t weights = bytes_of_weights(candidate);
   std::size_t calls = 0;
   for (const Strip& strip : schedule.strips) calls += strip.size();
-  const double bands = static_cast<double>(calls) / static_cast<double>(schedule.graph.steps.size());
+  const double bands =
+      static_cast<double>(calls) / static_cast<double>(schedule.graph.steps.size());
   const bool weights_stay = schedule.buffer_bytes + weights <= cache_bytes;
   const double reads = weights_stay ? 0 : bands * static_cast<double>(weights) / kThird;
   return moves + again + reads < saved;

@@ -162,7 +162,8 @@ HWY_INLINE void sum_3x3(const ConvRow& row, int q, int k, std::int64_t taps, con
     for (int v = 0; v < kVectors; ++v) {
       V x[kWidth + 2];
       HWY_UNROLL(6)
-      for (int p = 0; p < kWidth + 2; ++p) x[p] = hn::LoadU(d, pixel + p * row.x_stride + v * kLanes);
+      for (int p = 0; p < kWidth + 2; ++p)
+        x[p] = hn::LoadU(d, pixel + p * row.x_stride + v * kLanes);
       HWY_UNROLL(3)
       for (int s = 0; s < 3; ++s) {
         const V w = hn::LoadU(d, weight + s * taps + v * kLanes);
@@ -276,9 +277,8 @@ struct FinishInPlace {
       for (int k = 0; k < channels; k += kLanes) {
         const int count = std::min(kLanes, channels - k);
         const auto value = function(d, load_partial(d, out + k, count), hn::LoadU(d, slope + k));
-        store_partial(add == nullptr
-                          ? hn::Mul(factor, value)
-                          : hn::MulAdd(factor, value, load_partial(d, add + k, count)),
+        store_partial(add == nullptr ? hn::Mul(factor, value)
+                                     : hn::MulAdd(factor, value, load_partial(d, add + k, count)),
                       d, out + k, count);
       }
     }

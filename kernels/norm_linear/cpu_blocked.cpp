@@ -26,7 +26,8 @@ int block_pixels(const Conv2d& linear, int channels) {
   const std::int64_t weight_bytes = std::int64_t{channels} * linear.outputs * sizeof(float);
   const std::int64_t bytes = 4 * weight_bytes <= l2 ? 64 << 10 : l2 * 3 / 8;
   const auto pixels = bytes / static_cast<std::int64_t>(sizeof(float)) / channels;
-  return kBlockStep * static_cast<int>(std::clamp<std::int64_t>(pixels / kBlockStep, 1, kMostSteps));
+  return kBlockStep *
+         static_cast<int>(std::clamp<std::int64_t>(pixels / kBlockStep, 1, kMostSteps));
 }
 
 /// Each thread's block starts on a cache line.
@@ -48,16 +49,11 @@ NormLinearCall in_one_row(const NormLinearCall& call) {
   const bool even = call.x.evenly_spaced() && call.y.evenly_spaced() &&
                     (!call.residual || call.residual.evenly_spaced());
   if (!even) return call;
-  return {call.op,
-          call.x.as_one_row(),
-          call.weight,
-          call.bias,
-          call.slope,
-          call.residual ? call.residual.as_one_row() : call.residual,
-          call.gamma,
-          call.beta,
-          call.y.as_one_row(),
-          call.scratch};
+  return {
+      call.op,     call.x.as_one_row(), call.weight,
+      call.bias,   call.slope,          call.residual ? call.residual.as_one_row() : call.residual,
+      call.gamma,  call.beta,           call.y.as_one_row(),
+      call.scratch};
 }
 
 }  // namespace

@@ -1,0 +1,144 @@
+#include "train/pairs.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/parallel.h"
+#include "restore/image_file.h"
+#include "tests/support/guarded.h"
+#include "tests/support/paths.h"
+#include "tests/support/thrown.h"
+
+namespace mend::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder of pictures that differ, one in a folder inside; gone at the end.
+class Folder {
+ public:
+  Folder() : path_(fs::temp_directory_path() / ("mend_pictures_" + std::to_string(::getpid()))) {
+    fs::create_directories(path_ / "more");
+    write(path_ / "a.png", 70, 90, 11);
+    write(path_ / "b.png", 64, 64, 5);
+    write(path_ / "more" / "c.png", 200, 100, 3);
+  }
+  ~Folder() { fs::remove_all(path_); }
+  std::string path() const { return path_.string(); }
+
+  static void write(const fs::path& path, int width, int height, int step) {
+    Image image = make_image(width, height, 3, 8);
+    for (std::size_t i = 0; i < image.bytes.size(); ++i) {
+      image.bytes[i] = static_cast<std::uint8_t>(i * static_cast<std::size_t>(step) / 7);
+    }
+    write_image(path.string(), image);
+  }
+
+ private:
+  fs::path path_;
+};
+
+std::shared_ptr<PictureSet> pictures_of(const Folder& folder, std::vector<std::string>* notes,
+                                        std::int64_t cache = 1 << 20) {
+  PictureSetOptions options;
+  options.smallest_side = 48;
+  options.cache_bytes = cache;
+  if (notes != nullptr) options.note = [notes](const std::string& note) { notes->push_back(note); };
+  return std::make_shared<PictureSet>(std::vector<std::string>{folder.path()}, options);
+}
+
+Degradation half_with_noise() {
+  return make_degradation(Json::parse(
+      R"([{"do": "resize", "scale": 0.5, "filter": "area"}, {"do": "gaussian_noise", "sigma": 9}])"));
+}
+
+constexpr PairOptions kOptions{.seed = 3, .patch = 16, .scale = 2, .margin = 4};
+
+}  // namespace
+
+TEST_CASE("training pairs: a sample depends on its number alone") {
+  const Folder folder;
+  const PairSource source(pictures_of(folder, nullptr), half_with_noise(), kOptions);
+  const PairSource small_cache(pictures_of(folder, nullptr, 1), half_with_noise(), kOptions);
+  const Pairs all = source.batch(0, 12);
+  CHECK(all.input.shape() == Shape{12, 16, 16, 3});
+  CHECK(all.target.shape() == Shape{12, 32, 32, 3});
+  const int before = threads();
+  set_threads(1);
+  const Pairs later = small_cache.batch(5, 2);
+  set_threads(before);
+  const auto image = [](const Tensor& batch, int n) {
+    const std::int64_t floats = batch.shape().elements() / batch.shape().n;
+    const float* first = batch.view<const float>().data + n * floats;
+    return std::vector<float>(first, first + floats);
+  };
+  for (int i : {0, 1}) {
+    CHECK(image(later.input, i) == image(all.input, 5 + i));
+    CHECK(image(later.target, i) == image(all.target, 5 + i));
+  }
+  CHECK(image(all.target, 0) != image(all.target, 1));
+}
+
+TEST_CASE("training pairs: without noise the input is the target made small") {
+  const Folder folder;
+  const Degradation half =
+      make_degradation(Json::parse(R"([{"do": "resize", "scale": 0.5, "filter": "area"}])"));
+  const Pairs pairs = PairSource(pictures_of(folder, nullptr), half, kOptions).batch(0, 8);
+  const View<const float> input = pairs.input.view<const float>();
+  const View<const float> target = pairs.target.view<const float>();
+  for (int n = 0; n < 8; ++n)
+    for (int y = 0; y < 16; ++y)
+      for (int x = 0; x < 16; ++x) {
+        const float mean = (target(n, 2 * y, 2 * x, 1) + target(n, 2 * y, 2 * x + 1, 1) +
+                            target(n, 2 * y + 1, 2 * x, 1) + target(n, 2 * y + 1, 2 * x + 1, 1)) /
+                           4;
+        REQUIRE(input(n, y, x, 1) == doctest::Approx(mean).epsilon(1e-5));
+      }
+}
+
+TEST_CASE("training pictures: what cannot be used is named and left out") {
+  const Folder folder;
+  Folder::write(folder.path() + "/tiny.png", 20, 20, 1);
+  {
+    // A good header, and nothing behind it.
+    std::ifstream whole(folder.path() + "/b.png", std::ios::binary);
+    std::string bytes((std::istreambuf_iterator<char>(whole)), std::istreambuf_iterator<char>());
+    std::ofstream(folder.path() + "/cut.png", std::ios::binary) << bytes.substr(0, 60);
+  }
+  std::ofstream(folder.path() + "/notes.txt") << "no picture";
+  std::vector<std::string> notes;
+  const auto pictures = pictures_of(folder, &notes);
+  const auto told = [&](const std::string& text) {
+    return std::count_if(notes.begin(), notes.end(), [&](const std::string& note) {
+      return note.find(text) != std::string::npos;
+    });
+  };
+  CHECK(told("tiny.png") == 1);
+  CHECK(told("notes.txt") == 1);
+  CHECK(pictures->size() == 4);
+  const PairSource source(pictures, half_with_noise(), kOptions);
+  source.batch(0, 40);
+  source.batch(0, 40);
+  CHECK(told("cut.png") == 1);
+  CHECK(thrown<InputError>([&] {
+          PictureSet({folder.path() + "/nowhere"}, {});
+        }).find("no such file or folder") != std::string::npos);
+}
+
+TEST_CASE("training pairs: a degradation that ends at another size is refused") {
+  const Folder folder;
+  const PairSource source(pictures_of(folder, nullptr),
+                          make_degradation(Json::parse(R"([{"do": "gray"}])")), kOptions);
+  CHECK(thrown<UsageError>([&] { source.batch(0, 1); }).find("the steps end at 48x48") !=
+        std::string::npos);
+}
+
+}  // namespace mend::test

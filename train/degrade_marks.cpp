@@ -1,0 +1,99 @@
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "train/degradation_steps.h"
+
+namespace mend {
+namespace {
+
+/// Mixes `colour` into the pixels within `radius` of (y, x), by the part that the disc covers.
+void draw_dot(const View<float>& to, double y, double x, double radius, double opacity,
+              float colour) {
+  const int reach = static_cast<int>(std::ceil(radius + 1));
+  const int top = static_cast<int>(std::floor(y)), left = static_cast<int>(std::floor(x));
+  for (int p = std::max(0, top - reach); p <= std::min(to.shape.h - 1, top + reach); ++p)
+    for (int q = std::max(0, left - reach); q <= std::min(to.shape.w - 1, left + reach); ++q) {
+      const double covered = std::clamp(radius + 0.5 - std::hypot(p - y, q - x), 0.0, 1.0);
+      if (covered == 0) continue;
+      const auto share = static_cast<float>(covered * opacity);
+      float* pixel = to.pixel(0, p, q);
+      for (int c = 0; c < to.shape.c; ++c) pixel[c] += share * (colour - pixel[c]);
+    }
+}
+
+float mark_colour(RandomStream& random) {
+  return static_cast<float>(random.chance(0.7) ? random.uniform(0.75, 1) : random.uniform(0, 0.2));
+}
+
+/// A line that wanders from a random place until its length is used up.
+void draw_scratch(const View<float>& to, RandomStream& random) {
+  double y = random.uniform(0, to.shape.h), x = random.uniform(0, to.shape.w);
+  double angle = random.uniform(0, 2 * std::numbers::pi);
+  const double radius = random.uniform(0.3, 1.5), opacity = random.uniform(0.5, 1);
+  const float colour = mark_colour(random);
+  const auto length = static_cast<int>(random.uniform(0.2, 1.5) * std::max(to.shape.h, to.shape.w));
+  for (int step = 0; step < length; ++step) {
+    draw_dot(to, y, x, radius, opacity, colour);
+    angle += 0.04 * random.gaussian();
+    y += std::sin(angle);
+    x += std::cos(angle);
+  }
+}
+
+void make_black(float* pixel, int channels) { std::fill_n(pixel, channels, 0.0f); }
+
+}  // namespace
+
+Degradation make_scratches(StepParameters& parameters) {
+  const Range count = parameters.range("count", 0, 100);
+  const Range spots = parameters.range("spots", 0, 1000, {0, 20});
+  return [=](const Tensor& x, const DegradationContext& context) {
+    RandomStream& random = context.random;
+    Tensor y = x.clone();
+    const View<float> to = y.view<float>();
+    for (auto left = std::lround(count.draw(random)); left > 0; --left) draw_scratch(to, random);
+    for (auto left = std::lround(spots.draw(random)); left > 0; --left) {
+      const double row = random.uniform(0, to.shape.h), column = random.uniform(0, to.shape.w);
+      const double radius = random.uniform(0.4, 2.5);
+      draw_dot(to, row, column, radius, random.uniform(0.5, 1), mark_colour(random));
+    }
+    return y;
+  };
+}
+
+Degradation make_missing_pixels(StepParameters& parameters) {
+  const Range share = parameters.range("share", 0, 1);
+  return [=](const Tensor& x, const DegradationContext& context) {
+    const double part = share.draw(context.random);
+    Tensor y = x.clone();
+    float* pixel = y.view<float>().data;
+    for (std::int64_t i = 0; i < y.shape().pixels(); ++i, pixel += y.shape().c) {
+      if (context.random.chance(part)) make_black(pixel, y.shape().c);
+    }
+    return y;
+  };
+}
+
+Degradation make_holes(StepParameters& parameters) {
+  const Range share = parameters.range("share", 0, 0.9);
+  const Range size = parameters.range("size", 1, 256);
+  return [=](const Tensor& x, const DegradationContext& context) {
+    RandomStream& random = context.random;
+    const Shape shape = x.shape();
+    Tensor y = x.clone();
+    const View<float> to = y.view<float>();
+    double wanted = share.draw(random) * static_cast<double>(shape.pixels());
+    while (wanted > 0) {
+      const int h = std::min(shape.h, static_cast<int>(std::lround(size.draw(random))));
+      const int w = std::min(shape.w, static_cast<int>(std::lround(size.draw(random))));
+      const int top = random.below(shape.h - h + 1), left = random.below(shape.w - w + 1);
+      for (int p = top; p < top + h; ++p)
+        for (int q = left; q < left + w; ++q) make_black(to.pixel(0, p, q), shape.c);
+      wanted -= static_cast<double>(h) * w;
+    }
+    return y;
+  };
+}
+
+}  // namespace mend

@@ -1,0 +1,51 @@
+// Pairs of pictures to learn from: what the network is given, and what it should make of it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "train/degradation.h"
+#include "train/picture_set.h"
+
+namespace mend {
+
+struct PairOptions {
+  std::uint64_t seed = 1;
+  int patch = 48;      ///< side of the network's input
+  int scale = 1;       ///< of the target: its side is patch · scale
+  int margin = 8;      ///< input pixels around the patch that are degraded with it and cut off then
+  bool gray = false;   ///< BT.601 luma, full range, one channel
+};
+
+/// f32 [N,patch,patch,C] and [N,patch·scale,patch·scale,C], in [0,1]; the input is not clipped.
+struct Pairs {
+  Tensor input, target;
+};
+
+class PairSource {
+ public:
+  /// Throws UsageError if a size is not positive.
+  PairSource(std::shared_ptr<PictureSet> pictures, Degradation degradation, PairOptions options);
+
+  /// Samples [first, first + count): a picture, a place in it, one of eight turns, and the degradation, all
+  /// drawn from (seed, sample) alone. Uses all threads; the same bits for any number of them.
+  /// Throws UsageError if the degradation ends at another size.
+  Pairs batch(std::int64_t first, int count) const;
+
+  /// The shorter side that pictures must have.
+  static int smallest_side(const PairOptions& options) {
+    return (options.patch + 2 * options.margin) * options.scale;
+  }
+
+ private:
+  struct Pair {
+    Tensor input, target;
+  };
+  Pair make(std::int64_t sample) const;
+
+  std::shared_ptr<PictureSet> pictures_;
+  Degradation degradation_;
+  PairOptions options_;
+};
+
+}  // namespace mend

@@ -1,0 +1,65 @@
+// The good pictures that training cuts its patches from.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "restore/image_file.h"
+#include "train/random.h"
+
+namespace mend {
+
+struct PictureSetOptions {
+  /// Larger pictures are shrunk by a whole factor (each pixel the mean of its square) until their longer
+  /// side is at most this: noise and blur of cameras shrink with them. 0: never.
+  int largest_side = 0;
+  int smallest_side = 0;  ///< pictures with a shorter side, after that, are left out
+  std::int64_t cache_bytes = std::int64_t{1} << 30;  ///< of decoded pictures
+  NoteCallback note = {};  ///< is told what is left out, and why; may be empty
+};
+
+/// All pictures in files and folders (and their folders), in the order of their names. Decodes them when
+/// they are asked for and keeps as many as the cache allows. What is drawn does not depend on the cache,
+/// nor on the order of the calls. May be used by several threads.
+class PictureSet {
+ public:
+  /// Reads headers alone. Throws InputError if a place does not exist or no picture is left.
+  PictureSet(const std::vector<std::string>& places, PictureSetOptions options);
+
+  int size() const { return static_cast<int>(files_.size()); }
+  const std::string& path(int i) const { return files_[static_cast<std::size_t>(i)].path; }
+  /// Picture i, 8-bit RGB; null if it cannot be decoded: the note says so, once.
+  std::shared_ptr<const Image> picture(int i);
+  /// A picture that can be decoded, drawn with a chance that goes with its number of pixels. Throws
+  /// InputError if 100 in a row cannot.
+  std::shared_ptr<const Image> draw(RandomStream& random);
+
+ private:
+  struct File {
+    std::string path;
+    int shrink;           // whole factor
+    std::int64_t pixels;  // of all files up to this one, shrunk
+  };
+  struct Decoded {
+    int index;
+    std::shared_ptr<const Image> image;
+  };
+
+  void add(const std::string& path);
+  std::shared_ptr<const Image> decode(const File& file) const;
+  void tell(const std::string& text) const;
+
+  PictureSetOptions options_;
+  std::vector<File> files_;
+  std::mutex mutex_;
+  std::list<Decoded> cache_;  // the last used first
+  std::int64_t cached_bytes_ = 0;
+  std::vector<bool> unreadable_;
+};
+
+}  // namespace mend

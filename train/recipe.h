@@ -1,0 +1,65 @@
+// A training as a text file: every number that its result depends on.
+//
+// JSON with // comments. What is left out has the default below; what is not known is an error.
+//
+//   {
+//     "task": "upscale",                     // what the network is for
+//     "network": {"name": "srvgg", "num_feat": 48, "num_conv": 12, "upscale": 2, ...},
+//     "seed": 1, "steps": 100000, "batch": 16, "patch": 48, "margin": 8,
+//     "pictures": ["photos"], "largest_side": 2048, "cache": "1G",
+//     "degrade": [{"do": "resize", "scale": 0.5, "filter": "matlab"}],
+//     "loss": "l1",                          // l1, charbonnier, mse, psnr
+//     "optimizer": {"name": "adam", "learning_rate": 5e-4, "beta1": 0.9, "beta2": 0.99},
+//     "schedule": {"name": "cosine", "warm_up": 500, "final": 1e-6},
+//     "clip": 1.0,                           // of the gradient's norm; 0: not
+//     "average": 0.999,                      // of the weights (EMA); 0: none
+//     "validate": {"pictures": ["held-out"], "every": 1000, "count": 8, "side": 256},
+//     "checkpoint_every": 500
+//   }
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/network.h"
+#include "train/schedule.h"
+
+namespace mend {
+
+struct Recipe {
+  std::string name;  ///< the file's, without folder and extension
+  std::string task;
+  std::string architecture;  ///< models/registry.h
+  Json hyperparameters = Json::object();
+  std::string start;  ///< a checkpoint to go on from; empty: numbers from a formula
+
+  std::uint64_t seed = 1;
+  std::int64_t steps = 100'000;
+  int batch = 16, patch = 48, margin = 8, scale = 1;
+  bool gray = false;
+  std::vector<std::string> pictures;
+  int largest_side = 2048;
+  std::int64_t cache_bytes = std::int64_t{1} << 30;
+  Json degrade = Json::array();
+
+  std::string loss = "l1";
+  Json optimizer = Json::object();
+  Schedule schedule;
+  double clip = 1;
+  double average = 0.999;
+
+  std::vector<std::string> held_out;  ///< pictures to validate with
+  std::int64_t validate_every = 1000;
+  int validate_count = 8, validate_side = 256;
+  std::int64_t checkpoint_every = 500;
+
+  std::string text;  ///< the file as it was read, for the checkpoint
+};
+
+/// Throws UsageError that names the file and the entry: bad JSON, an unknown entry, a value out of range.
+Recipe read_recipe(const std::string& path);
+/// The same from text; `path` is what messages call it, and relative pictures are looked for beside it.
+Recipe parse_recipe(const std::string& text, const std::string& path);
+
+}  // namespace mend
