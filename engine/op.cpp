@@ -29,13 +29,17 @@ Tensor run(const AnyOp& op, Inputs inputs) {
   return y;
 }
 
-}  // namespace
-
-Tensor apply(const AnyOp& op, Inputs inputs) {
+Tensor run_or_trace(const AnyOp& op, Inputs inputs) {
   for (const Tensor& input : inputs) {
     if (input.is_placeholder()) return input.trace()->record(op, inputs);
   }
-  const Tensor y = run(op, inputs);
+  return run(op, inputs);
+}
+
+}  // namespace
+
+Tensor apply(const AnyOp& op, Inputs inputs) {
+  const Tensor y = run_or_trace(op, inputs);
   for (const Tensor& input : inputs) {
     if (input.tape()) return input.tape()->record(op, inputs, y);
   }

@@ -7,6 +7,8 @@
 //   plain tensors               eager: the operation runs at once
 //   a tensor on a tape          tape:  it runs, and the tape notes it for the gradient
 //   a placeholder of a trace    trace: nothing runs; the step is noted, and a plan is made of it
+//
+// A placeholder on a tape does both: so forward, loss and gradient together become one plan.
 #pragma once
 
 #include <concepts>
@@ -27,6 +29,7 @@ namespace mend {
 
 /// The inputs of one call in the order of the operation's slots; an absent one is undefined.
 using Inputs = std::span<const Tensor>;
+using Tensors = std::vector<Tensor>;
 /// Working memory of one call, aligned to 64 bytes, contents undefined.
 using Scratch = std::span<std::byte>;
 
@@ -48,6 +51,26 @@ struct RowRange {
 using ThroughViews = std::vector<std::optional<AnyOp>>;
 struct Quantized;
 
+/// A call whose gradient is asked for. The loss L is any number that depends on y.
+struct Backward {
+  Inputs inputs;
+  const Tensor& y;
+  const Tensor& dy;                 ///< dL/dy, the cotangent of y; shaped like y
+  const std::vector<bool>& wanted;  ///< by input: whether dL/d(input) is asked for
+
+  /// Input i, undefined if it was left out.
+  Tensor input(std::size_t i) const { return i < inputs.size() ? inputs[i] : Tensor(); }
+  bool wants(std::size_t i) const { return i < wanted.size() && wanted[i]; }
+};
+
+/// Which tensors of a call its gradient reads: of the others a tape keeps the shape alone.
+struct Saves {
+  std::uint32_t inputs = 0;  ///< bit i: input i
+  bool y = false;
+
+  bool input(std::size_t i) const { return i < 32 && (inputs >> i & 1) != 0; }
+};
+
 /// Every operation has these. Optional members, used when they are there:
 ///   DType dtype() const                                       of y; f32 without it
 ///   std::int64_t scratch_bytes(const Shapes&) const           working memory of forward
@@ -66,7 +89,11 @@ struct Quantized;
 ///   std::optional<Quantized> quantize(const Shapes& in, bool output) const
 ///                                                             the same on an 8-bit input 0, and with an
 ///                                                             8-bit y if `output`
-///   Tensors backward(Inputs, const Tensor& y, const Tensor& dy) const
+///   Tensors backward(const Backward& call) const              dL/d(input i) for each wanted i, shaped
+///                                                             like it, made of `apply`: so gradients
+///                                                             run at once, or are traced and planned
+///   Saves saves(const std::vector<bool>& wanted) const        what backward reads of the call; goes
+///                                                             with backward
 template <class Op>
 concept Operation = requires(const Op op, const Shapes& in, Inputs inputs, const Tensor& y,
                              Scratch scratch) {
@@ -102,6 +129,10 @@ class AnyOp {
   std::optional<Lowering> lower(const Shapes& in) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   std::optional<Quantized> quantize(const Shapes& in, bool output) const;
+  bool has_backward() const { return self_->has_backward(); }
+  /// Only for operations that have a gradient.
+  Tensors backward(const Backward& call) const { return self_->backward(call); }
+  Saves saves(const std::vector<bool>& wanted) const { return self_->saves(wanted); }
 
   /// The operation itself if it is an Op, else null.
   template <Operation Op>
@@ -130,6 +161,9 @@ class AnyOp {
     virtual std::optional<Lowering> lower(const Shapes&) const = 0;
     virtual std::optional<RowPart> row_part(const Shapes&, RowRange) const = 0;
     virtual std::optional<Quantized> quantize(const Shapes&, bool) const = 0;
+    virtual bool has_backward() const = 0;
+    virtual Tensors backward(const Backward&) const = 0;
+    virtual Saves saves(const std::vector<bool>&) const = 0;
   };
   template <class Op>
   struct Model;
@@ -190,7 +224,7 @@ inline RowPart same_rows(AnyOp op, const Shapes& in, int y_rows, RowRange y) {
 class Tape {
  public:
   virtual ~Tape() = default;
-  /// Returns `y` as a tensor that is on this tape.
+  /// Returns `y` as a tensor that is on this tape. Placeholders are noted like other tensors.
   virtual Tensor record(const AnyOp& op, Inputs inputs, const Tensor& y) = 0;
 };
 
@@ -259,6 +293,18 @@ struct AnyOp::Model final : AnyOp::Interface {
   std::optional<Quantized> quantize(const Shapes& in, bool output) const override {
     if constexpr (requires { op.quantize(in, output); }) return op.quantize(in, output);
     return std::nullopt;
+  }
+  static constexpr bool kHasBackward = requires(const Op& o, const Backward& call) {
+    o.backward(call);
+  };
+  bool has_backward() const override { return kHasBackward; }
+  Tensors backward(const Backward& call) const override {
+    if constexpr (kHasBackward) return op.backward(call);
+    return {};
+  }
+  Saves saves(const std::vector<bool>& wanted) const override {
+    if constexpr (kHasBackward) return op.saves(wanted);
+    return {};
   }
 
   Op op;

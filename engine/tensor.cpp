@@ -160,10 +160,19 @@ Tensor Tensor::named(std::string name) const {
   return same;
 }
 
-Tensor Tensor::taped(std::shared_ptr<Tape> tape) const {
+Tensor Tensor::taped(std::shared_ptr<Tape> tape, int value) const {
   Tensor same = *this;
   same.tape_ = std::move(tape);
+  same.taped_value_ = value;
   return same;
+}
+
+Tensor Tensor::without_pixels() const {
+  Tensor empty;
+  empty.shape_ = shape_;
+  empty.dtype_ = dtype_;
+  empty.name_ = name_;
+  return empty;
 }
 
 }  // namespace mend

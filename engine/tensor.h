@@ -130,9 +130,14 @@ class Tensor {
   const std::string& name() const;
   Tensor named(std::string name) const;
 
-  /// This tensor, from here on noted by `tape` wherever it is used; see engine/op.h.
-  Tensor taped(std::shared_ptr<Tape> tape) const;
+  /// This tensor, from here on noted by `tape` wherever it is used; see engine/op.h. `value` is the
+  /// tape's number for it. Without a tape: no longer noted.
+  Tensor taped(std::shared_ptr<Tape> tape, int value = -1) const;
   const std::shared_ptr<Tape>& tape() const { return tape_; }
+  int taped_value() const { return taped_value_; }
+
+  /// Its shape, type and name alone, in place of pixels that nobody reads.
+  Tensor without_pixels() const;
 
   bool is_placeholder() const { return trace_ != nullptr; }
   const std::shared_ptr<Trace>& trace() const { return trace_; }
@@ -147,6 +152,7 @@ class Tensor {
   std::int64_t n_stride_ = 0, h_stride_ = 0, w_stride_ = 0;
   std::shared_ptr<const std::string> name_;
   std::shared_ptr<Tape> tape_;
+  int taped_value_ = -1;
   std::shared_ptr<Trace> trace_;
   int traced_value_ = -1;
 };

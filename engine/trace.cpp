@@ -10,7 +10,9 @@ int Graph::add_value(const Shape& shape, DType dtype) {
 }
 
 int Graph::add_constant(const Tensor& constant) {
-  values.push_back({constant.shape(), true, constant, constant.dtype()});
+  assert(constant.storage() != nullptr);
+  // Off its tape: a tape keeps placeholders, which keep their trace.
+  values.push_back({constant.shape(), true, constant.taped(nullptr), constant.dtype()});
   return static_cast<int>(values.size()) - 1;
 }
 

@@ -3,15 +3,18 @@
 #include <hwy/highway.h>
 
 #include "kernels/activation/activation.h"
+#include "kernels/activation/gradient.h"
 #include "kernels/attention/attention.h"
 #include "kernels/channels/channels.h"
 #include "kernels/code_lookup/code_lookup.h"
 #include "kernels/conv2d/conv2d.h"
+#include "kernels/conv2d/gradient.h"
 #include "kernels/conv2d/variant.h"
 #include "kernels/conv_transpose2d/conv_transpose2d.h"
 #include "kernels/conv_transpose2d/variant.h"
 #include "kernels/deform_conv2d/deform_conv2d.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/elementwise/gradient.h"
 #include "kernels/fft/fft.h"
 #include "kernels/fft/spectrum.h"
 #include "kernels/grid_sample/grid_sample.h"
@@ -21,14 +24,18 @@
 #include "kernels/normalization/adaptive_instance.h"
 #include "kernels/normalization/batch_norm.h"
 #include "kernels/normalization/global_response.h"
+#include "kernels/normalization/gradient.h"
 #include "kernels/normalization/normalization.h"
+#include "kernels/pad/gradient.h"
 #include "kernels/pad/pad.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
+#include "kernels/pool/gradient.h"
 #include "kernels/pool/pool.h"
 #include "kernels/quantize/quantize.h"
 #include "kernels/quantized_conv2d/quantized_conv2d.h"
 #include "kernels/quantized_conv2d/variant.h"
 #include "kernels/rearrange/rearrange.h"
+#include "kernels/resample/gradient.h"
 #include "kernels/resample/resample.h"
 #include "kernels/window_block/window_block.h"
 
@@ -80,9 +87,11 @@ LadderSummary summary(std::span<const Variant<Op, Kernel>> ladder) {
 const std::vector<LadderSummary>& all_ladders() {
   static const std::vector<LadderSummary> kLadders = {
       summary(activation_ladder()),
+      summary(activation_gradient_ladder()),
       summary(adaptive_instance_norm_ladder()),
       summary(adaptive_pool_ladder()),
       summary(affine_ladder()),
+      summary(affine_gradient_ladder()),
       summary(attention_ladder()),
       summary(batch_norm_ladder()),
       summary(batch_statistics_ladder()),
@@ -93,6 +102,7 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(complex_multiply_ladder()),
       summary(concat_ladder()),
       summary(conv2d_ladder()),
+      summary(conv2d_weight_gradient_ladder()),
       summary(conv_transpose2d_ladder()),
       summary(deform_conv2d_ladder()),
       summary(demodulate_ladder()),
@@ -103,10 +113,14 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(l2_normalize_ladder()),
       summary(layer_norm_ladder()),
       summary(matmul_ladder()),
+      summary(max_gradient_ladder()),
+      summary(mean_gradient_ladder()),
       summary(norm_linear_ladder()),
       summary(norm_mlp_ladder()),
       summary(pad_ladder()),
+      summary(pad_gradient_ladder()),
       summary(pixel_norm_ladder()),
+      summary(pixel_norm_gradient_ladder()),
       summary(pixel_shuffle_ladder()),
       summary(pixel_unshuffle_ladder()),
       summary(pool_ladder()),
@@ -114,13 +128,16 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(quantized_conv2d_ladder()),
       summary(real_fft2_ladder()),
       summary(resample_ladder()),
+      summary(resample_gradient_ladder()),
       summary(roll_ladder()),
       // No kernel, but chosen like one: whether the planner runs chains of steps depth first.
       {"row_chain",
        {"auto", "always", "never"},
        [](const AnyOp&, const Shapes&) { return std::vector<ConsideredRung>(); }},
       summary(softmax_ladder()),
+      summary(softmax_gradient_ladder()),
       summary(spectral_gain_ladder()),
+      summary(sum_to_ladder()),
       summary(transpose_ladder()),
       summary(window_attention_ladder()),
       summary(window_block_ladder()),

@@ -64,6 +64,8 @@ struct Activate {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
 };
 

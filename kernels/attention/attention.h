@@ -60,6 +60,8 @@ struct WindowAttention {
   std::string describe() const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 
   int key_window_h() const { return kv_window_h == 0 ? window_h : kv_window_h; }
   int key_window_w() const { return kv_window_w == 0 ? window_w : kv_window_w; }
@@ -85,6 +87,8 @@ struct GatherBias {
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// Multi-head attention of all queries to all keys of the same n and h
@@ -110,6 +114,8 @@ struct Attention {
   std::string describe() const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// Transposed attention: channels attend to channels, over all pixels of an image.
@@ -135,6 +141,8 @@ struct ChannelAttention {
   std::string describe() const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 }  // namespace op

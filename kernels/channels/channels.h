@@ -25,6 +25,8 @@ struct Concat {
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// y[n,h,w,c] = x[n,h,w,first + c], c in [0, count): a view of x.
@@ -39,6 +41,8 @@ struct SliceChannels {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   std::optional<Tensor> view(const Tensor& x) const;
 };

@@ -50,6 +50,8 @@ struct ConvTranspose2d {
   std::string describe() const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in) const;
 };

@@ -41,6 +41,8 @@ struct Affine {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   /// Another affine step behind an unbounded one: s2·(s1·x + o1) + o2 is one affine step too.
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
@@ -64,6 +66,8 @@ struct Binary {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
 };
 

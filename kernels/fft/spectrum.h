@@ -30,6 +30,8 @@ struct ComplexMultiply {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// A spectrum times a real gain for each of its numbers.
@@ -47,6 +49,8 @@ struct SpectralGain {
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 }  // namespace mend::op

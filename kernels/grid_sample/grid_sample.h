@@ -55,6 +55,8 @@ struct GridSample {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 }  // namespace op

@@ -32,6 +32,8 @@ struct Matmul {
   std::string describe() const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 
   /// M, K and N of these inputs.
   int rows(const Shapes& in) const { return transpose_a ? in[kA].c : in[kA].w; }

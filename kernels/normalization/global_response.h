@@ -30,6 +30,8 @@ struct GlobalResponseNorm {
   Footprint footprint(const Shapes& in) const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 }  // namespace op

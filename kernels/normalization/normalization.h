@@ -40,6 +40,8 @@ struct LayerNorm {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
 };
@@ -58,6 +60,8 @@ struct PixelNorm {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// y[c] = x[c] / max(√(Σ x[c]²), eps): each pixel brought to length 1, a zero pixel stays zero.
@@ -73,6 +77,8 @@ struct L2Normalize {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// y[c] = exp(x[c]) / Σ exp(x[c]) over the channels of each pixel.
@@ -86,6 +92,8 @@ struct Softmax {
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// Groups of neighbouring channels, each brought to mean 0 and variance 1 over a whole image.
@@ -110,6 +118,8 @@ struct GroupNorm {
   std::string describe() const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// The factors that give the outputs of a modulated convolution unit variance.
@@ -130,6 +140,8 @@ struct Demodulate {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 }  // namespace op

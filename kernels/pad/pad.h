@@ -49,6 +49,8 @@ struct Pad {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// The window of h x w pixels at row `top`, column `left`: a view of x.
@@ -63,6 +65,8 @@ struct Crop {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
   std::optional<Tensor> view(const Tensor& x) const;
 };
 

@@ -28,6 +28,8 @@ struct PixelShuffle {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
 };
 
@@ -45,6 +47,8 @@ struct PixelUnshuffle {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 }  // namespace op

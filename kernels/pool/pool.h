@@ -34,6 +34,8 @@ struct Pool {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// The maximum or mean over `height` x `width` windows that cover the image evenly; 1 x 1 is the
@@ -56,6 +58,8 @@ struct AdaptivePool {
   std::string describe() const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// The mean of the window around each pixel; where it would reach out of the image it is moved in.
@@ -78,6 +82,8 @@ struct BoxMean {
   std::string describe() const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 }  // namespace op

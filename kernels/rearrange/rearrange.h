@@ -28,6 +28,8 @@ struct Roll {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// Windows of an image as images, row by row of windows.
@@ -50,6 +52,8 @@ struct WindowPartition {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// The inverse of WindowPartition: x [N·I·J, window_h, window_w, C] -> y [N, height, width, C].
@@ -67,6 +71,8 @@ struct WindowMerge {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// The same pixels in the same order under other n, h and w: a view of x.
@@ -83,6 +89,8 @@ struct Reshape {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
   std::optional<Tensor> view(const Tensor& x) const;
 };
 
@@ -96,6 +104,8 @@ struct Transpose {
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 }  // namespace op

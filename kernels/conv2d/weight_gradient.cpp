@@ -1,0 +1,118 @@
+// op::Conv2dWeightGradient: its contract, its ladder and its truth.
+#include <algorithm>
+
+#include "kernels/conv2d/gradient.h"
+
+namespace mend {
+namespace {
+
+std::string depthwise_refuses(const op::Conv2dWeightGradient& op, const Shapes& in) {
+  const bool one_each = in[op.kX].c == op.groups && in[op.kDy].c == op.groups;
+  return one_each ? "" : "needs one input and one output channel in each group";
+}
+
+/// Lanes are input channels: those of the last vector that are none cost as much as the others.
+double tiles_seconds(const op::Conv2dWeightGradient& op, const Shapes& in) {
+  constexpr int kVector = 16;
+  const Cost cost = op.cost(in);
+  const int C = in[op.kX].c / op.groups;
+  const double lanes = static_cast<double>((C + kVector - 1) / kVector * kVector) / C;
+  return cost.flops * lanes / (0.7 * NominalMachine::kFlopsPerSecond) +
+         cost.bytes / NominalMachine::kBytesPerSecond;
+}
+
+/// A load and an FMA for each product: x comes from L1.
+double depthwise_seconds(const op::Conv2dWeightGradient& op, const Shapes& in) {
+  const Cost cost = op.cost(in);
+  return cost.flops / (0.3 * NominalMachine::kFlopsPerSecond) +
+         cost.bytes / NominalMachine::kBytesPerSecond;
+}
+
+constexpr Conv2dWeightGradientKernel kReference{nullptr, conv2d_weight_gradient_reference};
+constexpr Conv2dWeightGradientKernel kTiles{conv2d_weight_gradient_tiles_scratch,
+                                            conv2d_weight_gradient_tiles};
+constexpr Conv2dWeightGradientKernel kDepthwise{conv2d_weight_gradient_depthwise_scratch,
+                                                conv2d_weight_gradient_depthwise};
+
+// clang-format off
+constexpr Conv2dWeightGradientVariant kLadder[] = {
+    // name                              device            cannot do          modelled time      error  kernel
+    {"conv2d_weight_gradient/reference", DeviceKind::kCpu, never_refuses,     slowest,           0,     kReference},
+    {"conv2d_weight_gradient/tiles",     DeviceKind::kCpu, never_refuses,     tiles_seconds,     1e-5,  kTiles},
+    {"conv2d_weight_gradient/depthwise", DeviceKind::kCpu, depthwise_refuses, depthwise_seconds, 1e-5,  kDepthwise},
+};
+// clang-format on
+
+const Conv2dWeightGradientVariant& rung_of(const op::Conv2dWeightGradient& op, const Shapes& in) {
+  return choose(conv2d_weight_gradient_ladder(), op, in, DeviceKind::kCpu);
+}
+
+}  // namespace
+
+std::span<const Conv2dWeightGradientVariant> conv2d_weight_gradient_ladder() { return kLadder; }
+
+void conv2d_weight_gradient_reference(const Conv2dWeightGradientCall& call) {
+  const auto& [op, x, dy, y, scratch] = call;
+  const int C = y.shape.c, K = y.shape.n / op.groups;  // of one group
+  for (int k = 0; k < y.shape.n; ++k)
+    for (int r = 0; r < op.kernel_h; ++r)
+      for (int s = 0; s < op.kernel_w; ++s)
+        for (int c = 0; c < C; ++c) {
+          double sum = 0;
+          for (int n = 0; n < dy.shape.n; ++n)
+            for (int p = 0; p < dy.shape.h; ++p)
+              for (int q = 0; q < dy.shape.w; ++q) {
+                const int h = p * op.stride + r * op.dilation - op.padding_h;
+                const int w = q * op.stride + s * op.dilation - op.padding_w;
+                if (h < 0 || h >= x.shape.h || w < 0 || w >= x.shape.w) continue;
+                sum += double(dy(n, p, q, k)) * x(n, h, w, k / K * C + c);
+              }
+          y(k, r, s, c) = static_cast<float>(sum);
+        }
+}
+
+namespace op {
+
+Shape Conv2dWeightGradient::shape(const Shapes& in) const {
+  const Shape &x = in[kX], &dy = in[kDy];
+  const auto fits = [&](int extent, int padding, int kernel, int outputs) {
+    // The last output must begin inside the padded image.
+    return (outputs - 1) * stride + dilation * (kernel - 1) < extent + 2 * padding;
+  };
+  if (groups < 1 || x.c % groups != 0 || dy.c % groups != 0 || x.n != dy.n ||
+      !fits(x.h, padding_h, kernel_h, dy.h) || !fits(x.w, padding_w, kernel_w, dy.w)) {
+    throw ShapeError(
+        fmt::format("conv2d_weight_gradient: x {} and dy {} do not belong to one convolution {}",
+                    to_string(x), to_string(dy), describe()));
+  }
+  return {dy.c, kernel_h, kernel_w, x.c / groups};
+}
+
+Cost Conv2dWeightGradient::cost(const Shapes& in) const {
+  const Shape y = shape(in);
+  const double products =
+      static_cast<double>(in[kDy].elements()) * kernel_h * kernel_w * (in[kX].c / groups);
+  return {2 * products, sizeof(float) * static_cast<double>(in[kX].elements() + in[kDy].elements() +
+                                                            y.elements())};
+}
+
+Footprint Conv2dWeightGradient::footprint(const Shapes&) const { return {.global = true}; }
+
+std::string Conv2dWeightGradient::describe() const {
+  return fmt::format("{}x{} stride {} padding {}x{} dilation {} groups {}", kernel_h, kernel_w,
+                     stride, padding_h, padding_w, dilation, groups);
+}
+
+std::int64_t Conv2dWeightGradient::scratch_bytes(const Shapes& in) const {
+  const auto& rung = rung_of(*this, in);
+  return rung.kernel.scratch_bytes == nullptr ? 0 : rung.kernel.scratch_bytes(*this, in);
+}
+
+void Conv2dWeightGradient::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
+  rung_of(*this, shapes_of(inputs))
+      .kernel.run({*this, inputs[kX].view<const float>(), inputs[kDy].view<const float>(),
+                   y.view<float>(), scratch});
+}
+
+}  // namespace op
+}  // namespace mend
