@@ -75,6 +75,8 @@ int run(int argc, char** argv) {
   add_pull(program);
   add_compare(program);
   add_bench(program);
+  add_train(program);
+  add_degrade(program);
   add_doctor(program);
   try {
     program.app.parse(argc, argv);

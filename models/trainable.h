@@ -17,6 +17,9 @@ class TrainableModel {
   explicit TrainableModel(const Checkpoint& checkpoint, const Json& config = Json::object());
 
   const Traits& traits() const { return traits_; }
+  /// As it was read, under official keys, and all hyper-parameters.
+  const Checkpoint& checkpoint() const { return identified_.checkpoint; }
+  const Json& hyperparameters() const { return hyperparameters_; }
   /// "RRDBNet(num_feat 64, ...)"
   const std::string& description() const { return description_; }
   /// Those that training changes, in the order of their keys; each with the name that it has in the file.

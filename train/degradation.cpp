@@ -102,7 +102,8 @@ Degradation make_step(const Json& step, const std::string& place, int depth) {
 
 Degradation make_list(const Json& list, const std::string& place, int depth) {
   if (!list.is_array()) throw UsageError(fmt::format("{}: must be a list of steps", place));
-  if (depth > kDeepest) throw UsageError(fmt::format("{}: lists in lists go {} deep at most", place, kDeepest));
+  if (depth > kDeepest)
+    throw UsageError(fmt::format("{}: lists in lists go {} deep at most", place, kDeepest));
   std::vector<Degradation> steps;
   for (std::size_t i = 0; i < list.size(); ++i) {
     steps.push_back(make_step(list[i], fmt::format("{}[{}]", place, i), depth));

@@ -53,7 +53,8 @@ Degradation make_poisson_noise(StepParameters& parameters) {
   const Range photons = parameters.range("photons", 1, 1e6);
   return [=](const Tensor& x, const DegradationContext& context) {
     // As likely between 10 and 100 as between 100 and 1000: noise goes with the root of their number.
-    const double white = std::exp(context.random.uniform(std::log(photons.low), std::log(photons.high)));
+    const double white =
+        std::exp(context.random.uniform(std::log(photons.low), std::log(photons.high)));
     return changed(x, [&](float value) {
       return static_cast<float>(photons_of(value * white, context.random) / white);
     });
@@ -63,9 +64,7 @@ Degradation make_poisson_noise(StepParameters& parameters) {
 namespace {
 
 /// sRGB's curve (IEC 61966-2-1) and its inverse, for values in [0,1].
-double to_linear(double v) {
-  return v <= 0.04045 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4);
-}
+double to_linear(double v) { return v <= 0.04045 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4); }
 double from_linear(double v) {
   return v <= 0.0031308 ? 12.92 * v : 1.055 * std::pow(v, 1 / 2.4) - 0.055;
 }

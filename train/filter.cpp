@@ -91,9 +91,9 @@ Kernel sinc_kernel(double cutoff, int side) {
   for (int y = -half; y <= half; ++y)
     for (int x = -half; x <= half; ++x) {
       const double r = std::hypot(x, y);
-      at(kernel, y, x) = r == 0 ? cutoff * cutoff / (4 * std::numbers::pi)
-                                : cutoff * std::cyl_bessel_j(1, cutoff * r) /
-                                      (2 * std::numbers::pi * r);
+      at(kernel, y, x) =
+          r == 0 ? cutoff * cutoff / (4 * std::numbers::pi)
+                 : cutoff * std::cyl_bessel_j(1, cutoff * r) / (2 * std::numbers::pi * r);
     }
   return kernel.normalised();
 }

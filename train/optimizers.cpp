@@ -117,6 +117,29 @@ void Optimizer::step(Inputs gradients) {
                [&](std::int64_t piece, int) { update(pieces[static_cast<std::size_t>(piece)]); });
 }
 
+Optimizer::State Optimizer::state() const {
+  State state;
+  for (const Parameter& parameter : parameters_) {
+    state.memory.insert(state.memory.end(), parameter.memory.begin(), parameter.memory.end());
+    state.steps.push_back(parameter.steps);
+  }
+  return state;
+}
+
+void Optimizer::restore(const State& state) {
+  const State own = this->state();
+  bool fits = state.memory.size() == own.memory.size() && state.steps.size() == own.steps.size();
+  for (std::size_t i = 0; fits && i < own.memory.size(); ++i) {
+    fits = state.memory[i].dense() && state.memory[i].shape() == own.memory[i].shape();
+  }
+  if (!fits) throw ShapeError(fmt::format("{}: the state is of other parameters", name_));
+  for (std::size_t i = 0; i < own.memory.size(); ++i) {
+    std::copy_n(state.memory[i].view<const float>().data, own.memory[i].shape().elements(),
+                own.memory[i].view<float>().data);
+  }
+  for (std::size_t i = 0; i < parameters_.size(); ++i) parameters_[i].steps = state.steps[i];
+}
+
 Sgd::Sgd(std::vector<Tensor> parameters, const SgdOptions& options)
     : Optimizer("sgd", std::move(parameters), options.learning_rate, options.weight_decay, 1),
       options_(options) {
@@ -161,6 +184,24 @@ void Adam::update(const Piece& piece) const {
     second[i] = static_cast<float>(v);
     piece.value[i] =
         static_cast<float>(kept * value - rate * m / (std::sqrt(v) * root + options_.eps));
+  }
+}
+
+Lion::Lion(std::vector<Tensor> parameters, const LionOptions& options)
+    : Optimizer("lion", std::move(parameters), options.learning_rate, options.weight_decay, 1),
+      options_(options) {
+  require(below_one(options.beta1) && below_one(options.beta2), "betas in [0, 1)");
+}
+
+void Lion::update(const Piece& piece) const {
+  const double rate = learning_rate(), decay = options_.weight_decay;
+  float* m = piece.memory[0];
+  for (int i = 0; i < piece.count; ++i) {
+    const double g = piece.gradient[i];
+    const double mix = options_.beta1 * m[i] + (1 - options_.beta1) * g;
+    const double sign = mix > 0 ? 1 : mix < 0 ? -1 : 0;
+    piece.value[i] = static_cast<float>(piece.value[i] - rate * (sign + decay * piece.value[i]));
+    m[i] = static_cast<float>(options_.beta2 * m[i] + (1 - options_.beta2) * g);
   }
 }
 

@@ -41,8 +41,8 @@ Tensor luma_of(const Tensor& rgb) {
 void copy_inner(const Tensor& x, int border, const Tensor& batch, int n) {
   const Shape shape = batch.shape();
   for (int p = 0; p < shape.h; ++p) {
-    std::copy_n(x.view<const float>().pixel(0, p + border, border),
-                std::int64_t{shape.w} * shape.c, batch.view<float>().pixel(n, p, 0));
+    std::copy_n(x.view<const float>().pixel(0, p + border, border), std::int64_t{shape.w} * shape.c,
+                batch.view<float>().pixel(n, p, 0));
   }
 }
 
@@ -50,9 +50,7 @@ void copy_inner(const Tensor& x, int border, const Tensor& batch, int n) {
 
 PairSource::PairSource(std::shared_ptr<PictureSet> pictures, Degradation degradation,
                        PairOptions options)
-    : pictures_(std::move(pictures)),
-      degradation_(std::move(degradation)),
-      options_(options) {
+    : pictures_(std::move(pictures)), degradation_(std::move(degradation)), options_(options) {
   if (options_.patch < 1 || options_.scale < 1 || options_.margin < 0) {
     throw UsageError(fmt::format("training: patch {}, scale {} and margin {} must be positive",
                                  options_.patch, options_.scale, options_.margin));
@@ -73,9 +71,10 @@ PairSource::Pair PairSource::make(std::int64_t sample) const {
   if (options_.gray) target = luma_of(target);
   const Tensor input = degradation_(target, {random, seen, seen});
   if (input.shape().h != seen || input.shape().w != seen) {
-    throw UsageError(fmt::format(
-        "degrade: the steps end at {}x{}, but the network is to see {}x{}; end with {{\"do\": \"fit\"}}",
-        input.shape().w, input.shape().h, seen, seen));
+    throw UsageError(
+        fmt::format("degrade: the steps end at {}x{}, but the network is to see {}x{}; end with "
+                    "{{\"do\": \"fit\"}}",
+                    input.shape().w, input.shape().h, seen, seen));
   }
   return {input, target};
 }
@@ -90,8 +89,7 @@ Pairs PairSource::batch(std::int64_t first, int count) const {
     try {
       const Pair pair = make(first + n);
       copy_inner(pair.input, options_.margin, batch.input, static_cast<int>(n));
-      copy_inner(pair.target, options_.margin * options_.scale, batch.target,
-                 static_cast<int>(n));
+      copy_inner(pair.target, options_.margin * options_.scale, batch.target, static_cast<int>(n));
     } catch (...) {
       const std::lock_guard lock(mutex);
       fault = std::current_exception();

@@ -11,10 +11,10 @@ namespace mend {
 
 struct PairOptions {
   std::uint64_t seed = 1;
-  int patch = 48;      ///< side of the network's input
-  int scale = 1;       ///< of the target: its side is patch · scale
-  int margin = 8;      ///< input pixels around the patch that are degraded with it and cut off then
-  bool gray = false;   ///< BT.601 luma, full range, one channel
+  int patch = 48;     ///< side of the network's input
+  int scale = 1;      ///< of the target: its side is patch · scale
+  int margin = 8;     ///< input pixels around the patch that are degraded with it and cut off then
+  bool gray = false;  ///< BT.601 luma, full range, one channel
 };
 
 /// f32 [N,patch,patch,C] and [N,patch·scale,patch·scale,C], in [0,1]; the input is not clipped.

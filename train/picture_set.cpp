@@ -141,8 +141,8 @@ std::shared_ptr<const Image> PictureSet::draw(RandomStream& random) {
     const auto index = std::min<std::ptrdiff_t>(file - files_.begin(), size() - 1);
     if (std::shared_ptr<const Image> image = picture(static_cast<int>(index))) return image;
   }
-  throw InputError(fmt::format("{}: {} pictures in a row cannot be decoded", files_.front().path,
-                               kMostTries));
+  throw InputError(
+      fmt::format("{}: {} pictures in a row cannot be decoded", files_.front().path, kMostTries));
 }
 
 }  // namespace mend

@@ -18,9 +18,9 @@ double Schedule::rate(std::int64_t step) const {
                                       [&](std::int64_t milestone) { return milestone <= step; });
     shape = std::pow(factor, static_cast<double>(passed));
   }
-  const double rise = warm_up > 0 ? std::min(1.0, static_cast<double>(step + 1) /
-                                                      static_cast<double>(warm_up))
-                                  : 1.0;
+  const double rise =
+      warm_up > 0 ? std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(warm_up))
+                  : 1.0;
   return peak * rise * shape;
 }
 

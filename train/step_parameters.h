@@ -14,9 +14,7 @@ namespace mend {
 /// A number, or a range from which it is drawn for each picture.
 struct Range {
   double low = 0, high = 0;
-  double draw(RandomStream& random) const {
-    return low == high ? low : random.uniform(low, high);
-  }
+  double draw(RandomStream& random) const { return low == high ? low : random.uniform(low, high); }
 };
 
 class StepParameters {

@@ -118,9 +118,11 @@ TEST_CASE("degradation: sizes follow scale and fit; nothing changes where the sc
   CHECK(half.view<const float>()(0, 3, 4, 1) == doctest::Approx(mean));
 }
 
-TEST_CASE("degradation: kernels have sum 1, lie in the middle, and leave a plain picture as it is") {
-  const Kernel kernels[] = {gaussian_kernel(2, 0.7, 0.4), motion_kernel(9, 1.1), disc_kernel(3),
-                            disc_kernel(0), sinc_kernel(1.2, 21), gaussian_kernel(0, 0, 0)};
+TEST_CASE(
+    "degradation: kernels have sum 1, lie in the middle, and leave a plain picture as it is") {
+  const Kernel kernels[] = {
+      gaussian_kernel(2, 0.7, 0.4), motion_kernel(9, 1.1),   disc_kernel(3), disc_kernel(0),
+      sinc_kernel(1.2, 21),         gaussian_kernel(0, 0, 0)};
   const Tensor plain = Tensor::empty({1, 30, 31, 2});
   std::fill_n(plain.view<float>().data, plain.shape().elements(), 0.25f);
   for (const Kernel& kernel : kernels) {

@@ -30,6 +30,12 @@ Make adam(const AdamOptions& options) {
   };
 }
 
+Make lion(const LionOptions& options) {
+  return [=](std::vector<Tensor> parameters) {
+    return std::make_unique<Lion>(std::move(parameters), options);
+  };
+}
+
 /// The optimizer of a fixture, with the defaults of PyTorch for what it does not say.
 Make of_fixture(const std::string& name, const Json& params) {
   const double rate = params.at("lr"), decay = params.value("weight_decay", 0.0);
@@ -39,7 +45,8 @@ Make of_fixture(const std::string& name, const Json& params) {
 }
 
 const Make kAll[] = {sgd({1e-2, 0.9, 1e-2}), adam({.weight_decay = 1e-2}),
-                     adam({.weight_decay = 1e-2, .decay = WeightDecay::kDecoupled})};
+                     adam({.weight_decay = 1e-2, .decay = WeightDecay::kDecoupled}),
+                     lion({.weight_decay = 1e-2})};
 
 }  // namespace
 
@@ -173,6 +180,44 @@ TEST_CASE("optimizers: what does not fit is refused with both sides") {
   CHECK_THROWS_WITH_AS(Adam({}, {.weight_decay = std::nan("")}),
                        "adam: needs a weight decay of 0 or more", UsageError);
   CHECK_THROWS_AS(optimizer.set_learning_rate(std::nan("")), UsageError);
+}
+
+TEST_CASE("lion: steps follow algorithm 2 of its paper") {
+  const Tensor parameter = Tensor::zeros({1, 1, 1, 3});
+  const double start[] = {1, -2, 0.5}, gradients[][3] = {{0.3, -0.1, 0}, {-0.9, 0.4, 0.2}};
+  double theta[3], m[3] = {};
+  for (int i = 0; i < 3; ++i)
+    parameter.view<float>().data[i] = static_cast<float>(theta[i] = start[i]);
+  Lion optimizer({parameter}, {.learning_rate = 0.01, .weight_decay = 0.1});
+  for (const auto& g : gradients) {
+    const Tensor gradient = Tensor::zeros({1, 1, 1, 3});
+    for (int i = 0; i < 3; ++i) gradient.view<float>().data[i] = static_cast<float>(g[i]);
+    optimizer.step(std::vector{gradient});
+    for (int i = 0; i < 3; ++i) {
+      const double c = 0.9 * m[i] + 0.1 * g[i];
+      theta[i] -= 0.01 * ((c > 0) - (c < 0) + 0.1 * theta[i]);
+      m[i] = 0.99 * m[i] + 0.01 * g[i];
+      CHECK(parameter.view<float>().data[i] == doctest::Approx(theta[i]).epsilon(1e-6));
+    }
+  }
+}
+
+TEST_CASE("optimizers: with its state restored a step has the same bits") {
+  for (const Make& make : kAll) {
+    const Tensor first = random_tensor({1, 1, 1, 50}, 1), second = first.clone();
+    const auto one = make({first});
+    const auto gradient = [](std::uint64_t step) {
+      return std::vector{random_tensor({1, 1, 1, 50}, 10 + step)};
+    };
+    for (std::uint64_t step = 0; step < 3; ++step) one->step(gradient(step));
+    std::copy_n(first.view<const float>().data, 50, second.view<float>().data);
+    const auto other = make({second});
+    other->restore(one->state());
+    one->step(gradient(3));
+    other->step(gradient(3));
+    CHECK(identical(first, second));
+    CHECK_THROWS_AS(make({Tensor::zeros({1, 1, 1, 4})})->restore(one->state()), ShapeError);
+  }
 }
 
 }  // namespace mend::test

@@ -1,10 +1,9 @@
 #include "train/pairs.h"
 
 #include <doctest/doctest.h>
-
-#include <algorithm>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>

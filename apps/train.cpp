@@ -1,0 +1,90 @@
+// mend train: weights from a recipe.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "apps/program.h"
+#include "engine/log.h"
+#include "engine/parallel.h"
+#include "train/trainer.h"
+
+namespace mend {
+namespace {
+
+struct TrainOptions {
+  CommonOptions common;
+  std::string recipe, folder;
+  double minutes = 0;
+};
+
+/// "7 s", "12 min", "3.4 h"
+std::string duration(double seconds) {
+  if (seconds < 100) return fmt::format("{:.0f} s", seconds);
+  if (seconds < 6000) return fmt::format("{:.0f} min", seconds / 60);
+  return fmt::format("{:.1f} h", seconds / 3600);
+}
+
+/// Says every half minute how far a training is.
+class TrainingProgress {
+ public:
+  explicit TrainingProgress(std::int64_t first) : first_(first) {}
+
+  void operator()(const StepReport& report) {
+    mean_ = report.step == first_ + 1 ? report.loss : 0.99 * mean_ + 0.01 * report.loss;
+    const auto now = Clock::now();
+    if (std::chrono::duration<double>(now - told_).count() < kEvery) return;
+    told_ = now;
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    const double each = seconds / static_cast<double>(report.step - first_);
+    inform(fmt::format("step {} of {}, loss {:.5f}, {:.2f} steps/s, {} left", report.step,
+                       report.steps, mean_, 1 / each,
+                       duration(each * static_cast<double>(report.steps - report.step))));
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr double kEvery = 30;
+  std::int64_t first_;
+  double mean_ = 0;
+  Clock::time_point start_ = Clock::now(), told_ = start_;
+};
+
+ExitCode train(const TrainOptions& options) {
+  options.common.apply();
+  const Recipe recipe = read_recipe(options.recipe);
+  const std::string folder = options.folder.empty() ? recipe.name : options.folder;
+  Trainer trainer(recipe, folder, [](const std::string& line) { inform(line); });
+  inform(fmt::format("{}: {} parameters, {} MB a step, {} threads; step {} of {}", recipe.name,
+                     trainer.parameters(), trainer.arena_bytes() >> 20, threads(),
+                     trainer.steps_done(), recipe.steps));
+  TrainingProgress progress(trainer.steps_done());
+  trainer.run([&](const StepReport& report) { progress(report); }, 60 * options.minutes);
+  inform(fmt::format("{}/model.safetensors: {} of {} steps", folder, trainer.steps_done(),
+                     recipe.steps));
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+void add_train(Program& program) {
+  const auto options = std::make_shared<TrainOptions>();
+  CLI::App* command = program.add(
+      "train", "Train a network by a recipe",
+      "  mend train upscale-x2.json -o runs/upscale-x2\n"
+      "  mend train upscale-x2.json -o runs/upscale-x2 --minutes 30   go on for half an hour\n"
+      "The same line goes on from where the last one stopped, whatever stopped it. In the folder:\n"
+      "model.safetensors (the averaged weights), best.safetensors, log.csv, log.jsonl,\n"
+      "validation.csv, curve.png, sheet.png (input, result, target), state.safetensors.\n"
+      "train/recipe.h says what a recipe holds; train/recipes has those of the default weights.\n",
+      [options] { return train(*options); });
+  command->add_option("recipe", options->recipe, "A JSON file")->required()->type_name("RECIPE");
+  command->add_option("-o,--output", options->folder, "Folder of this training; the recipe's name")
+      ->type_name("FOLDER");
+  command->add_option("--minutes", options->minutes, "Stop after so long, to go on later")
+      ->check(CLI::Range(0.0, 1e6));
+  options->common.add_to(*command);
+}
+
+}  // namespace mend

@@ -1,0 +1,200 @@
+#include "train/trainer.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/parallel.h"
+#include "models/registry.h"
+#include "restore/image_file.h"
+#include "tests/support/guarded.h"
+#include "tests/support/thrown.h"
+#include "train/initialize.h"
+
+namespace mend::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder with two pictures in it and room for trainings; gone at the end.
+class Workplace {
+ public:
+  Workplace() : path_(fs::temp_directory_path() / ("mend_training_" + std::to_string(::getpid()))) {
+    fs::create_directories(path_ / "pictures");
+    for (const int step : {3, 7}) {
+      Image image = make_image(80, 72, 3, 8);
+      for (int y = 0; y < image.height; ++y)
+        for (int x = 0; x < image.width; ++x)
+          for (int c = 0; c < 3; ++c) {
+            const int edge = (x / step + y / (step + 2)) % 2 == 0 ? 90 : 0;
+            image.row(y)[3 * x + c] = static_cast<std::uint8_t>(60 + edge + x / 2 + 10 * c);
+          }
+      write_image((path_ / "pictures" / (std::to_string(step) + ".png")).string(), image);
+    }
+  }
+  ~Workplace() { fs::remove_all(path_); }
+  std::string folder(const std::string& name) const { return (path_ / name).string(); }
+
+  Recipe recipe(const std::string& changes = "") const {
+    const std::string text = R"({
+      "task": "upscale",
+      "network": {"name": "srvgg", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 8, "num_conv": 2,
+                  "upscale": 2, "act_type": "prelu"},
+      "seed": 5, "steps": 40, "batch": 3, "patch": 12, "scale": 2, "margin": 2,
+      "pictures": ["pictures"],
+      "degrade": [{"do": "resize", "scale": 0.5, "filter": "area"}],
+      "optimizer": {"name": "adam", "learning_rate": 3e-3},
+      "validate": {"pictures": ["pictures"], "every": 20, "count": 2, "side": 32},
+      "checkpoint_every": 10)" + changes + "}";
+    return parse_recipe(text, folder("recipe.json"));
+  }
+
+ private:
+  fs::path path_;
+};
+
+void ignore(const std::string&) {}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  REQUIRE(file);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+std::vector<double> losses_of(Trainer& trainer) {
+  std::vector<double> losses;
+  trainer.run([&](const StepReport& report) { losses.push_back(report.loss); });
+  return losses;
+}
+
+double mean(const std::vector<double>& values, std::size_t first, std::size_t count) {
+  double sum = 0;
+  for (std::size_t i = first; i < first + count; ++i) sum += values[i];
+  return sum / static_cast<double>(count);
+}
+
+}  // namespace
+
+TEST_CASE("training: the loss falls, and the folder holds what it should") {
+  const Workplace place;
+  std::vector<std::string> told;
+  Trainer trainer(place.recipe(), place.folder("run"),
+                  [&](const std::string& line) { told.push_back(line); });
+  const std::vector<double> losses = losses_of(trainer);
+  REQUIRE(losses.size() == 40);
+  CHECK(mean(losses, 30, 10) < 0.7 * mean(losses, 0, 5));
+  for (const char* name : {"state.safetensors", "model.safetensors", "best.safetensors", "log.csv",
+                           "log.jsonl", "validation.csv", "curve.png", "sheet.png"}) {
+    CAPTURE(name);
+    CHECK(fs::exists(place.folder("run") + "/" + name));
+  }
+  CHECK(told.size() == 2);  // the validations
+  const Model model = load_model(read_checkpoint(place.folder("run") + "/model.safetensors"));
+  CHECK(model.name == "srvgg");
+  CHECK(model.traits.scale == 2);
+}
+
+TEST_CASE("training: stopped and resumed it has the same bits, on one thread and on two") {
+  const Workplace place;
+  Trainer whole(place.recipe(), place.folder("whole"), ignore);
+  whole.run({});
+  {
+    Trainer first(place.recipe(), place.folder("parts"), ignore);
+    first.run({}, 1e-9);  // one step
+  }
+  const int before = threads();
+  set_threads(1);
+  Trainer second(place.recipe(), place.folder("parts"), ignore);
+  CHECK(second.steps_done() == 1);
+  second.run({});
+  set_threads(before);
+  CHECK(bytes_of(place.folder("whole") + "/model.safetensors") ==
+        bytes_of(place.folder("parts") + "/model.safetensors"));
+  CHECK(bytes_of(place.folder("whole") + "/state.safetensors") ==
+        bytes_of(place.folder("parts") + "/state.safetensors"));
+  CHECK(bytes_of(place.folder("whole") + "/validation.csv") ==
+        bytes_of(place.folder("parts") + "/validation.csv"));
+}
+
+TEST_CASE("training: a folder of another recipe is refused") {
+  const Workplace place;
+  Trainer(place.recipe(), place.folder("run"), ignore).run({}, 1e-9);
+  CHECK(thrown<UsageError>([&] {
+          Trainer(place.recipe(R"(, "average": 0.9)"), place.folder("run"), ignore);
+        }).find("another recipe") != std::string::npos);
+  std::ofstream(place.folder("run") + "/state.safetensors", std::ios::binary) << "half a file";
+  CHECK_THROWS_AS(Trainer(place.recipe(), place.folder("run"), ignore), CheckpointError);
+}
+
+TEST_CASE("training: a rate that is far too high ends in an error, not in NaN weights") {
+  const Workplace place;
+  std::vector<std::string> told;
+  Recipe recipe = place.recipe();
+  recipe.schedule.peak = 1e38;
+  recipe.clip = 0;
+  recipe.held_out.clear();
+  Trainer trainer(recipe, place.folder("run"),
+                  [&](const std::string& line) { told.push_back(line); });
+  CHECK(thrown<NumericError>([&] { trainer.run({}); }).find("lower the learning rate") !=
+        std::string::npos);
+  CHECK(told.size() > 8);
+  CHECK_NOTHROW(load_model(read_checkpoint(place.folder("run") + "/model.safetensors")));
+}
+
+TEST_CASE("training: what a planned step computes is what the eager tape does") {
+  const Workplace place;
+  const Recipe recipe = place.recipe();
+  const TrainableModel model(initial_checkpoint(
+      *std::find_if(architectures().begin(), architectures().end(),
+                    [](const Architecture& row) { return row.name == "srvgg"; }),
+      recipe.hyperparameters, 1));
+  const Tensor x = random_tensor({2, 9, 11, 3}, 1), target = random_tensor({2, 18, 22, 3}, 2);
+  TrainingStep step(model, x.shape(), target.shape(), loss_named("charbonnier"));
+  const Tensors parameters = values_of(model);
+  const double value = step.run(parameters, x, target);
+  const Tensor prediction = model.forward(parameters, {x})[0];
+  const Loss loss = charbonnier_loss(prediction, target);
+  CHECK(value == doctest::Approx(loss.value).epsilon(1e-6));
+  const NetworkGradients eager = gradients_of(model, parameters, {x}, {loss.gradient});
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    CAPTURE(model.parameters()[i].key);
+    CHECK(relative_error(step.gradients()[i], eager.parameters[i]) <= 1e-5);
+  }
+}
+
+TEST_CASE("recipes: errors name the file and the entry") {
+  const auto refused = [](const char* text) {
+    return thrown<UsageError>([&] { parse_recipe(text, "my.json"); });
+  };
+  CHECK(refused("{").find("my.json: no JSON") != std::string::npos);
+  CHECK(refused(R"({"task": "upscale"})").find("needs 'network'") != std::string::npos);
+  CHECK(refused(R"({"network": {"name": "srvgg"}, "stepz": 1})").find("'stepz' is not known") !=
+        std::string::npos);
+  CHECK(refused(R"({"network": {"name": "srvgg"}, "batch": 0})").find("'batch' is 0") !=
+        std::string::npos);
+  CHECK(refused(R"({"network": {"name": "srvgg"}, "schedule": {"name": "cosin"}})")
+            .find("none of constant, cosine, multi_step") != std::string::npos);
+  CHECK(refused(R"({"network": {"name": "srvgg"}, "cache": "much"})").find("'cache'") !=
+        std::string::npos);
+}
+
+TEST_CASE("schedules: warm-up, cosine and steps") {
+  Schedule cosine{.kind = Schedule::Kind::kCosine, .peak = 1, .final = 0.1, .warm_up = 10, .steps = 110};
+  CHECK(cosine.rate(0) == doctest::Approx(0.1));
+  CHECK(cosine.rate(10) == doctest::Approx(1));
+  CHECK(cosine.rate(60) == doctest::Approx(0.55));
+  CHECK(cosine.rate(110) == doctest::Approx(0.1));
+  const Schedule steps{.kind = Schedule::Kind::kMultiStep, .peak = 2, .steps = 100, .milestones = {30, 60}};
+  CHECK(steps.rate(29) == doctest::Approx(2));
+  CHECK(steps.rate(30) == doctest::Approx(1));
+  CHECK(steps.rate(99) == doctest::Approx(0.5));
+}
+
+}  // namespace mend::test

@@ -1,0 +1,93 @@
+#include "train/initialize.h"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "train/random.h"
+
+namespace mend {
+namespace {
+
+constexpr double kSlope = 0.25;
+
+std::uint64_t number_of(const std::string& key) {
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const char c : key) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
+bool mentions(const std::string& key, std::string_view part) {
+  return key.find(part) != std::string::npos;
+}
+
+/// How many inputs each output sums; 0 for a vector of one number a channel.
+std::int64_t fan_in_of(const Parameter& parameter) {
+  const std::vector<std::int64_t>& shape = parameter.stored_shape;
+  if (shape.size() < 2) return 0;
+  std::int64_t taps = 1;
+  for (std::size_t d = 2; d < shape.size(); ++d) taps *= shape[d];
+  const bool transposed = parameter.layout == ParameterLayout::kTransposedKernel;
+  return taps * (transposed ? shape[0] / parameter.groups : shape[1]);
+}
+
+/// The value that all numbers of a vector start with.
+double start_of(const std::string& key) {
+  if (key.ends_with("bias")) return 0;
+  if (key.ends_with("beta") || key.ends_with("gamma") || mentions(key, "layer_scale")) return 0.1;
+  if (mentions(key, "norm") || mentions(key, "temperature") || mentions(key, ".bn")) return 1;
+  if (key.ends_with("running_var")) return 1;
+  if (key.ends_with("running_mean")) return 0;
+  return kSlope;
+}
+
+StoredTensor drawn(const Parameter& parameter, bool is_last, std::uint64_t seed) {
+  RandomStream random(seed, number_of(parameter.key));
+  const std::int64_t fan_in = fan_in_of(parameter);
+  std::vector<float> values(static_cast<std::size_t>(parameter.tensor.shape().elements()));
+  const bool is_gain = parameter.key.ends_with("beta") || parameter.key.ends_with("gamma") ||
+                       mentions(parameter.key, "temperature");
+  if (mentions(parameter.key, "relative_position")) {
+    for (float& value : values) value = static_cast<float>(0.02 * random.gaussian());
+  } else if (fan_in == 0 || is_gain) {
+    for (float& value : values) value = static_cast<float>(start_of(parameter.key));
+  } else {
+    const double gain = 2 / (1 + kSlope * kSlope);
+    const double bound = std::sqrt(3 * gain / static_cast<double>(fan_in)) * (is_last ? 0.1 : 1);
+    for (float& value : values) value = static_cast<float>(random.uniform(-bound, bound));
+  }
+  return make_stored_tensor(parameter.stored_shape, values);
+}
+
+/// The weight of the layer that is built last is the network's last.
+std::string last_weight(const ParameterStore& store, const std::string& hint) {
+  std::string last;
+  for (const auto& [key, parameter] : store.bound()) {
+    if (!key.ends_with("weight") || fan_in_of(parameter) == 0) continue;
+    if (mentions(key, hint)) last = key;
+  }
+  return last;
+}
+
+}  // namespace
+
+Checkpoint initial_checkpoint(const Architecture& architecture, const Json& hyperparameters,
+                              std::uint64_t seed) {
+  const auto store = ParameterStore::untrained(architecture.title);
+  architecture.make(Scope(store), hyperparameters);
+  Checkpoint checkpoint;
+  checkpoint.path = architecture.name + " at its start";
+  checkpoint.format = "safetensors";
+  // Networks whose last layer adds to their input, by the names that these layers have.
+  std::string last;
+  for (const char* name : {"ending", "output", "conv_last", "m_tail"}) {
+    if (last.empty()) last = last_weight(*store, name);
+  }
+  for (const auto& [key, parameter] : store->bound()) {
+    checkpoint.tensors[key] = drawn(parameter, key == last, seed);
+  }
+  checkpoint.metadata["hyperparameters"] = hyperparameters.dump();
+  return checkpoint;
+}
+
+}  // namespace mend

@@ -1,0 +1,109 @@
+#include "train/training_state.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "engine/error.h"
+#include "weights/safetensors.h"
+
+namespace mend {
+namespace {
+
+/// As it lies in memory.
+StoredTensor stored(const Tensor& tensor) {
+  const Shape& shape = tensor.shape();
+  const float* values = tensor.view<const float>().data;
+  return make_stored_tensor({shape.n, shape.h, shape.w, shape.c},
+                            {values, values + shape.elements()});
+}
+
+class Reader {
+ public:
+  Reader(const std::string& path) : checkpoint_(read_checkpoint(path)) {}
+
+  Tensor tensor(const std::string& name, const Shape& shape) const {
+    const auto found = checkpoint_.tensors.find(name);
+    const std::vector<std::int64_t> wanted{shape.n, shape.h, shape.w, shape.c};
+    if (found == checkpoint_.tensors.end() || found->second.shape != wanted) {
+      refuse(fmt::format("has no '{}' of {}", name, to_string(wanted)));
+    }
+    return Tensor::from(shape, found->second.to_f32());
+  }
+  const std::string& text(const std::string& name) const {
+    const auto found = checkpoint_.metadata.find(name);
+    if (found == checkpoint_.metadata.end()) refuse(fmt::format("does not say '{}'", name));
+    return found->second;
+  }
+  double number(const std::string& name) const {
+    const std::string& value = text(name);
+    char* end = nullptr;
+    const double number = std::strtod(value.c_str(), &end);
+    if (value.empty() || *end != '\0') refuse(fmt::format("'{}' is no number", name));
+    return number;
+  }
+  [[noreturn]] void refuse(const std::string& what) const {
+    throw CheckpointError(fmt::format(
+        "{}: is no state of this training, it {}; give another folder, or remove the file",
+        checkpoint_.path, what));
+  }
+
+ private:
+  Checkpoint checkpoint_;
+};
+
+}  // namespace
+
+void write_training_state(const std::string& path, const TrainingState& state,
+                          const std::vector<Parameter>& parameters) {
+  std::map<std::string, StoredTensor> tensors;
+  std::string steps;
+  const std::size_t memories =
+      parameters.empty() ? 0 : state.optimizer.memory.size() / parameters.size();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const std::string& key = parameters[i].key;
+    tensors["parameter/" + key] = stored(state.parameters[i]);
+    tensors["average/" + key] = stored(state.averages[i]);
+    for (std::size_t m = 0; m < memories; ++m) {
+      tensors[fmt::format("memory{}/{}", m, key)] = stored(state.optimizer.memory[i * memories + m]);
+    }
+    steps += fmt::format("{} ", state.optimizer.steps[i]);
+  }
+  write_safetensors(path, tensors,
+                    {{"step", fmt::format("{}", state.step)},
+                     {"rate_factor", fmt::format("{:.17g}", state.rate_factor)},
+                     {"rollbacks", fmt::format("{}", state.rollbacks)},
+                     {"best_psnr", fmt::format("{:.17g}", state.best_psnr)},
+                     {"memories", fmt::format("{}", memories)},
+                     {"steps", steps},
+                     {"recipe", state.recipe}});
+}
+
+TrainingState read_training_state(const std::string& path,
+                                  const std::vector<Parameter>& parameters) {
+  const Reader reader(path);
+  TrainingState state;
+  state.step = static_cast<std::int64_t>(reader.number("step"));
+  state.rate_factor = reader.number("rate_factor");
+  state.rollbacks = static_cast<std::int64_t>(reader.number("rollbacks"));
+  state.best_psnr = reader.number("best_psnr");
+  state.recipe = reader.text("recipe");
+  const auto memories = static_cast<int>(reader.number("memories"));
+  const char* next = reader.text("steps").c_str();
+  for (const Parameter& parameter : parameters) {
+    const Shape& shape = parameter.tensor.shape();
+    state.parameters.push_back(reader.tensor("parameter/" + parameter.key, shape));
+    state.averages.push_back(reader.tensor("average/" + parameter.key, shape));
+    for (int m = 0; m < memories; ++m) {
+      state.optimizer.memory.push_back(
+          reader.tensor(fmt::format("memory{}/{}", m, parameter.key), shape));
+    }
+    char* end = nullptr;
+    state.optimizer.steps.push_back(std::strtoll(next, &end, 10));
+    if (end == next) reader.refuse("has fewer counts of steps than parameters");
+    next = end;
+  }
+  return state;
+}
+
+}  // namespace mend

@@ -1,0 +1,33 @@
+// All that a training has learnt so far: stopped at any moment, it goes on from the last state as if
+// nothing had happened.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/tensor.h"
+#include "train/optimizers.h"
+#include "weights/parameter.h"
+
+namespace mend {
+
+struct TrainingState {
+  std::int64_t step = 0;     ///< how many steps are done
+  double rate_factor = 1;    ///< of the schedule's learning rate; halved after a rollback
+  std::int64_t rollbacks = 0;
+  double best_psnr = -1;     ///< of all validations, dB
+  std::vector<Tensor> parameters, averages;  ///< in the order of the model's
+  Optimizer::State optimizer;
+  std::string recipe;  ///< its text
+};
+
+/// Writes beside `path` and renames when all is on the disk. Throws WriteError.
+void write_training_state(const std::string& path, const TrainingState& state,
+                          const std::vector<Parameter>& parameters);
+
+/// Throws CheckpointError if the file is none, or is of another network.
+TrainingState read_training_state(const std::string& path,
+                                  const std::vector<Parameter>& parameters);
+
+}  // namespace mend

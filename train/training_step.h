@@ -1,0 +1,41 @@
+// Forward, loss and backward of one batch as one plan: it allocates its arena once, at the first step.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "engine/plan.h"
+#include "models/trainable.h"
+#include "train/losses.h"
+
+namespace mend {
+
+using LossOf = std::function<Loss(const Tensor& x, const Tensor& target)>;
+
+/// "l1", "mse", "charbonnier" or "psnr". Throws UsageError for another name.
+LossOf loss_named(const std::string& name);
+
+class TrainingStep {
+ public:
+  /// For batches of these shapes. Throws ShapeError if the network cannot take `input` or gives something
+  /// else than `target`, UsageError if one of its operations has no gradient.
+  TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target, LossOf loss);
+
+  /// The loss of this batch, with the parameters as they are given; then gradients() are its own.
+  double run(const Tensors& parameters, const Tensor& input, const Tensor& target);
+  /// dL/d(parameter), in the order of the model's parameters; undefined where the loss does not depend on
+  /// one. Valid until the next run.
+  const Tensors& gradients() const { return gradients_; }
+
+  /// Bytes of activations, gradients and scratch.
+  std::int64_t arena_bytes() const { return plan_.arena_bytes(); }
+  Cost cost() const { return plan_.cost(); }
+
+ private:
+  LossOf loss_;
+  std::vector<bool> has_gradient_;  // written while plan_ is traced
+  Plan plan_;
+  Tensors gradients_;
+};
+
+}  // namespace mend

@@ -1,0 +1,68 @@
+#include "train/validation.h"
+
+#include <algorithm>
+
+#include "restore/imresize.h"
+#include "restore/metrics.h"
+
+namespace mend {
+namespace {
+
+
+Image rounded(const Tensor& x) {
+  Image image = make_image(x.shape().w, x.shape().h, x.shape().c, 8);
+  store_float(image, 0, 0, x);
+  return image;
+}
+
+double psnr_of(const Tensor& test, const Tensor& reference, int border) {
+  return psnr(rounded(test), rounded(reference), {ScoredColours::kRgb, border}).value;
+}
+
+}  // namespace
+
+Validation::Validation(const PairSource& source, int count, int scale) : scale_(scale) {
+  for (int i = 0; i < count; ++i) {
+    const Pairs pair = source.batch(i, 1);
+    inputs_.push_back(pair.input);
+    targets_.push_back(pair.target);
+  }
+}
+
+std::vector<Tensor> Validation::results(const TrainableModel& model, const Tensors& parameters,
+                                        int count) const {
+  Plan plan([&](const Tensors& given) { return model.forward(parameters, given); },
+            {inputs_.front().shape()});
+  std::vector<Tensor> results;
+  for (int i = 0; i < count; ++i) results.push_back(plan({inputs_[i]})[0]);
+  return results;
+}
+
+ValidationScore Validation::score(const TrainableModel& model, const Tensors& parameters) const {
+  const auto count = static_cast<int>(inputs_.size());
+  const std::vector<Tensor> made = results(model, parameters, count);
+  const int border = scale_ > 1 ? scale_ : 0;
+  ValidationScore score;
+  for (int i = 0; i < count; ++i) {
+    const Tensor given = scale_ > 1 ? imresize(inputs_[i], scale_) : inputs_[i];
+    score.psnr += psnr_of(made[i], targets_[i], border) / count;
+    score.psnr_of_input += psnr_of(given, targets_[i], border) / count;
+  }
+  return score;
+}
+
+Image Validation::sheet(const TrainableModel& model, const Tensors& parameters, int rows) const {
+  rows = std::min(rows, static_cast<int>(inputs_.size()));
+  const std::vector<Tensor> made = results(model, parameters, rows);
+  const Shape shape = targets_.front().shape();
+  Image sheet = make_image(3 * shape.w, rows * shape.h, shape.c, 8);
+  for (int i = 0; i < rows; ++i) {
+    const Tensor given = scale_ > 1 ? imresize(inputs_[i], scale_) : inputs_[i];
+    store_float(sheet, i * shape.h, 0, given);
+    store_float(sheet, i * shape.h, shape.w, made[i]);
+    store_float(sheet, i * shape.h, 2 * shape.w, targets_[i]);
+  }
+  return sheet;
+}
+
+}  // namespace mend

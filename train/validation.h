@@ -1,0 +1,34 @@
+// How good a network is on pictures that it was not trained on, while it is trained.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "models/trainable.h"
+#include "train/pairs.h"
+
+namespace mend {
+
+struct ValidationScore {
+  double psnr = 0;           ///< dB, mean over the pictures; RGB, 8 bit, the scale left out as border
+  double psnr_of_input = 0;  ///< the same of what the network is given (enlarged by bicubic)
+};
+
+class Validation {
+ public:
+  /// `count` patches of options.patch pixels, drawn once by options.seed, and degraded as in training.
+  Validation(const PairSource& source, int count, int scale);
+
+  ValidationScore score(const TrainableModel& model, const Tensors& parameters) const;
+  /// Rows of input (enlarged), result and target, of the first `rows` patches.
+  Image sheet(const TrainableModel& model, const Tensors& parameters, int rows) const;
+
+ private:
+  std::vector<Tensor> results(const TrainableModel& model, const Tensors& parameters,
+                              int count) const;
+
+  int scale_;
+  std::vector<Tensor> inputs_, targets_;
+};
+
+}  // namespace mend
