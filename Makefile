@@ -7,7 +7,7 @@ CMAKE_FLAGS ?=
 CALLGRIND_FLAGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-arm demo test test-arm test-memory bench bench-compare callgrind callgrind-record format format-check asan fuzz coverage docs install clean
+.PHONY: all help deps deps-arm demo train-data test test-arm test-memory bench bench-compare callgrind callgrind-record format format-check asan fuzz coverage docs install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -22,6 +22,9 @@ deps: ## install what the build needs (Debian, Ubuntu); prints the line to run i
 
 demo: all ## restore a photo: make demo WEIGHTS=checkpoint [PHOTO=picture]
 	@tools/demo.sh $(BUILD)/mend "$(WEIGHTS)" "$(PHOTO)"
+
+train-data: ## fetch the photographs of the default weights into train-data (Debian packages, 220 MB)
+	@tools/fetch_training_pictures.sh train-data
 
 test: ## build and run all tests; ONLY=conv2d picks those with the name
 	@cmake --preset $(PRESET) -DMEND_TESTS=ON -DMEND_BENCH=OFF $(CMAKE_FLAGS) > /dev/null

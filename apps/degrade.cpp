@@ -37,7 +37,8 @@ ExitCode list_steps() {
   return ExitCode::kDone;
 }
 
-Image degraded(const Image& image, const Degradation& degradation, RandomStream& random, int scale) {
+Image degraded(const Image& image, const Degradation& degradation, RandomStream& random,
+               int scale) {
   const Tensor x = window_to_float(image, 0, 0, image.height, image.width);
   const Tensor y = degradation(x, {random, image.height / scale, image.width / scale});
   Image out = make_image(y.shape().w, y.shape().h, y.shape().c, 8);
@@ -51,7 +52,8 @@ ExitCode degrade(const DegradeOptions& options) {
     throw UsageError("give --steps or --recipe, one of them");
   }
   if (options.inputs.empty() || options.output.empty()) {
-    throw UsageError("say which pictures and where to: mend degrade INPUT... -o OUTPUT --steps ...");
+    throw UsageError(
+        "say which pictures and where to: mend degrade INPUT... -o OUTPUT --steps ...");
   }
   const Degradation degradation = make_degradation(steps_of(options));
   const int scale = options.recipe.empty() ? options.scale : read_recipe(options.recipe).scale;
@@ -77,7 +79,8 @@ void add_degrade(Program& program) {
   const auto options = std::make_shared<DegradeOptions>();
   CLI::App* command = program.add(
       "degrade", "Make bad pictures of good ones, to test with",
-      "  mend degrade photo.png -o bad.png --steps '[{\"do\": \"gaussian_noise\", \"sigma\": 25}]'\n"
+      "  mend degrade photo.png -o bad.png --steps '[{\"do\": \"gaussian_noise\", \"sigma\": "
+      "25}]'\n"
       "  mend degrade *.png -o small --recipe train/recipes/upscale-x2.json\n"
       "  mend degrade --list    all steps\n"
       "Picture k gets the random numbers of (seed, k): the same line makes the same pictures.\n",

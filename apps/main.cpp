@@ -76,6 +76,7 @@ int run(int argc, char** argv) {
   add_compare(program);
   add_bench(program);
   add_train(program);
+  add_finetune(program);
   add_degrade(program);
   add_doctor(program);
   try {

@@ -67,6 +67,7 @@ void add_compare(Program& program);
 void add_bench(Program& program);
 void add_doctor(Program& program);
 void add_train(Program& program);
+void add_finetune(Program& program);
 void add_degrade(Program& program);
 
 }  // namespace mend

@@ -56,15 +56,18 @@ Image draw_curve(const std::vector<CurvePoint>& points, int width, int height) {
   for (const CurvePoint& point : points) {
     if (!std::isfinite(point.x) || !std::isfinite(point.y)) continue;
     const int to_column = column(point.x), to_row = row(point.y);
-    const int steps = last_column < 0 ? 0
-                                      : std::max(std::abs(to_column - last_column),
-                                                 std::abs(to_row - last_row));
+    const int steps =
+        last_column < 0 ? 0
+                        : std::max(std::abs(to_column - last_column), std::abs(to_row - last_row));
     for (int i = 0; i <= steps; ++i) {
       const double part = steps == 0 ? 1 : static_cast<double>(i) / steps;
-      const int c = last_column < 0 ? to_column
-                                    : static_cast<int>(std::lround(last_column + part * (to_column - last_column)));
-      const int r = last_column < 0 ? to_row
-                                    : static_cast<int>(std::lround(last_row + part * (to_row - last_row)));
+      const int c =
+          last_column < 0
+              ? to_column
+              : static_cast<int>(std::lround(last_column + part * (to_column - last_column)));
+      const int r = last_column < 0
+                        ? to_row
+                        : static_cast<int>(std::lround(last_row + part * (to_row - last_row)));
       image.row(r)[c] = kDark;
     }
     last_column = to_column;

@@ -28,8 +28,7 @@ const Architecture& architecture_named(const std::string& name) {
   for (const Architecture& architecture : architectures()) {
     if (architecture.name == name) return architecture;
   }
-  throw UsageError(
-      fmt::format("'{}' is no network; `mend models` lists their names", name));
+  throw UsageError(fmt::format("'{}' is no network; `mend models` lists their names", name));
 }
 
 Checkpoint first_checkpoint(const Recipe& recipe) {
@@ -92,9 +91,9 @@ Trainer::Trainer(Recipe recipe, std::string folder, Tell tell)
   if (!recipe_.held_out.empty()) {
     const PairOptions held_out =
         pair_options(recipe_, kValidationSeed, recipe_.validate_side / recipe_.scale);
-    validation_ = std::make_unique<Validation>(
-        *pairs_of(recipe_, recipe_.held_out, held_out, tell_), recipe_.validate_count,
-        recipe_.scale);
+    validation_ =
+        std::make_unique<Validation>(*pairs_of(recipe_, recipe_.held_out, held_out, tell_),
+                                     recipe_.validate_count, recipe_.scale);
   }
   const int channels = recipe_.gray ? 1 : 3, side = recipe_.patch * recipe_.scale;
   step_ = std::make_unique<TrainingStep>(
@@ -161,9 +160,10 @@ void Trainer::roll_back() {
   const double factor = state_.rate_factor / 2;
   const std::int64_t rollbacks = state_.rollbacks + 1;
   if (rollbacks > kMostRollbacks) {
-    throw NumericError(fmt::format(
-        "training: the loss is not finite from step {} on, after {} rollbacks; lower the learning rate",
-        state_.step, kMostRollbacks));
+    throw NumericError(
+        fmt::format("training: the loss is not finite from step {} on, after {} rollbacks; lower "
+                    "the learning rate",
+                    state_.step, kMostRollbacks));
   }
   std::error_code error;
   fs::exists(file("state.safetensors"), error) ? resume() : start();
@@ -181,7 +181,8 @@ void Trainer::validate() {
   write_image(file("curve.png"), draw_curve(log_->validations()));
   const bool is_best = score.psnr > state_.best_psnr;
   tell_(fmt::format("step {}: PSNR {:.3f} dB on held-out pictures (their inputs {:.3f}){}",
-                    state_.step, score.psnr, score.psnr_of_input, is_best ? ", the best so far" : ""));
+                    state_.step, score.psnr, score.psnr_of_input,
+                    is_best ? ", the best so far" : ""));
   if (!is_best) return;
   state_.best_psnr = score.psnr;
   write_model(file("best.safetensors"));

@@ -53,8 +53,8 @@ TrainingLog::TrainingLog(std::string folder, std::int64_t step) : folder_(std::m
   for (const std::string& row : keep_rows(folder_ + "/validation.csv", kValidationHeader, step)) {
     const std::size_t comma = row.find(',');
     if (comma == std::string::npos) continue;
-    validations_.push_back({static_cast<double>(step_of(row)),
-                            std::strtod(row.c_str() + comma + 1, nullptr)});
+    validations_.push_back(
+        {static_cast<double>(step_of(row)), std::strtod(row.c_str() + comma + 1, nullptr)});
   }
 }
 

@@ -12,10 +12,10 @@ namespace mend {
 
 struct LogRow {
   std::int64_t step;
-  double loss;            ///< mean since the row before
+  double loss;  ///< mean since the row before
   double learning_rate;
-  double gradient_norm;   ///< mean, before clipping
-  double seconds;         ///< a step, mean
+  double gradient_norm;  ///< mean, before clipping
+  double seconds;        ///< a step, mean
 };
 
 class TrainingLog {

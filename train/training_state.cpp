@@ -65,7 +65,8 @@ void write_training_state(const std::string& path, const TrainingState& state,
     tensors["parameter/" + key] = stored(state.parameters[i]);
     tensors["average/" + key] = stored(state.averages[i]);
     for (std::size_t m = 0; m < memories; ++m) {
-      tensors[fmt::format("memory{}/{}", m, key)] = stored(state.optimizer.memory[i * memories + m]);
+      tensors[fmt::format("memory{}/{}", m, key)] =
+          stored(state.optimizer.memory[i * memories + m]);
     }
     steps += fmt::format("{} ", state.optimizer.steps[i]);
   }

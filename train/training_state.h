@@ -13,10 +13,10 @@
 namespace mend {
 
 struct TrainingState {
-  std::int64_t step = 0;     ///< how many steps are done
-  double rate_factor = 1;    ///< of the schedule's learning rate; halved after a rollback
+  std::int64_t step = 0;   ///< how many steps are done
+  double rate_factor = 1;  ///< of the schedule's learning rate; halved after a rollback
   std::int64_t rollbacks = 0;
-  double best_psnr = -1;     ///< of all validations, dB
+  double best_psnr = -1;                     ///< of all validations, dB
   std::vector<Tensor> parameters, averages;  ///< in the order of the model's
   Optimizer::State optimizer;
   std::string recipe;  ///< its text

@@ -17,11 +17,13 @@ struct LossGradient {
 
   Shape shape(const Shapes& in) const {
     if (in[0] == in[1]) return in[0];
-    throw ShapeError(fmt::format("training: the network makes {} of its input, but the target is {}",
-                                 to_string(in[0]), to_string(in[1])));
+    throw ShapeError(
+        fmt::format("training: the network makes {} of its input, but the target is {}",
+                    to_string(in[0]), to_string(in[1])));
   }
   Cost cost(const Shapes& in) const {
-    return {3.0 * static_cast<double>(in[0].elements()), 12.0 * static_cast<double>(in[0].elements())};
+    return {3.0 * static_cast<double>(in[0].elements()),
+            12.0 * static_cast<double>(in[0].elements())};
   }
   Footprint footprint(const Shapes&) const { return {}; }
   void forward(Inputs inputs, const Tensor& y, Scratch) const {

@@ -8,7 +8,6 @@
 namespace mend {
 namespace {
 
-
 Image rounded(const Tensor& x) {
   Image image = make_image(x.shape().w, x.shape().h, x.shape().c, 8);
   store_float(image, 0, 0, x);

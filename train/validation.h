@@ -10,7 +10,7 @@
 namespace mend {
 
 struct ValidationScore {
-  double psnr = 0;           ///< dB, mean over the pictures; RGB, 8 bit, the scale left out as border
+  double psnr = 0;  ///< dB, mean over the pictures; RGB, 8 bit, the scale left out as border
   double psnr_of_input = 0;  ///< the same of what the network is given (enlarged by bicubic)
 };
 

@@ -52,7 +52,8 @@ class Workplace {
       "degrade": [{"do": "resize", "scale": 0.5, "filter": "area"}],
       "optimizer": {"name": "adam", "learning_rate": 3e-3},
       "validate": {"pictures": ["pictures"], "every": 20, "count": 2, "side": 32},
-      "checkpoint_every": 10)" + changes + "}";
+      "checkpoint_every": 10)" +
+                             changes + "}";
     return parse_recipe(text, folder("recipe.json"));
   }
 
@@ -151,10 +152,10 @@ TEST_CASE("training: a rate that is far too high ends in an error, not in NaN we
 TEST_CASE("training: what a planned step computes is what the eager tape does") {
   const Workplace place;
   const Recipe recipe = place.recipe();
-  const TrainableModel model(initial_checkpoint(
-      *std::find_if(architectures().begin(), architectures().end(),
-                    [](const Architecture& row) { return row.name == "srvgg"; }),
-      recipe.hyperparameters, 1));
+  const TrainableModel model(
+      initial_checkpoint(*std::find_if(architectures().begin(), architectures().end(),
+                                       [](const Architecture& row) { return row.name == "srvgg"; }),
+                         recipe.hyperparameters, 1));
   const Tensor x = random_tensor({2, 9, 11, 3}, 1), target = random_tensor({2, 18, 22, 3}, 2);
   TrainingStep step(model, x.shape(), target.shape(), loss_named("charbonnier"));
   const Tensors parameters = values_of(model);
@@ -186,12 +187,14 @@ TEST_CASE("recipes: errors name the file and the entry") {
 }
 
 TEST_CASE("schedules: warm-up, cosine and steps") {
-  Schedule cosine{.kind = Schedule::Kind::kCosine, .peak = 1, .final = 0.1, .warm_up = 10, .steps = 110};
+  Schedule cosine{
+      .kind = Schedule::Kind::kCosine, .peak = 1, .final = 0.1, .warm_up = 10, .steps = 110};
   CHECK(cosine.rate(0) == doctest::Approx(0.1));
   CHECK(cosine.rate(10) == doctest::Approx(1));
   CHECK(cosine.rate(60) == doctest::Approx(0.55));
   CHECK(cosine.rate(110) == doctest::Approx(0.1));
-  const Schedule steps{.kind = Schedule::Kind::kMultiStep, .peak = 2, .steps = 100, .milestones = {30, 60}};
+  const Schedule steps{
+      .kind = Schedule::Kind::kMultiStep, .peak = 2, .steps = 100, .milestones = {30, 60}};
   CHECK(steps.rate(29) == doctest::Approx(2));
   CHECK(steps.rate(30) == doctest::Approx(1));
   CHECK(steps.rate(99) == doctest::Approx(0.5));
