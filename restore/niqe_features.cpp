@@ -43,11 +43,13 @@ Field luma_of(const Image& picture, int border) {
   Planes planes(picture, {ScoredColours::kY, border});
   Field luma(std::max(planes.height(), 0) / kNiqeBlock * kNiqeBlock,
              std::max(planes.width(), 0) / kNiqeBlock * kNiqeBlock);
+  // Halves go up. Lumas are multiples of 1/255000, so that less than that makes sure of the halves
+  // that came out below in double.
+  constexpr double kHalf = 0.5 + 1e-9;
   Row row;
   for (int y = 0; luma.width > 0 && y < luma.height; ++y) {
     planes.read(0, y, row);
-    std::transform(row.begin(), row.begin() + luma.width, luma.row(y),
-                   [](double value) { return std::round(value); });
+    for (int x = 0; x < luma.width; ++x) luma.row(y)[x] = std::floor(row[x] + kHalf);
   }
   return luma;
 }
@@ -108,7 +110,10 @@ Normalised normalise(const Field& luma, int top, int rows) {
       }
       const double deviation = std::sqrt(std::abs(square - mean * mean));
       out.deviations.row(h)[w] = deviation;
-      out.coefficients.row(h)[w] = (luma.row(top + h)[w] - mean) / (deviation + 1);
+      const double x = (luma.row(top + h)[w] - mean) / (deviation + 1);
+      // Where a window has one colour, x is 0 but for rounding, whose sign must not count in the fit.
+      constexpr double kRounding = 1e-9;
+      out.coefficients.row(h)[w] = std::abs(x) < kRounding ? 0 : x;
     }
   }
   return out;

@@ -8,7 +8,8 @@
 // Mittal, Soundararajan, Bovik 2013, eqs. 1 to 8, in the conventions of the released MATLAB code and
 // BasicSR: window of deviation 7/6 with the border repeated; whole blocks alone, the rest of the
 // picture is cut off before; shapes from a table in steps of 0.001 by the moments of Lasmar, Stitou,
-// Berthoumieu 2009.
+// Berthoumieu 2009. In double; where a window has one colour x is 0, which is what BasicSR's f32 makes
+// of it, while rounding in double can give it a sign.
 #pragma once
 
 #include <array>

@@ -103,10 +103,10 @@ def niqe(basicsr):
             luma = picture.astype(np.float32)
             luma = module.to_y_channel(luma[..., ::-1]) if channels == 3 else luma
             luma = np.squeeze(luma).round()
-            exact = picture.astype(float)
-            if channels == 3:
-                exact = 16 + exact @ np.array([65.481, 128.553, 24.966]) / 255
-            exact = np.floor(np.squeeze(exact) + 0.5)  # MATLAB rounds halves up, NumPy to even
+            exact = np.squeeze(picture.astype(int))
+            if channels == 3:  # halves go up, as MATLAB rounds; NumPy would round them to even
+                exact = 16 + (2 * exact @ [65481, 128553, 24966] + 255000) // 510000
+            exact = exact.astype(float)
             released = np.load(f"{basicsr}/basicsr/metrics/niqe_pris_params.npz")
             window = released["gaussian_window"]
             print(channels, width, height, name,
