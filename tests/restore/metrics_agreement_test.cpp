@@ -57,14 +57,9 @@ TEST_CASE("ms-ssim: 161 pixels a side are needed, and odd sides are mirrored") {
   CHECK_THROWS_AS(ms_ssim(pattern_image(160, 300, 1, 8), pattern_image(160, 300, 1, 8)),
                   ShapeError);
   CHECK_THROWS_AS(ms_ssim(least, least, {ScoredColours::kRgb, 1}), ShapeError);
-  // An odd picture that is its own mirror beyond the last column halves as its mirrored copy does.
-  const MetricPictures odd(163, 162, 1);
-  MetricPictures even(164, 162, 1);
-  for (int y = 0; y < 162; ++y) {
-    for (Image* copy : {&even.test, &even.reference}) copy->row(y)[163] = copy->row(y)[162];
-  }
-  CHECK(std::abs(ms_ssim(odd.test, odd.reference).value -
-                 ms_ssim(even.test, even.reference).value) <= 1e-3);
+  // The windows of pytorch-msssim 1.0.0 around 2 x 2 means with mirrored borders.
+  const MetricPictures odd(207, 175, 1);
+  CHECK(agree(ms_ssim(odd.test, odd.reference).value, 0.992899206806377, 6));
   const MetricPictures opposite(176, 176, 1);
   Image negative = opposite.reference;
   for (std::uint8_t& byte : negative.bytes) byte = static_cast<std::uint8_t>(255 - byte);

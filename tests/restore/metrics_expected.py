@@ -49,6 +49,17 @@ def ms_ssim():
         planes = [torch.tensor(p.astype(float).tolist(), dtype=torch.float64).permute(2, 0, 1)[None]
                   for p in pictures(width, height, channels)]
         print(channels, width, height, repr(pytorch_msssim.ms_ssim(*planes, data_range=255).item()))
+    # Odd sides mirrored, as in Wang's msssim.m, around the tool's windows.
+    from pytorch_msssim.ssim import _fspecial_gauss_1d, _ssim
+    planes = [torch.tensor(p.astype(float).tolist(), dtype=torch.float64).permute(2, 0, 1)[None]
+              for p in pictures(207, 175, 1)]
+    product = 1
+    for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
+        mean, contrast = _ssim(*planes, 255, _fspecial_gauss_1d(11, 1.5)[None], size_average=False)
+        product *= (mean if scale == 4 else contrast).item() ** weight
+        planes = [torch.nn.functional.avg_pool2d(torch.nn.functional.pad(
+            p, (0, p.shape[3] % 2, 0, p.shape[2] % 2), mode="replicate"), 2) for p in planes]
+    print(1, 207, 175, "mirrored", repr(product))
 
 
 def delta_e():
