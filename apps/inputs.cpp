@@ -20,10 +20,6 @@ bool exists(const std::string& path) {
   std::error_code error;
   return fs::exists(path, error);
 }
-bool is_folder(const std::string& path) {
-  std::error_code error;
-  return path != "-" && fs::is_directory(path, error);
-}
 bool is_same_file(const std::string& a, const std::string& b) {
   std::error_code error;
   return fs::equivalent(a, b, error);
@@ -54,24 +50,12 @@ bool looks_like_a_picture(const fs::path& path) {
   return false;
 }
 
-std::vector<std::string> files_of_folder(const std::string& folder) {
-  std::vector<std::string> files;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    const std::string path = entry.path().string();
-    const bool hidden = entry.path().filename().string().front() == '.';
-    if (!hidden && !is_folder(path) && looks_like_a_picture(path)) files.push_back(path);
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 /// The files that `input` names, as jobs without an output; one with a problem if there is none.
 std::vector<Job> expand(const std::string& input) {
   std::vector<std::string> files = {input};
   std::string problem;
   if (is_folder(input)) {
-    files = files_of_folder(input);
+    files = pictures_of_folder(input);
     problem = "no picture in this folder";
   } else if (is_pattern(input)) {
     files = files_of_pattern(input);
@@ -113,6 +97,31 @@ void create_folder(const std::string& folder) {
 }
 
 }  // namespace
+
+bool is_folder(const std::string& path) {
+  std::error_code error;
+  return path != "-" && fs::is_directory(path, error);
+}
+
+std::vector<std::string> pictures_of_folder(const std::string& folder) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string path = entry.path().string();
+    const bool hidden = entry.path().filename().string().front() == '.';
+    if (!hidden && !is_folder(path) && looks_like_a_picture(path)) files.push_back(path);
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string picture_of_same_name(const std::string& folder, const std::string& path) {
+  const fs::path stem = fs::path(path).stem();
+  for (const std::string& file : pictures_of_folder(folder)) {
+    if (fs::path(file).stem() == stem) return file;
+  }
+  throw InputError(fmt::format("{}: {} has no picture of that name", path, folder));
+}
 
 std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::string& output) {
   if (output.empty()) throw UsageError("say where the result goes: -o OUTPUT");

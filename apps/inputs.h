@@ -22,4 +22,14 @@ struct Job {
 /// output that is its own input) or WriteError (the folder cannot be created).
 std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::string& output);
 
+/// Whether it is the name of a folder that is there.
+bool is_folder(const std::string& path);
+
+/// The pictures of a folder by their extensions, sorted, without hidden ones and subfolders.
+std::vector<std::string> pictures_of_folder(const std::string& folder);
+
+/// The picture of `folder` whose name is that of `path` but for the extension; the first of several.
+/// Throws InputError if there is none.
+std::string picture_of_same_name(const std::string& folder, const std::string& path);
+
 }  // namespace mend

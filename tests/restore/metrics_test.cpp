@@ -91,7 +91,8 @@ TEST_CASE("metrics: the protocol is told, and pictures that do not match are ref
   const Image colour = pattern_image(20, 20, 3, 8), gray = pattern_image(20, 20, 1, 8);
   CHECK(psnr(colour, colour, {ScoredColours::kY, 4}).protocol ==
         "PSNR, Y (BT.601 limited), 8 bit, border 4, dB");
-  CHECK(ssim(gray, gray).protocol == "SSIM (Gaussian 11 x 11), gray, 8 bit, border 0");
+  CHECK(ssim(gray, gray).protocol ==
+        "SSIM (MATLAB, Wang: Gaussian 11 x 11, inside), gray, 8 bit, border 0");
   CHECK_NOTHROW(psnr(gray, colour, {ScoredColours::kY, 0}));
   CHECK_THROWS_AS(psnr(gray, colour), ShapeError);
   CHECK_THROWS_AS(psnr(colour, pattern_image(20, 21, 3, 8)), ShapeError);
