@@ -37,8 +37,8 @@ std::vector<Tensor> inputs_for(const Traits& traits, const std::string& network,
   for (std::size_t i = 0; i < count; ++i) {
     const auto found = given.find(traits.inputs[i]);
     if (found == given.end()) {
-      throw InputError(fmt::format("{}: has no tensor '{}', which {} reads", path, traits.inputs[i],
-                                   network));
+      throw InputError(
+          fmt::format("{}: has no tensor '{}', which {} reads", path, traits.inputs[i], network));
     }
     inputs.push_back(found->second);
   }
@@ -56,8 +56,8 @@ void check_tensor_options(const RunOptions& options) {
 
 ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
   check_tensor_options(options);
-  const std::vector<Tensor> inputs = inputs_for(
-      model.traits, model.description, read_tensors(options.tensor_in), options.tensor_in);
+  const std::vector<Tensor> inputs = inputs_for(model.traits, model.description,
+                                                read_tensors(options.tensor_in), options.tensor_in);
   Shapes shapes;
   for (const Tensor& input : inputs) shapes.push_back(input.shape());
   if (options.common.eager && options.common.runs_int8()) {
@@ -141,9 +141,11 @@ void add_run(Program& program) {
       "  mend run RealESRGAN_x4plus.pth photo.jpg -o large.png\n"
       "  mend run net.pth --tensor-in in.safetensors --tensor-out out.safetensors --eager\n"
       "Tensors are NCHW f32 under the names of the network's inputs (`input`, ...) and outputs\n"
-      "(`output`, ...); they are neither scaled nor cut into tiles. With --backward the input holds\n"
-      "`cotangent` too (`cotangent_NAME` for output NAME), the gradient of a loss with respect to the\n"
-      "output, and the result gets `grad_input` and `grads/KEY` for every parameter.\n",
+      "(`output`, ...); they are neither scaled nor cut into tiles. With --backward the input "
+      "file\n"
+      "has `cotangent` too, the gradient of a loss with respect to the output (`cotangent_NAME` "
+      "for\n"
+      "output NAME), and the result `grad_input` and `grads/KEY` for every parameter.\n",
       [options] {
         options->common.apply();
         if (options->backward) return run_backward(*options);

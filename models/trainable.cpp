@@ -77,7 +77,8 @@ TrainableModel::TrainableModel(const Checkpoint& checkpoint, const Json& config)
     const auto stored = identified_.checkpoint.tensors.find(parameter.key);
     if (stored == identified_.checkpoint.tensors.end()) continue;  // derived from others
     const auto name = names.find(place_of(stored->second));
-    parameter.file_key = checkpoint.stripped_prefix + (name == names.end() ? parameter.key : name->second);
+    parameter.file_key =
+        checkpoint.stripped_prefix + (name == names.end() ? parameter.key : name->second);
   }
 }
 

@@ -20,7 +20,7 @@ enum class ParameterLayout {
 /// What a network asked of its checkpoint under one key.
 struct Parameter {
   std::string key;  ///< as the network asks for it
-  Tensor tensor;  ///< f32, as the network reads it
+  Tensor tensor;    ///< f32, as the network reads it
   ParameterLayout layout = ParameterLayout::kSame;
   std::vector<std::int64_t> stored_shape;  ///< in the file
   int groups = 1;                          ///< of a transposed kernel
