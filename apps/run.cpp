@@ -142,10 +142,10 @@ void add_run(Program& program) {
       "  mend run net.pth --tensor-in in.safetensors --tensor-out out.safetensors --eager\n"
       "Tensors are NCHW f32 under the names of the network's inputs (`input`, ...) and outputs\n"
       "(`output`, ...); they are neither scaled nor cut into tiles. With --backward the input "
-      "holds\n"
-      "`cotangent` too (`cotangent_NAME` for output NAME), the gradient of a loss with respect to "
-      "the\n"
-      "output, and the result gets `grad_input` and `grads/KEY` for every parameter.\n",
+      "file\n"
+      "has `cotangent` too, the gradient of a loss with respect to the output (`cotangent_NAME` "
+      "for\n"
+      "output NAME), and the result `grad_input` and `grads/KEY` for every parameter.\n",
       [options] {
         options->common.apply();
         if (options->backward) return run_backward(*options);

@@ -246,4 +246,30 @@ TEST_CASE("gradients: of networks equal the official implementations, taped and 
   }
 }
 
+TEST_CASE("gradients: of networks have the same bits for any number of threads") {
+  for (const std::string name :
+       {"srvgg/x2_prelu", "nafnet/w8_2level", "swinir/light_x3", "restormer/gray_biasfree",
+        "lama/ngf2_5x6", "plksr/realplksr_x2"}) {
+    CAPTURE(name);
+    if (!require_data(golden_path(name))) continue;
+    const Golden golden = load_golden(golden_path(name));
+    if (!golden.has("grad_input")) continue;
+    const TrainableModel model(golden.weights);
+    Tensors inputs;
+    for (const std::string& input : golden.inputs()) inputs.push_back(golden.at(input));
+    const Tensors cotangents = cotangents_of(golden, model.traits());
+    Tensors first;
+    on_one_and_two_threads([&](int threads) {
+      const NetworkGradients planned = planned_gradients(model, inputs, cotangents);
+      Tensors all = planned.inputs;
+      all.insert(all.end(), planned.parameters.begin(), planned.parameters.end());
+      if (threads == 1) first = all;
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        REQUIRE(all[i].defined() == first[i].defined());
+        if (all[i]) CHECK(identical(all[i], first[i]));
+      }
+    });
+  }
+}
+
 }  // namespace mend::test
