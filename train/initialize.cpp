@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/trace.h"
 #include "train/random.h"
 
 namespace mend {
@@ -59,12 +60,13 @@ StoredTensor drawn(const Parameter& parameter, bool is_last, std::uint64_t seed)
   return make_stored_tensor(parameter.stored_shape, values);
 }
 
-/// The weight of the layer that is built last is the network's last.
-std::string last_weight(const ParameterStore& store, const std::string& hint) {
+/// The key of the weight that the network's last convolution reads; empty if it has none.
+std::string last_weight(const Built& built) {
+  constexpr int kSide = 64;
+  const Shape input{1, kSide, kSide, built.traits.input_channels};
   std::string last;
-  for (const auto& [key, parameter] : store.bound()) {
-    if (!key.ends_with("weight") || fan_in_of(parameter) == 0) continue;
-    if (mentions(key, hint)) last = key;
+  for (const Step& step : trace(built.forward, {input}).steps) {
+    if (step.op.name() == "conv2d" && !step.label.empty()) last = step.label + ".weight";
   }
   return last;
 }
@@ -74,15 +76,10 @@ std::string last_weight(const ParameterStore& store, const std::string& hint) {
 Checkpoint initial_checkpoint(const Architecture& architecture, const Json& hyperparameters,
                               std::uint64_t seed) {
   const auto store = ParameterStore::untrained(architecture.title);
-  architecture.make(Scope(store), hyperparameters);
+  const std::string last = last_weight(architecture.make(Scope(store), hyperparameters));
   Checkpoint checkpoint;
   checkpoint.path = architecture.name + " at its start";
   checkpoint.format = "safetensors";
-  // Networks whose last layer adds to their input, by the names that these layers have.
-  std::string last;
-  for (const char* name : {"ending", "output", "conv_last", "m_tail"}) {
-    if (last.empty()) last = last_weight(*store, name);
-  }
   for (const auto& [key, parameter] : store->bound()) {
     checkpoint.tensors[key] = drawn(parameter, key == last, seed);
   }
