@@ -5,22 +5,17 @@
 #include <cmath>
 
 #include "engine/error.h"
+#include "layers/functions.h"
 
 namespace mend {
 namespace {
 
-/// Elements [part·count, (part + 1)·count) of `all` as a tensor of its own.
-Tensor part_of(const Tensor& all, int part, const Shape& shape, const char* letter) {
-  const std::int64_t count = shape.elements();
-  const float* from = all.view<const float>().data + part * count;
-  return Tensor::from(shape, {from, static_cast<std::size_t>(count)})
-      .named(all.name() + "." + letter);
-}
-
 MultiheadAttention::Projection projection(const Scope& p, int dim, int part, const char* letter) {
-  return {part_of(p.dense("in_proj_weight", {3 * dim, dim}, {3 * dim, 1, 1, dim}), part,
-                  {dim, 1, 1, dim}, letter),
-          part_of(p.vector("in_proj_bias", 3 * dim), part, vector_shape(dim), letter)};
+  const Tensor weight = p.matrix("in_proj_weight", 3 * dim, dim);
+  const Tensor bias = p.vector("in_proj_bias", 3 * dim);
+  return {
+      reshape(crop(weight, 0, part * dim, 1, dim), dim, 1, 1).named(weight.name() + "." + letter),
+      slice_channels(bias, part * dim, dim).named(bias.name() + "." + letter)};
 }
 
 }  // namespace

@@ -9,11 +9,7 @@ namespace mend {
 namespace {
 
 /// Row `index` of an embedding [rows, channels].
-Tensor row_of(const Tensor& matrix, int index) {
-  const int channels = matrix.shape().c;
-  const float* from = matrix.view<const float>().pixel(0, 0, index);
-  return Tensor::from(vector_shape(channels), {from, static_cast<std::size_t>(channels)});
-}
+Tensor row_of(const Tensor& matrix, int index) { return crop(matrix, 0, index, 1, 1); }
 
 }  // namespace
 

@@ -7,15 +7,8 @@ constexpr int kColumns = kSpectralPatch / 2 + 1;  // of a real patch's spectrum
 
 /// `fft` [channels,1,1,8,5] as the gain of a patch, {1,8,5,channels}.
 Tensor spectral_filter(const Scope& p, int channels) {
-  const Tensor stored = p.dense("fft", {channels, 1, 1, kSpectralPatch, kColumns},
-                                {1, channels, kSpectralPatch, kColumns});
-  const Tensor gain = Tensor::empty({1, kSpectralPatch, kColumns, channels});
-  const View<const float> from = stored.view<const float>();
-  const View<float> to = gain.view<float>();
-  for (int h = 0; h < kSpectralPatch; ++h)
-    for (int w = 0; w < kColumns; ++w)
-      for (int c = 0; c < channels; ++c) to(0, h, w, c) = from(0, c, h, w);
-  return gain.named((p / "fft").path());
+  return p.kernel_stored_as("fft", {channels, 1, 1, kSpectralPatch, kColumns}, 1, kSpectralPatch,
+                            kColumns, channels);
 }
 
 std::optional<Recognised> recognise(const Checkpoint& checkpoint) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/error.h"
+#include "kernels/conv2d/gradient.h"
 #include "kernels/conv_transpose2d/conv_transpose2d.h"
 
 namespace mend {
@@ -13,13 +14,7 @@ constexpr int kTaps = 4;
 /// Turned by 180°. Zeros between the pixels and then a convolution, as the authors enlarge, is a
 /// transposed convolution with the turned kernel.
 Tensor turned(const Tensor& filter) {
-  const Tensor result = Tensor::empty(filter.shape());
-  const View<const float> from = filter.view<const float>();
-  const View<float> to = result.view<float>();
-  for (int k = 0; k < filter.shape().n; ++k)
-    for (int r = 0; r < kTaps; ++r)
-      for (int s = 0; s < kTaps; ++s) to(k, r, s, 0) = from(k, kTaps - 1 - r, kTaps - 1 - s, 0);
-  return result.named(filter.name());
+  return apply(op::TurnConv2dWeight{.groups = filter.shape().n}, {filter}).named(filter.name());
 }
 
 std::optional<Recognised> recognise(const Checkpoint& checkpoint) {

@@ -117,28 +117,6 @@ std::string first_keys(const Checkpoint& checkpoint) {
 }
 
 /// "RRDBNet(num_feat 64, num_block 23)"
-std::string describe(const Architecture& architecture, const Json& hyper) {
-  std::string text;
-  for (const auto& [name, value] : hyper.items()) {
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name,
-                        value.is_string() ? value.get<std::string>() : value.dump());
-  }
-  return fmt::format("{}({})", architecture.title, text);
-}
-
-/// Whether training changes it by gradient. The statistics of batch norm, the vectors of spectral
-/// norm (weight norm has a weight_v too, but no weight_u), fixed noise and the colours' mean are in
-/// the file, but are no such.
-bool is_parameter(const std::string& key, const std::set<std::string>& all) {
-  if (key == "mean" || key == "std") return false;
-  for (const char* buffer : {"running_mean", "running_var", "weight_u", "noise_const"}) {
-    if (key.ends_with(buffer)) return false;
-  }
-  if (key.find(".noises.noise") != std::string::npos) return false;
-  if (!key.ends_with("weight_v")) return true;
-  return !all.contains(key.substr(0, key.size() - 1) + "u");
-}
-
 /// `network`, but it checks its inputs at the door.
 Network checked(const Network& network, const Traits& traits, const std::string& description) {
   return [network, traits, description](const std::vector<Tensor>& inputs) {
@@ -220,6 +198,26 @@ std::span<const Architecture> architectures() {
   };
   // clang-format on
   return kTable;
+}
+
+bool is_parameter(const std::string& key, const std::set<std::string>& all) {
+  if (key == "mean" || key == "std") return false;
+  for (const char* buffer : {"running_mean", "running_var", "weight_u", "noise_const"}) {
+    if (key.ends_with(buffer)) return false;
+  }
+  if (key.find(".noises.noise") != std::string::npos) return false;
+  // Spectral norm has a weight_u beside its weight_v; weight norm, which trains its own, has not.
+  if (!key.ends_with("weight_v")) return true;
+  return !all.contains(key.substr(0, key.size() - 1) + "u");
+}
+
+std::string describe(const Architecture& architecture, const Json& hyper) {
+  std::string text;
+  for (const auto& [name, value] : hyper.items()) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name,
+                        value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return fmt::format("{}({})", architecture.title, text);
 }
 
 Identified identify(Checkpoint checkpoint) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 
@@ -28,9 +29,16 @@ Identified identify(Checkpoint checkpoint);
 /// that this network does not know.
 Json complete_hyperparameters(const Identified& identified, const Json& config);
 
+/// "RRDBNet(num_feat 64, num_block 23, ...)"
+std::string describe(const Architecture& architecture, const Json& hyperparameters);
+
 /// Recognises the network, builds it and binds every parameter. Throws CheckpointError as above,
 /// and one that names all missing, misshaped and surplus keys.
 Model load_model(Checkpoint checkpoint, const Json& config = Json::object());
+
+/// Whether training changes the tensor of this key by gradient, of a network with the keys `all`: not the
+/// statistics of batch norm, the vectors of spectral norm, fixed noise and the colours' mean.
+bool is_parameter(const std::string& key, const std::set<std::string>& all);
 
 /// The network with these hyper-parameters, all of them, and numbers from a formula for parameters:
 /// good for its time and memory, for nothing else. Throws CheckpointError if one is absurd.

@@ -122,8 +122,8 @@ Conv3XC::Conv3XC(const Scope& p, int in, int out) {
   const auto wide = (p / "conv" / 1).shape_of("weight");
   if (wide.size() == 4) {
     const Merged merged = merge(p, in, out, static_cast<int>(wide[1]), static_cast<int>(wide[0]));
-    weight = merged.weight.named(p.path() + ".eval_conv.weight");
-    bias = merged.bias.named(p.path() + ".eval_conv.bias");
+    weight = p.derived("eval_conv.weight", merged.weight, {"conv", "sk"});
+    bias = p.derived("eval_conv.bias", merged.bias, {"conv", "sk"});
     p.ignore("eval_conv");
   } else {
     weight = (p / "eval_conv").kernel("weight", out, 3, 3, in);

@@ -15,16 +15,7 @@ Tensor constant(const Scope& p, int channels) {
 
 Tensor restored_kernel(const Scope& p, const std::vector<std::int64_t>& stored, int K, int C,
                        int side) {
-  const Tensor as_stored = p.dense("weight", stored, {K, C, side, side});
-  if (side == 1) return p.dense("weight", stored, {K, 1, 1, C});
-  const Tensor kernel = Tensor::empty({K, side, side, C});
-  const View<const float> from = as_stored.view<const float>();
-  const View<float> to = kernel.view<float>();
-  for (int k = 0; k < K; ++k)
-    for (int r = 0; r < side; ++r)
-      for (int s = 0; s < side; ++s)
-        for (int c = 0; c < C; ++c) to(k, r, s, c) = from(k, c, r, s);
-  return kernel.named(as_stored.name());
+  return p.kernel_stored_as("weight", stored, K, side, side, C);
 }
 
 ModulatedConv2d::ModulatedConv2d(const Scope& p, int in, int out, int style, const Options& given)

@@ -104,6 +104,7 @@ void strip_prefixes(Checkpoint& checkpoint) {
       stripped[key.substr(kPrefixes[i].size())] = std::move(tensor);
     }
     checkpoint.tensors = std::move(stripped);
+    checkpoint.stripped_prefix += kPrefixes[i];
     i = 0;  // "module.netG." loses both
   }
 }

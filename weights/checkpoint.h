@@ -71,6 +71,7 @@ struct Checkpoint {
   /// safetensors' `__metadata__`, or the scalars beside the tensors of a .pth ("epoch": "50").
   std::map<std::string, std::string> metadata;
   std::string graph;  ///< text of an ncnn .param, else empty; parse_ncnn_param reads it
+  std::string stripped_prefix = {};  ///< what strip_prefixes took off every key
 };
 
 /// Reads any supported checkpoint. The format is recognised from the content, never from the name;

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <numeric>
 
@@ -30,6 +31,38 @@ std::vector<std::int64_t> permuted(const std::vector<std::int64_t>& shape,
   std::vector<std::int64_t> result;
   for (const int d : order) result.push_back(shape[static_cast<std::size_t>(d)]);
   return result;
+}
+
+/// k,c,r,s -> {K,R,S,C}
+Tensor kernel_of(const StoredTensor& stored, const Shape& shape) {
+  const F32Elements oihw(stored);
+  const auto [K, R, S, C] = shape;
+  const Tensor tensor = Tensor::empty(shape);
+  float* to = tensor.view<float>().data;
+  const std::int64_t taps = std::int64_t{R} * S;
+  // In the order of the result: one k of the file, some kilobytes, stays in L1 meanwhile.
+  for (int k = 0; k < K; ++k) {
+    const float* from = oihw.values().data() + k * C * taps;
+    for (std::int64_t tap = 0; tap < taps; ++tap)
+      for (int c = 0; c < C; ++c) *to++ = from[c * taps + tap];
+  }
+  return tensor;
+}
+
+/// (g,c),(k of the group),r,s -> {K,R,S,C}
+Tensor transposed_kernel_of(const StoredTensor& stored, const Shape& shape, int groups) {
+  const F32Elements iohw(stored);
+  const auto [K, R, S, C] = shape;
+  const int k_per_group = K / groups;
+  const Tensor tensor = Tensor::empty(shape);
+  const View<float> to = tensor.view<float>();
+  const float* from = iohw.values().data();
+  for (int g = 0; g < groups; ++g)
+    for (int c = 0; c < C; ++c)
+      for (int k = 0; k < k_per_group; ++k)
+        for (int r = 0; r < R; ++r)
+          for (int s = 0; s < S; ++s) to(g * k_per_group + k, r, s, c) = *from++;
+  return tensor;
 }
 
 }  // namespace
@@ -155,22 +188,34 @@ const StoredTensor* Scope::claim(const std::string& key, const std::vector<std::
   return nullptr;
 }
 
+Tensor Scope::bind(Parameter parameter, const Shape& shape,
+                   const std::function<Tensor()>& load) const {
+  const auto same = store_->bound_.find(parameter.key);
+  if (same != store_->bound_.end() && same->second.tensor.shape() == shape) {
+    return same->second.tensor;
+  }
+  const auto given = store_->replaced_.find(parameter.key);
+  const Tensor tensor = given == store_->replaced_.end() ? load() : given->second;
+  assert(tensor.shape() == shape);
+  parameter.tensor = tensor.named(parameter.key);
+  return (store_->bound_[parameter.key] = std::move(parameter)).tensor;
+}
+
 Tensor Scope::kernel(std::string_view name, int K, int R, int S, int C) const {
+  return kernel_stored_as(name, {K, C, R, S}, K, R, S, C);
+}
+
+Tensor Scope::kernel_stored_as(std::string_view name, const std::vector<std::int64_t>& stored_shape,
+                               int K, int R, int S, int C) const {
   const std::string full = key(name);
   const Shape shape{K, R, S, C};
-  const StoredTensor* stored = claim(full, {K, C, R, S}, {0, 2, 3, 1}, "k,r,s,c");
-  if (stored == nullptr) return store_->stand_in(full, shape).named(full);
-  const F32Elements oihw(*stored);
-  const Tensor tensor = Tensor::empty(shape);
-  float* to = tensor.view<float>().data;
-  const std::int64_t taps = std::int64_t{R} * S;
-  // In the order of the result: one k of the file, some kilobytes, stays in L1 meanwhile.
-  for (int k = 0; k < K; ++k) {
-    const float* from = oihw.values().data() + k * C * taps;
-    for (std::int64_t tap = 0; tap < taps; ++tap)
-      for (int c = 0; c < C; ++c) *to++ = from[c * taps + tap];
-  }
-  return tensor.named(full);
+  const bool as_usual = stored_shape.size() == 4;
+  const StoredTensor* stored =
+      claim(full, stored_shape, as_usual ? std::vector{0, 2, 3, 1} : std::vector<int>{},
+            as_usual ? "k,r,s,c" : "");
+  return bind({full, {}, ParameterLayout::kKernel, stored_shape}, shape, [&] {
+    return stored == nullptr ? store_->stand_in(full, shape) : kernel_of(*stored, shape);
+  });
 }
 
 Tensor Scope::transposed_kernel(std::string_view name, int K, int R, int S, int C,
@@ -178,19 +223,12 @@ Tensor Scope::transposed_kernel(std::string_view name, int K, int R, int S, int 
   const std::string full = key(name);
   const Shape shape{K, R, S, C};
   const int k_per_group = K / groups;
-  const StoredTensor* stored =
-      claim(full, {std::int64_t{groups} * C, k_per_group, R, S}, {0, 1, 2, 3}, "c,k,r,s");
-  if (stored == nullptr) return store_->stand_in(full, shape).named(full);
-  const F32Elements iohw(*stored);
-  const Tensor tensor = Tensor::empty(shape);
-  const View<float> to = tensor.view<float>();
-  const float* from = iohw.values().data();
-  for (int g = 0; g < groups; ++g)
-    for (int c = 0; c < C; ++c)
-      for (int k = 0; k < k_per_group; ++k)
-        for (int r = 0; r < R; ++r)
-          for (int s = 0; s < S; ++s) to(g * k_per_group + k, r, s, c) = *from++;
-  return tensor.named(full);
+  const std::vector<std::int64_t> stored_shape{std::int64_t{groups} * C, k_per_group, R, S};
+  const StoredTensor* stored = claim(full, stored_shape, {0, 1, 2, 3}, "c,k,r,s");
+  return bind({full, {}, ParameterLayout::kTransposedKernel, stored_shape, groups}, shape, [&] {
+    return stored == nullptr ? store_->stand_in(full, shape)
+                             : transposed_kernel_of(*stored, shape, groups);
+  });
 }
 
 Tensor Scope::vector(std::string_view name, int count) const {
@@ -208,8 +246,25 @@ Tensor Scope::dense(std::string_view name, const std::vector<std::int64_t>& stor
                     const Shape& shape) const {
   const std::string full = key(name);
   const StoredTensor* stored = claim(full, stored_shape, {}, "");
-  if (stored == nullptr) return store_->stand_in(full, shape).named(full);
-  return Tensor::from(shape, F32Elements(*stored).values()).named(full);
+  return bind({full, {}, ParameterLayout::kSame, stored_shape}, shape, [&] {
+    return stored == nullptr ? store_->stand_in(full, shape)
+                             : Tensor::from(shape, F32Elements(*stored).values());
+  });
+}
+
+Tensor Scope::derived(std::string_view name, const Tensor& value,
+                      const std::vector<std::string>& sources) const {
+  for (const std::string& source : sources) {
+    const std::string below = key(source) + ".";
+    std::erase_if(store_->bound_,
+                  [&](const auto& entry) { return entry.first.starts_with(below); });
+  }
+  const Shape& s = value.shape();
+  if (s.n == 1 && s.h == 1 && s.w == 1) {
+    return bind({key(name), {}, ParameterLayout::kSame, {s.c}}, s, [&] { return value; });
+  }
+  return bind({key(name), {}, ParameterLayout::kKernel, {s.n, s.c, s.h, s.w}}, s,
+              [&] { return value; });
 }
 
 }  // namespace mend

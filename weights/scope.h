@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -18,6 +19,7 @@
 
 #include "engine/tensor.h"
 #include "weights/checkpoint.h"
+#include "weights/parameter.h"
 
 namespace mend {
 
@@ -44,6 +46,12 @@ class ParameterStore {
 
   /// The keys that have been asked for, whether they are there or not.
   const std::set<std::string>& used() const { return used_; }
+  /// What has been asked for, by key, as it was given.
+  const std::map<std::string, Parameter>& bound() const { return bound_; }
+  /// From here on these tensors are given in place of the checkpoint's, each of the shape that the
+  /// network asks for: parameters on a tape, or placeholders of a trace.
+  void replace(std::map<std::string, Tensor> tensors) { replaced_ = std::move(tensors); }
+
   /// Of an untrained store: elements by key.
   const std::map<std::string, std::int64_t>& made_up() const { return made_up_; }
 
@@ -67,6 +75,8 @@ class ParameterStore {
   std::int64_t stand_in_bytes_ = 0;
   bool untrained_ = false;
   std::map<std::string, std::int64_t> made_up_;
+  std::map<std::string, Parameter> bound_;
+  std::map<std::string, Tensor> replaced_;
 };
 
 /// A path in a store; cheap to copy. All tensors are f32 and bear their full key as name. A key that
@@ -92,6 +102,9 @@ class Scope {
 
   /// Convolution: stored OIHW [K,C,R,S] -> {K,R,S,C}. C: input channels of one group.
   Tensor kernel(std::string_view name, int K, int R, int S, int C) const;
+  /// The same, stored with other extents: its elements stand in the order k,c,r,s.
+  Tensor kernel_stored_as(std::string_view name, const std::vector<std::int64_t>& stored, int K,
+                          int R, int S, int C) const;
   /// Transposed convolution: stored [groups·C, K/groups, R, S] -> {K,R,S,C}, the layout of kernel().
   /// K: all output channels; C: input channels of one group, as in kernel().
   Tensor transposed_kernel(std::string_view name, int K, int R, int S, int C, int groups = 1) const;
@@ -102,6 +115,10 @@ class Scope {
   /// Stored exactly as `stored`; its row-major elements become the NHWC elements of `shape`.
   Tensor dense(std::string_view name, const std::vector<std::int64_t>& stored,
                const Shape& shape) const;
+  /// A kernel or vector that the network has worked out of the parameters below `sources`: trained, and
+  /// stored, in their place.
+  Tensor derived(std::string_view name, const Tensor& value,
+                 const std::vector<std::string>& sources) const;
 
  private:
   std::string key(std::string_view name) const;
@@ -109,6 +126,9 @@ class Scope {
   /// `order` permutes extents for the message ("k,r,s,c"); empty means as stored.
   const StoredTensor* claim(const std::string& key, const std::vector<std::int64_t>& wanted,
                             const std::vector<int>& order, std::string_view letters) const;
+  /// What stands in the place of `parameter`, or is bound to its key already, or else what `load` gives;
+  /// noted under its key.
+  Tensor bind(Parameter parameter, const Shape& shape, const std::function<Tensor()>& load) const;
 
   std::shared_ptr<ParameterStore> store_;
   std::string path_;

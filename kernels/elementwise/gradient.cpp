@@ -172,6 +172,21 @@ void SumTo::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
               scratch);
 }
 
+/// dx = dy·z and dz = dy·x, where dy stands for all that were summed.
+Tensors SumTo::backward(const Backward& call) const {
+  if (negative_part) throw UsageError("gradient: sum_to of a negative part has none");
+  const Tensor x = call.inputs[kX], z = call.input(kZ);
+  Tensors gradients(2);
+  if (call.wants(kX)) gradients[kX] = multiply(z ? z : Tensor::full(x.shape(), 1), call.dy);
+  if (call.wants(kZ)) gradients[kZ] = multiply(x, call.dy);
+  return gradients;
+}
+
+Saves SumTo::saves(const std::vector<bool>& wanted) const {
+  return {.inputs =
+              (wanted[kX] ? 1u << kZ : 0u) | (wanted.size() > kZ && wanted[kZ] ? 1u << kX : 0u)};
+}
+
 Shape AffineGradient::shape(const Shapes& in) const {
   assert(in.size() == 2 && in[kX] == in[kDy]);
   return in[kX];

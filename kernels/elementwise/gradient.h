@@ -33,6 +33,9 @@ struct SumTo {
   std::string describe() const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  /// Without a negative part: networks sum too, to divide weights by their length.
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// The gradient of op::Affine where it clips.

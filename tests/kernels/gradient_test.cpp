@@ -1,4 +1,6 @@
 // Gradients of operations against finite differences, over awkward cases.
+#include "kernels/elementwise/gradient.h"
+
 #include <doctest/doctest.h>
 
 #include "kernels/activation/activation.h"
@@ -48,6 +50,16 @@ TEST_CASE("gradients: arithmetic, with operands that stand for all") {
   const Tensor squares = apply(op::Binary{BinaryKind::kMultiply}, {positive, positive});
   check_gradient(op::Binary{BinaryKind::kPower}, {squares, Tensor::full({1, 1, 1, 1}, 1.7f)},
                  {true, false});
+}
+
+TEST_CASE("gradients: sums") {
+  const Tensor x = random_tensor({2, 3, 5, 7}, 1);
+  for (const Shape& to : {Shape{1, 1, 1, 7}, Shape{2, 3, 5, 1}, Shape{1, 1, 1, 1}}) {
+    check_gradient(op::SumTo{to}, {x});
+    check_gradient(op::SumTo{to}, {x, random_tensor(x.shape(), 2)});
+  }
+  const Tensor few = random_tensor({1, 2, 3, 2}, 3);  // f32 sums of many squares are too coarse
+  check_gradient(op::SumTo{vector_shape(1)}, {few, few});
 }
 
 TEST_CASE("gradients: activations") {
