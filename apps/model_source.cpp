@@ -117,6 +117,10 @@ Model ModelSource::load_or_make_up() const {
   return load();
 }
 
+TrainableModel ModelSource::load_trainable() const {
+  return TrainableModel(open_checkpoint(weights), parse_config(config));
+}
+
 Model ModelSource::load() const {
   Model model = load_model(open_checkpoint(weights), parse_config(config));
   detail(

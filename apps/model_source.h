@@ -5,6 +5,7 @@
 #include <string>
 
 #include "models/network.h"
+#include "models/trainable.h"
 #include "weights/checkpoint.h"
 
 namespace mend {
@@ -18,6 +19,8 @@ struct ModelSource {
   void add_to(CLI::App& command);
   /// Throws UsageError, or CheckpointError that names the file.
   Model load() const;
+  /// The same with parameters that can change.
+  TrainableModel load_trainable() const;
   /// load(), or for the name of a configuration or network (`mend models`) whose checkpoint is not
   /// here that network with made-up parameters; says so. For what depends on shapes alone.
   Model load_or_make_up() const;

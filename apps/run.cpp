@@ -9,6 +9,7 @@
 #include "apps/restore_files.h"
 #include "apps/task_options.h"
 #include "engine/log.h"
+#include "models/trainable.h"
 #include "restore/tensor_file.h"
 
 namespace mend {
@@ -19,14 +20,15 @@ struct RunOptions {
   ModelSource source;
   FileOptions files;
   std::string tensor_in, tensor_out;
+  bool backward = false;
   TaskSettings settings;
 };
 
-/// What `model` reads of `given`, in its order. The last inputs may be left out if the network can do
+/// What `network` reads of `given`, in its order. The last inputs may be left out if the network can do
 /// without them: FBCNN's quality, SIGGRAPH17's hints.
-std::vector<Tensor> inputs_for(const Model& model, const std::map<std::string, Tensor>& given,
+std::vector<Tensor> inputs_for(const Traits& traits, const std::string& network,
+                               const std::map<std::string, Tensor>& given,
                                const std::string& path) {
-  const Traits& traits = model.traits;
   const std::size_t needed =
       traits.inputs.size() - static_cast<std::size_t>(traits.optional_inputs);
   std::size_t count = traits.inputs.size();
@@ -35,23 +37,27 @@ std::vector<Tensor> inputs_for(const Model& model, const std::map<std::string, T
   for (std::size_t i = 0; i < count; ++i) {
     const auto found = given.find(traits.inputs[i]);
     if (found == given.end()) {
-      throw InputError(fmt::format("{}: has no tensor '{}', which {} reads", path, traits.inputs[i],
-                                   model.description));
+      throw InputError(
+          fmt::format("{}: has no tensor '{}', which {} reads", path, traits.inputs[i], network));
     }
     inputs.push_back(found->second);
   }
   return inputs;
 }
 
-ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
+void check_tensor_options(const RunOptions& options) {
   if (options.tensor_in.empty() || options.tensor_out.empty()) {
     throw UsageError("--tensor-in and --tensor-out go together");
   }
   if (!options.files.inputs.empty() || !options.files.output.empty()) {
     throw UsageError("give either pictures and -o, or --tensor-in and --tensor-out");
   }
-  const std::vector<Tensor> inputs =
-      inputs_for(model, read_tensors(options.tensor_in), options.tensor_in);
+}
+
+ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
+  check_tensor_options(options);
+  const std::vector<Tensor> inputs = inputs_for(model.traits, model.description,
+                                                read_tensors(options.tensor_in), options.tensor_in);
   Shapes shapes;
   for (const Tensor& input : inputs) shapes.push_back(input.shape());
   if (options.common.eager && options.common.runs_int8()) {
@@ -73,6 +79,52 @@ ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
   return ExitCode::kDone;
 }
 
+/// `cotangent` for the first output, `cotangent_<name>` for the others; those left out are 0.
+Tensors cotangents_for(const Traits& traits, const std::map<std::string, Tensor>& given,
+                       const std::string& path) {
+  Tensors cotangents;
+  bool any = false;
+  for (std::size_t i = 0; i < traits.outputs.size(); ++i) {
+    const auto found = given.find(i == 0 ? "cotangent" : "cotangent_" + traits.outputs[i]);
+    any = any || found != given.end();
+    cotangents.push_back(found == given.end() ? Tensor() : found->second);
+  }
+  if (!any) throw InputError(fmt::format("{}: has no tensor 'cotangent' to go back from", path));
+  return cotangents;
+}
+
+/// The outputs, and the gradients of Σ output·cotangent.
+ExitCode run_backward(const RunOptions& options) {
+  check_tensor_options(options);
+  if (options.common.runs_int8()) {
+    throw UsageError("--backward computes in f32; leave out --precision int8");
+  }
+  const TrainableModel model = options.source.load_trainable();
+  const std::map<std::string, Tensor> given = read_tensors(options.tensor_in);
+  const Tensors inputs = inputs_for(model.traits(), model.description(), given, options.tensor_in);
+  const Tensors cotangents = cotangents_for(model.traits(), given, options.tensor_in);
+  const NetworkGradients result = options.common.eager
+                                      ? gradients_of(model, values_of(model), inputs, cotangents)
+                                      : planned_gradients(model, inputs, cotangents);
+  std::map<std::string, Tensor> named;
+  for (std::size_t i = 0; i < result.outputs.size(); ++i) {
+    named[model.traits().outputs[i]] = result.outputs[i];
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (result.inputs[i]) named["grad_" + model.traits().inputs[i]] = result.inputs[i];
+  }
+  std::map<std::string, StoredTensor> gradients;
+  for (std::size_t i = 0; i < result.parameters.size(); ++i) {
+    if (!result.parameters[i]) continue;  // the outputs do not depend on it
+    const Parameter& parameter = model.parameters()[i];
+    const std::string& name = parameter.file_key.empty() ? parameter.key : parameter.file_key;
+    gradients["grads/" + name] = to_stored(parameter, result.parameters[i]);
+  }
+  write_tensors(options.tensor_out, named, model.traits().token_outputs, gradients);
+  inform(fmt::format("{} -> {} ({})", options.tensor_in, options.tensor_out, model.description()));
+  return ExitCode::kDone;
+}
+
 ExitCode run_on_pictures(const RunOptions& options, const Model& model) {
   if (options.files.inputs.empty())
     throw UsageError("say which picture: mend run CHECKPOINT INPUT -o OUTPUT");
@@ -89,9 +141,14 @@ void add_run(Program& program) {
       "  mend run RealESRGAN_x4plus.pth photo.jpg -o large.png\n"
       "  mend run net.pth --tensor-in in.safetensors --tensor-out out.safetensors --eager\n"
       "Tensors are NCHW f32 under the names of the network's inputs (`input`, ...) and outputs\n"
-      "(`output`, ...); they are neither scaled nor cut into tiles.\n",
+      "(`output`, ...); they are neither scaled nor cut into tiles. With --backward the input "
+      "file\n"
+      "has `cotangent` too, the gradient of a loss with respect to the output (`cotangent_NAME` "
+      "for\n"
+      "output NAME), and the result `grad_input` and `grads/KEY` for every parameter.\n",
       [options] {
         options->common.apply();
+        if (options->backward) return run_backward(*options);
         const Model model = options->source.load();
         const bool tensors = !options->tensor_in.empty() || !options->tensor_out.empty();
         return tensors ? run_on_tensors(*options, model) : run_on_pictures(*options, model);
@@ -112,6 +169,8 @@ void add_run(Program& program) {
       ->type_name("FILE");
   command->add_option("--tensor-out", options->tensor_out, "Outputs as safetensors")
       ->type_name("FILE");
+  command->add_flag("--backward", options->backward,
+                    "Gradients too, from the cotangents beside the input tensors");
   add_sigma(*command, options->settings);
   add_jpeg_quality(*command, options->settings);
   command

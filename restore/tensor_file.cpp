@@ -98,8 +98,9 @@ std::map<std::string, Tensor> read_tensors(const std::string& path) {
 }
 
 void write_tensors(const std::string& path, const std::map<std::string, Tensor>& tensors,
-                   const std::vector<std::string>& tokens) {
-  std::map<std::string, StoredTensor> stored;
+                   const std::vector<std::string>& tokens,
+                   const std::map<std::string, StoredTensor>& more) {
+  std::map<std::string, StoredTensor> stored = more;
   for (const auto& [name, tensor] : tensors) {
     const bool is_tokens = std::find(tokens.begin(), tokens.end(), name) != tokens.end();
     stored[name] = is_tokens ? stored_tokens(tensor) : stored_image(tensor);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/tensor.h"
+#include "weights/checkpoint.h"
 
 namespace mend {
 
@@ -14,9 +15,10 @@ namespace mend {
 /// tensors of more than four extents.
 std::map<std::string, Tensor> read_tensors(const std::string& path);
 
-/// Writes [N,H,W,C] as NCHW, and rows of tokens [N,1,T,C] under the names in `tokens` as [N,T,C].
-/// Throws WriteError.
+/// Writes [N,H,W,C] as NCHW, and rows of tokens [N,1,T,C] under the names in `tokens` as [N,T,C]; beside
+/// them `more`, as it is. Throws WriteError.
 void write_tensors(const std::string& path, const std::map<std::string, Tensor>& tensors,
-                   const std::vector<std::string>& tokens = {});
+                   const std::vector<std::string>& tokens = {},
+                   const std::map<std::string, StoredTensor>& more = {});
 
 }  // namespace mend

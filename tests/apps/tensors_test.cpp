@@ -1,6 +1,8 @@
 // mend run on tensors: what a script that checks parity sees.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -19,14 +21,38 @@ namespace {
 /// A fixture of the repository as a checkpoint and inputs in a folder.
 class Bench {
  public:
+  /// Of a name, or of a file elsewhere.
   explicit Bench(const std::string& fixture)
-      : golden(load_golden(data_path("goldens/" + fixture + ".safetensors"))) {
-    write_safetensors(network_, golden.weights.tensors, golden.weights.metadata);
+      : golden(load_golden(fixture.ends_with(".safetensors")
+                               ? fixture
+                               : data_path("goldens/" + fixture + ".safetensors"))) {
+    std::map<std::string, StoredTensor> weights;
+    for (const auto& [key, tensor] : golden.weights.tensors) {
+      weights[golden.weights.stripped_prefix + key] = tensor;
+    }
+    write_safetensors(network_, weights, golden.weights.metadata);
   }
 
   /// The outputs for the inputs of these names.
   std::map<std::string, Tensor> run(const std::vector<std::string>& names,
                                     const std::vector<std::string>& more = {}) {
+    start(names, more);
+    CAPTURE(last.err);
+    if (last.code != 0) return {};
+    return read_tensors(folder_ / "out.safetensors");
+  }
+
+  /// The same as they are in the file.
+  std::map<std::string, StoredTensor> run_stored(const std::vector<std::string>& names,
+                                                 const std::vector<std::string>& more) {
+    start(names, more);
+    CAPTURE(last.err);
+    if (last.code != 0) return {};
+    const std::string path = folder_ / "out.safetensors";
+    return read_safetensors(path, Bytes::map(path)).tensors;
+  }
+
+  void start(const std::vector<std::string>& names, const std::vector<std::string>& more) {
     std::map<std::string, StoredTensor> inputs = extra;
     for (const std::string& name : names) inputs[name] = golden.stored.tensors.at(name);
     write_safetensors(folder_ / "in.safetensors", inputs, {});
@@ -35,9 +61,6 @@ class Bench {
                                           "--tensor-out", folder_ / "out.safetensors"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     last = mend_run(arguments);
-    CAPTURE(last.err);
-    if (last.code != 0) return {};
-    return read_tensors(folder_ / "out.safetensors");
   }
 
   Golden golden;
@@ -65,6 +88,53 @@ TEST_CASE("mend run on tensors: eager and planned equal the official outputs") {
       CHECK(max_error(y, bench.golden.at("output")) <= bound);
     }
   }
+}
+
+TEST_CASE("mend run on tensors: --backward gives the official gradients, eager and planned") {
+  for (const std::string fixture : {"srvgg/x2_prelu", "rrdbnet/x4_old_keys", "fbcnn/gray_given_qf",
+                                    "lama/ngf2_oddw_generator_keys"}) {
+    CAPTURE(fixture);
+    const std::string path = shared_path("goldens/" + fixture + ".safetensors");
+    if (!require_data(path)) continue;
+    Bench bench(path);
+    const Golden& golden = bench.golden;
+    const double within = golden.tolerance.at("grad_rtol").get<double>();
+    for (const auto& [name, stored] : golden.stored.tensors) {
+      if (!name.starts_with("probe")) continue;  // the fixture's loss is mean(output · probe)
+      std::vector<float> cotangent = stored.to_f32();
+      for (float& value : cotangent) value /= static_cast<float>(stored.elements());
+      bench.extra["cotangent" + name.substr(5)] = make_stored_tensor(stored.shape, cotangent);
+    }
+    for (const std::vector<std::string>& way :
+         {std::vector<std::string>{"--backward", "--eager"}, {"--backward"}}) {
+      const std::map<std::string, StoredTensor> results = bench.run_stored(golden.inputs(), way);
+      REQUIRE(bench.last.code == 0);
+      CHECK(results.contains("output"));
+      int compared = 0;
+      for (const auto& [name, expected] : golden.stored.tensors) {
+        if (!name.starts_with("grads/") && name != "grad_input") continue;
+        CAPTURE(name);
+        REQUIRE(results.contains(name));
+        CHECK(results.at(name).shape == expected.shape);
+        const std::vector<float> got = results.at(name).to_f32(), want = expected.to_f32();
+        double off = 0, largest = 0;
+        for (std::size_t i = 0; i < want.size(); ++i) {
+          off = std::max(off, std::abs(double{got[i]} - want[i]));
+          largest = std::max(largest, std::abs(double{want[i]}));
+        }
+        CHECK(off <= within * largest);
+        ++compared;
+      }
+      CHECK(compared > 10);
+    }
+  }
+}
+
+TEST_CASE("mend run on tensors: --backward asks for a cotangent") {
+  Bench bench("fsrcnn/x3");
+  bench.run({"input"}, {"--backward"});
+  CHECK(bench.last.code == 3);
+  CHECK(bench.last.err.find("no tensor 'cotangent'") != std::string::npos);
 }
 
 TEST_CASE("mend run on tensors: without a quality FBCNN takes its own estimate") {
