@@ -24,8 +24,9 @@ struct FinetuneOptions {
 /// What makes a task's inputs of its targets, where the user does not say.
 std::string usual_degradation(const std::string& task, int scale) {
   if (task == "upscale") {
-    return fmt::format(R"([{{"do": "resize", "scale": {:.17g}, "filter": "matlab"}}, {{"do": "quantize"}}])",
-                       1.0 / scale);
+    return fmt::format(
+        R"([{{"do": "resize", "scale": {:.17g}, "filter": "matlab"}}, {{"do": "quantize"}}])",
+        1.0 / scale);
   }
   if (task == "denoise") return R"([{"do": "gaussian_noise", "sigma": [0, 50]}])";
   if (task == "dejpeg") return R"([{"do": "jpeg", "quality": [10, 90]}])";
@@ -47,14 +48,15 @@ void check_trainable(const Model& model) {
                      traits.white == 1 && traits.enlarge_first == 1;
   const bool colour = traits.colour == Colour::kRgb || traits.colour == Colour::kGray;
   if (plain && colour) return;
-  throw UsageError(fmt::format(
-      "{}: takes more than a picture in [0,1]; such networks cannot be fine-tuned yet", model.description));
+  throw UsageError(
+      fmt::format("{}: takes more than a picture in [0,1]; such networks cannot be fine-tuned yet",
+                  model.description));
 }
 
 Recipe recipe_of(const FinetuneOptions& options, const Model& model) {
-  const std::string task = !options.task.empty()          ? options.task
+  const std::string task = !options.task.empty()         ? options.task
                            : !model.traits.tasks.empty() ? model.traits.tasks.front()
-                                                          : "";
+                                                         : "";
   const std::string degrade =
       options.degrade.empty() ? usual_degradation(task, model.traits.scale) : options.degrade;
   Recipe recipe;
@@ -77,7 +79,8 @@ Recipe recipe_of(const FinetuneOptions& options, const Model& model) {
     throw UsageError(fmt::format("--degrade is no JSON: {}", error.what()));
   }
   recipe.optimizer = {{"name", "adam"}, {"learning_rate", options.learning_rate}};
-  recipe.schedule = {.kind = Schedule::Kind::kConstant, .peak = options.learning_rate, .warm_up = 20};
+  recipe.schedule = {
+      .kind = Schedule::Kind::kConstant, .peak = options.learning_rate, .warm_up = 20};
   recipe.average = 0.99;
   recipe.validate_every = 200;
   recipe.validate_side = 128 / recipe.scale * recipe.scale;
@@ -115,7 +118,8 @@ void add_finetune(Program& program) {
       "finetune", "Let a checkpoint go on learning, on your own pictures",
       "  mend finetune net.pth --images my-photos -o mine.safetensors\n"
       "  mend finetune net.pth --images my-photos --held-out others -o mine.safetensors \\\n"
-      "      --degrade '[{\"do\": \"jpeg\", \"quality\": 30}, {\"do\": \"gaussian_noise\", \"sigma\": 10}]'\n"
+      "      --degrade '[{\"do\": \"jpeg\", \"quality\": 30}, {\"do\": \"gaussian_noise\", "
+      "\"sigma\": 10}]'\n"
       "Give good pictures: bad ones are made of them by --degrade, or as the task usually does.\n"
       "Put steps there that your cameras, scanners and codes take; mend degrade --list has them.\n",
       [options] { return finetune(*options); });
@@ -132,7 +136,8 @@ void add_finetune(Program& program) {
       ->type_name("TASK");
   command->add_option("--degrade", options->degrade, "What makes a good picture bad, as JSON steps")
       ->type_name("JSON");
-  command->add_option("--held-out", options->held_out, "Pictures to measure with, not to learn from")
+  command
+      ->add_option("--held-out", options->held_out, "Pictures to measure with, not to learn from")
       ->type_name("PLACE");
   command->add_option("--minutes", options->minutes, "How long")
       ->capture_default_str()

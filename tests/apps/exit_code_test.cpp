@@ -38,7 +38,7 @@ void check_failure(const Finished& run, int code, const std::vector<std::string>
   CHECK(run.code == code);
   CHECK(run.errors().size() == 1);
   CHECK(run.lines_on_stderr() == 1);
-  CHECK(run.err.size() < 700);
+  CHECK(run.err.size() < 1000);
   for (const std::string& part : parts) {
     CAPTURE(part);
     CHECK(run.err.find(part) != std::string::npos);
