@@ -7,6 +7,7 @@
 #include "apps/program.h"
 #include "engine/log.h"
 #include "restore/image_file.h"
+#include "train/as_image.h"
 #include "train/degradation.h"
 #include "train/recipe.h"
 
@@ -41,9 +42,7 @@ Image degraded(const Image& image, const Degradation& degradation, RandomStream&
                int scale) {
   const Tensor x = window_to_float(image, 0, 0, image.height, image.width);
   const Tensor y = degradation(x, {random, image.height / scale, image.width / scale});
-  Image out = make_image(y.shape().w, y.shape().h, y.shape().c, 8);
-  store_float(out, 0, 0, y);
-  return out;
+  return as_image(y);
 }
 
 ExitCode degrade(const DegradeOptions& options) {

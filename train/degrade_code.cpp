@@ -1,34 +1,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "layers/functions.h"
+#include "restore/color.h"
 #include "restore/image_file.h"
+#include "train/as_image.h"
 #include "train/degradation_steps.h"
 
 namespace mend {
-namespace {
-
-/// The rectangle from (top, left) on, its pixels beyond the border repeated from the edge.
-Tensor edge_padded(const Tensor& x, int top, int left, int height, int width) {
-  const Shape shape = x.shape();
-  Tensor y = Tensor::empty({1, height, width, shape.c});
-  for (int p = 0; p < height; ++p)
-    for (int q = 0; q < width; ++q) {
-      const int row = std::clamp(p - top, 0, shape.h - 1);
-      const int column = std::clamp(q - left, 0, shape.w - 1);
-      std::copy_n(x.view<const float>().pixel(0, row, column), shape.c,
-                  y.view<float>().pixel(0, p, q));
-    }
-  return y;
-}
-
-Image image_of(const Tensor& x) {
-  Image image = make_image(x.shape().w, x.shape().h, x.shape().c, 8);
-  store_float(image, 0, 0, x);
-  return image;
-}
-
-}  // namespace
-
 Degradation make_jpeg(StepParameters& parameters) {
   const Range quality = parameters.range("quality", 1, 100);
   return [=](const Tensor& x, const DegradationContext& context) {
@@ -39,7 +18,7 @@ Degradation make_jpeg(StepParameters& parameters) {
     const Shape shape = x.shape();
     WriteOptions options;
     options.quality = static_cast<int>(std::lround(quality.draw(random)));
-    const Image image = image_of(edge_padded(x, top, left, shape.h + top, shape.w + left));
+    const Image image = as_image(pad(x, {.top = top, .left = left}, PadMode::kReplicate));
     const std::vector<std::uint8_t> bytes = encode_image(image, ImageFormat::kJpeg, options);
     const Image decoded = decode_image(bytes, "degraded picture");
     return window_to_float(decoded, top, left, shape.h, shape.w);
@@ -48,19 +27,18 @@ Degradation make_jpeg(StepParameters& parameters) {
 
 Degradation make_quantize(StepParameters&) {
   return [](const Tensor& x, const DegradationContext&) {
-    return window_to_float(image_of(x), 0, 0, x.shape().h, x.shape().w);
+    return window_to_float(as_image(x), 0, 0, x.shape().h, x.shape().w);
   };
 }
 
 Degradation make_gray(StepParameters&) {
   return [](const Tensor& x, const DegradationContext&) {
     if (x.shape().c == 1) return x;
-    Tensor y = x.clone();
+    const Tensor y = Tensor::empty(x.shape()), gray = luma(x, LumaRange::kFull);
+    const float* from = gray.view<const float>().data;
     float* pixel = y.view<float>().data;
-    for (std::int64_t i = 0; i < y.shape().pixels(); ++i, pixel += 3) {
-      const float luma = 0.299f * pixel[0] + 0.587f * pixel[1] + 0.114f * pixel[2];
-      std::fill_n(pixel, 3, luma);
-    }
+    for (std::int64_t i = 0; i < y.shape().pixels(); ++i, pixel += 3)
+      std::fill_n(pixel, 3, from[i]);
     return y;
   };
 }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "kernels/conv2d/conv2d.h"
+
 namespace mend {
 namespace {
 
@@ -20,14 +22,6 @@ Kernel empty_kernel(double reach) {
 double& at(Kernel& kernel, int y, int x) {
   const int half = kernel.side / 2;
   return kernel.weights[static_cast<std::size_t>(y + half) * kernel.side + (x + half)];
-}
-
-/// Index of pixel i mirrored into [0, count).
-int mirrored(int i, int count) {
-  if (count == 1) return 0;
-  const int period = 2 * (count - 1);
-  i = ((i % period) + period) % period;
-  return i < count ? i : period - i;
 }
 
 }  // namespace
@@ -99,28 +93,17 @@ Kernel sinc_kernel(double cutoff, int side) {
 }
 
 Tensor filter(const Tensor& x, const Kernel& kernel) {
-  const Shape shape = x.shape();
-  const int half = kernel.side / 2, C = shape.c;
-  Tensor y = Tensor::zeros(shape);
-  const View<const float> from = x.view<const float>();
-  const View<float> to = y.view<float>();
-  std::vector<int> columns(static_cast<std::size_t>(shape.w) + 2 * half);
-  for (int i = 0; i < shape.w + 2 * half; ++i) columns[i] = mirrored(i - half, shape.w);
-  for (int p = 0; p < shape.h; ++p) {
-    float* out = to.pixel(0, p, 0);
-    for (int r = 0; r < kernel.side; ++r) {
-      const int row = mirrored(p + r - half, shape.h);
-      for (int s = 0; s < kernel.side; ++s) {
-        const auto weight = static_cast<float>(kernel.weights[r * kernel.side + s]);
-        if (weight == 0) continue;
-        for (int q = 0; q < shape.w; ++q) {
-          const float* pixel = from.pixel(0, row, columns[q + s]);
-          for (int c = 0; c < C; ++c) out[q * C + c] += weight * pixel[c];
-        }
-      }
-    }
-  }
-  return y;
+  const int channels = x.shape().c;
+  const Tensor weight = Tensor::empty({channels, kernel.side, kernel.side, 1});
+  float* values = weight.view<float>().data;
+  for (int c = 0; c < channels; ++c)
+    for (const double number : kernel.weights) *values++ = static_cast<float>(number);
+  op::Conv2d conv;
+  conv.outputs = conv.groups = channels;
+  conv.kernel_h = conv.kernel_w = kernel.side;
+  conv.padding_h = conv.padding_w = kernel.side / 2;
+  conv.padding_mode = PaddingMode::kReflect;
+  return apply(conv, {x, weight});
 }
 
 }  // namespace mend

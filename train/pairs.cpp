@@ -9,6 +9,7 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
+#include "restore/color.h"
 
 namespace mend {
 namespace {
@@ -24,16 +25,6 @@ Tensor turned(const Tensor& x, int way) {
       std::copy_n(x.view<const float>().pixel(0, row, column), channels,
                   y.view<float>().pixel(0, p, q));
     }
-  return y;
-}
-
-Tensor luma_of(const Tensor& rgb) {
-  const Tensor y = Tensor::empty({1, rgb.shape().h, rgb.shape().w, 1});
-  const float* pixel = rgb.view<const float>().data;
-  float* out = y.view<float>().data;
-  for (std::int64_t i = 0; i < rgb.shape().pixels(); ++i, pixel += 3) {
-    out[i] = 0.299f * pixel[0] + 0.587f * pixel[1] + 0.114f * pixel[2];
-  }
   return y;
 }
 
@@ -68,7 +59,7 @@ PairSource::Pair PairSource::make(std::int64_t sample) const {
   const int top = random.below(picture->height - side + 1);
   const int left = random.below(picture->width - side + 1);
   Tensor target = turned(window_to_float(*picture, top, left, side, side), random.below(8));
-  if (options_.gray) target = luma_of(target);
+  if (options_.gray) target = luma(target, LumaRange::kFull);
   const Tensor input = degradation_(target, {random, seen, seen});
   if (input.shape().h != seen || input.shape().w != seen) {
     throw UsageError(

@@ -5,59 +5,14 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <set>
 
 #include "engine/error.h"
+#include "train/entries.h"
 
 namespace mend {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// An object whose entries are each taken once; what is left over is an error.
-class Entries {
- public:
-  Entries(const Json& object, std::string place) : object_(object), place_(std::move(place)) {
-    if (!object.is_object()) refuse("must be an object, {...}");
-  }
-
-  template <class Value>
-  void take(const std::string& name, Value& value) {
-    taken_.insert(name);
-    const auto found = object_.find(name);
-    if (found == object_.end()) return;
-    try {
-      value = found->get<Value>();
-    } catch (const nlohmann::json::exception&) {
-      refuse(fmt::format("'{}' is {}, which is of another type", name, found->dump()));
-    }
-  }
-  template <class Number>
-  void take(const std::string& name, Number& value, Number low, Number high) {
-    take(name, value);
-    if (!(value >= low && value <= high)) {
-      refuse(fmt::format("'{}' is {}; it must lie in {} to {}", name, value, low, high));
-    }
-  }
-  const Json* entry(const std::string& name) {
-    taken_.insert(name);
-    const auto found = object_.find(name);
-    return found == object_.end() ? nullptr : &*found;
-  }
-  void finish() const {
-    for (const auto& [name, value] : object_.items()) {
-      if (!taken_.contains(name)) refuse(fmt::format("'{}' is not known", name));
-    }
-  }
-  [[noreturn]] void refuse(const std::string& what) const {
-    throw UsageError(fmt::format("{}: {}", place_, what));
-  }
-
- private:
-  const Json& object_;
-  std::string place_;
-  std::set<std::string> taken_;
-};
 
 /// "2G", "500M" or a number of bytes.
 std::int64_t bytes_of(const Json& value, const Entries& entries) {

@@ -3,21 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "engine/error.h"
-
 namespace mend {
 
 StepParameters::StepParameters(const Json& step, std::string place)
-    : step_(step), place_(std::move(place)) {}
-
-void StepParameters::refuse(const std::string& what) const {
-  throw UsageError(fmt::format("{}: {}", place_, what));
-}
-
-const Json* StepParameters::entry(std::string_view name) {
-  taken_.emplace(name);
-  const auto found = step_.find(std::string(name));
-  return found == step_.end() ? nullptr : &*found;
+    : entries_(step, std::move(place)) {
+  entry("do");
+  entry("maybe");
 }
 
 Range StepParameters::range(std::string_view name, double low, double high) {
@@ -54,12 +45,6 @@ std::string StepParameters::word(std::string_view name, const std::set<std::stri
 std::string StepParameters::word(std::string_view name, const std::set<std::string>& allowed,
                                  const std::string& otherwise) {
   return entry(name) == nullptr ? otherwise : word(name, allowed);
-}
-
-void StepParameters::finish() const {
-  for (const auto& [name, value] : step_.items()) {
-    if (!taken_.contains(name)) refuse(fmt::format("does not know '{}'", name));
-  }
 }
 
 }  // namespace mend

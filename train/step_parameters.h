@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "models/network.h"
+#include "train/entries.h"
 #include "train/random.h"
 
 namespace mend {
@@ -29,18 +29,14 @@ class StepParameters {
   std::string word(std::string_view name, const std::set<std::string>& allowed);
   std::string word(std::string_view name, const std::set<std::string>& allowed,
                    const std::string& otherwise);
-  /// An entry as it is; null if it is not there.
-  const Json* entry(std::string_view name);
-  /// Throws UsageError if the step has entries that nobody took.
-  void finish() const;
+  const Json* entry(std::string_view name) { return entries_.entry(std::string(name)); }
+  void finish() const { entries_.finish(); }
 
-  const std::string& place() const { return place_; }
-  [[noreturn]] void refuse(const std::string& what) const;
+  const std::string& place() const { return entries_.place(); }
+  [[noreturn]] void refuse(const std::string& what) const { entries_.refuse(what); }
 
  private:
-  const Json& step_;
-  std::string place_;
-  std::set<std::string> taken_{"do", "maybe"};
+  Entries entries_;
 };
 
 }  // namespace mend

@@ -4,18 +4,13 @@
 
 #include "restore/imresize.h"
 #include "restore/metrics.h"
+#include "train/as_image.h"
 
 namespace mend {
 namespace {
 
-Image rounded(const Tensor& x) {
-  Image image = make_image(x.shape().w, x.shape().h, x.shape().c, 8);
-  store_float(image, 0, 0, x);
-  return image;
-}
-
 double psnr_of(const Tensor& test, const Tensor& reference, int border) {
-  return psnr(rounded(test), rounded(reference), {ScoredColours::kRgb, border}).value;
+  return psnr(as_image(test), as_image(reference), {ScoredColours::kRgb, border}).value;
 }
 
 }  // namespace

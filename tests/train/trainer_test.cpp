@@ -176,7 +176,7 @@ TEST_CASE("recipes: errors name the file and the entry") {
   };
   CHECK(refused("{").find("my.json: no JSON") != std::string::npos);
   CHECK(refused(R"({"task": "upscale"})").find("needs 'network'") != std::string::npos);
-  CHECK(refused(R"({"network": {"name": "srvgg"}, "stepz": 1})").find("'stepz' is not known") !=
+  CHECK(refused(R"({"network": {"name": "srvgg"}, "stepz": 1})").find("does not know 'stepz'") !=
         std::string::npos);
   CHECK(refused(R"({"network": {"name": "srvgg"}, "batch": 0})").find("'batch' is 0") !=
         std::string::npos);
