@@ -72,7 +72,7 @@ Recipe recipe_of(const FinetuneOptions& options, const Model& model) {
   recipe.gray = model.traits.colour == Colour::kGray;
   recipe.pictures = options.pictures;
   recipe.held_out = options.held_out;
-  recipe.largest_side = 0;  // as they are: the user's pictures are what it is to learn
+  recipe.largest_sides = {0};  // as they are: the user's pictures are what it is to learn
   try {
     recipe.degrade = Json::parse(degrade);
   } catch (const nlohmann::json::exception& error) {

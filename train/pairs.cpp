@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <vector>
@@ -28,6 +29,19 @@ Tensor turned(const Tensor& x, int way) {
   return y;
 }
 
+/// Mean difference of neighbours across and down in a square of an 8-bit RGB picture, in grey levels.
+double detail_of(const Image& picture, int top, int left, int side) {
+  const std::ptrdiff_t next_row = picture.row(1) - picture.row(0);
+  std::int64_t sum = 0;
+  for (int y = 0; y + 1 < side; ++y) {
+    const std::uint8_t* pixel = picture.row(top + y) + 3 * left;
+    for (int i = 0; i < 3 * (side - 1); ++i) {
+      sum += std::abs(pixel[i + 3] - pixel[i]) + std::abs(pixel[i + next_row] - pixel[i]);
+    }
+  }
+  return static_cast<double>(sum) / (6.0 * (side - 1) * (side - 1));
+}
+
 /// x without `border` pixels on each side, into image n of `batch`.
 void copy_inner(const Tensor& x, int border, const Tensor& batch, int n) {
   const Shape shape = batch.shape();
@@ -42,23 +56,40 @@ void copy_inner(const Tensor& x, int border, const Tensor& batch, int n) {
 PairSource::PairSource(std::shared_ptr<PictureSet> pictures, Degradation degradation,
                        PairOptions options)
     : pictures_(std::move(pictures)), degradation_(std::move(degradation)), options_(options) {
-  if (options_.patch < 1 || options_.scale < 1 || options_.margin < 0) {
-    throw UsageError(fmt::format("training: patch {}, scale {} and margin {} must be positive",
-                                 options_.patch, options_.scale, options_.margin));
+  if (options_.patch < 1 || options_.scale < 1 || options_.margin < 0 || options_.looks < 1) {
+    throw UsageError(
+        fmt::format("training: patch {}, scale {}, margin {} and looks {} must be positive",
+                    options_.patch, options_.scale, options_.margin, options_.looks));
   }
+}
+
+PairSource::Place PairSource::draw_place(RandomStream& random, int side) const {
+  Place best;
+  double most = -1;
+  for (int look = 0; look < options_.looks; ++look) {
+    Place place{pictures_->draw(random)};
+    const Image& picture = *place.picture;
+    if (picture.width < side || picture.height < side) {
+      throw UsageError(fmt::format("training: a picture of {}x{} cannot hold a patch of {}x{}",
+                                   picture.width, picture.height, side, side));
+    }
+    place.top = random.below(picture.height - side + 1);
+    place.left = random.below(picture.width - side + 1);
+    if (options_.looks == 1) return place;
+    const double detail = detail_of(picture, place.top, place.left, side);
+    if (detail <= most) continue;
+    most = detail;
+    best = std::move(place);
+  }
+  return best;
 }
 
 PairSource::Pair PairSource::make(std::int64_t sample) const {
   RandomStream random(options_.seed, static_cast<std::uint64_t>(sample));
-  const std::shared_ptr<const Image> picture = pictures_->draw(random);
   const int seen = options_.patch + 2 * options_.margin, side = seen * options_.scale;
-  if (picture->width < side || picture->height < side) {
-    throw UsageError(fmt::format("training: a picture of {}x{} cannot hold a patch of {}x{}",
-                                 picture->width, picture->height, side, side));
-  }
-  const int top = random.below(picture->height - side + 1);
-  const int left = random.below(picture->width - side + 1);
-  Tensor target = turned(window_to_float(*picture, top, left, side, side), random.below(8));
+  const Place place = draw_place(random, side);
+  Tensor target =
+      turned(window_to_float(*place.picture, place.top, place.left, side, side), random.below(8));
   if (options_.gray) target = luma(target, LumaRange::kFull);
   const Tensor input = degradation_(target, {random, seen, seen});
   if (input.shape().h != seen || input.shape().w != seen) {

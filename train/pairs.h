@@ -14,6 +14,7 @@ struct PairOptions {
   int patch = 48;     ///< side of the network's input
   int scale = 1;      ///< of the target: its side is patch · scale
   int margin = 8;     ///< input pixels around the patch that are degraded with it and cut off then
+  int looks = 1;      ///< places that are looked at; the one with the most detail is taken
   bool gray = false;  ///< BT.601 luma, full range, one channel
 };
 
@@ -41,7 +42,13 @@ class PairSource {
   struct Pair {
     Tensor input, target;
   };
+  struct Place {
+    std::shared_ptr<const Image> picture;
+    int top = 0, left = 0;
+  };
+
   Pair make(std::int64_t sample) const;
+  Place draw_place(RandomStream& random, int side) const;
 
   std::shared_ptr<PictureSet> pictures_;
   Degradation degradation_;

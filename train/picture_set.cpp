@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "engine/error.h"
 
@@ -78,18 +79,23 @@ void PictureSet::add(const std::string& path) {
   try {
     const ImageInfo info = probe_image(path);
     const int longer = std::max(info.width, info.height);
-    const int largest = options_.largest_side;
-    const int shrink = largest > 0 ? (longer + largest - 1) / largest : 1;
-    const int width = info.width / shrink, height = info.height / shrink;
-    if (std::min(width, height) < std::max(1, options_.smallest_side)) {
-      return tell(fmt::format("{}: left out, {}x{} is smaller than a patch of {}", path, width,
-                              height, options_.smallest_side));
+    std::set<int> factors;
+    for (const int largest : options_.largest_sides) {
+      factors.insert(largest > 0 ? (longer + largest - 1) / largest : 1);
     }
-    const std::int64_t before = files_.empty() ? 0 : files_.back().pixels;
-    files_.push_back({path, shrink, before + std::int64_t{width} * height});
+    for (const int factor : factors) add(path, info.width / factor, info.height / factor, factor);
   } catch (const InputError& error) {
     tell(fmt::format("left out: {}", error.what()));
   }
+}
+
+void PictureSet::add(const std::string& path, int width, int height, int shrink) {
+  if (std::min(width, height) < std::max(1, options_.smallest_side)) {
+    return tell(fmt::format("{}: left out, {}x{} is smaller than a patch of {}", path, width,
+                            height, options_.smallest_side));
+  }
+  const std::int64_t before = files_.empty() ? 0 : files_.back().pixels;
+  files_.push_back({path, shrink, before + std::int64_t{width} * height});
 }
 
 std::shared_ptr<const Image> PictureSet::decode(const File& file) const {

@@ -17,7 +17,8 @@ namespace mend {
 struct PictureSetOptions {
   /// Larger pictures are shrunk by a whole factor (each pixel the mean of its square) until their longer
   /// side is at most this: noise and blur of cameras shrink with them. 0: never.
-  int largest_side = 0;
+  /// Several sizes: each picture once for each, and details of every size among the patches.
+  std::vector<int> largest_sides = {0};
   int smallest_side = 0;  ///< pictures with a shorter side, after that, are left out
   std::int64_t cache_bytes = std::int64_t{1} << 30;  ///< of decoded pictures
   NoteCallback note = {};  ///< is told what is left out, and why; may be empty
@@ -33,7 +34,7 @@ class PictureSet {
 
   int size() const { return static_cast<int>(files_.size()); }
   const std::string& path(int i) const { return files_[static_cast<std::size_t>(i)].path; }
-  /// Picture i, 8-bit RGB; null if it cannot be decoded: the note says so, once.
+  /// Picture i of size(), 8-bit RGB; null if it cannot be decoded: the note says so, once.
   std::shared_ptr<const Image> picture(int i);
   /// A picture that can be decoded, drawn with a chance that goes with its number of pixels. Throws
   /// InputError if 100 in a row cannot.
@@ -51,6 +52,7 @@ class PictureSet {
   };
 
   void add(const std::string& path);
+  void add(const std::string& path, int width, int height, int shrink);
   std::shared_ptr<const Image> decode(const File& file) const;
   void tell(const std::string& text) const;
 

@@ -73,6 +73,22 @@ void take_network(Recipe& recipe, Entries& entries) {
   recipe.hyperparameters.erase("name");
 }
 
+/// "largest_side": one number, or several.
+void take_sides(Recipe& recipe, Entries& entries) {
+  const Json* given = entries.entry("largest_side");
+  if (given == nullptr) return;
+  const Json sides = given->is_array() ? *given : Json::array({*given});
+  recipe.largest_sides.clear();
+  for (const Json& side : sides) {
+    if (!side.is_number_integer() || side < 0 || side > 1 << 20) {
+      entries.refuse(
+          fmt::format("'largest_side' is {}; write 2048, or [2048, 1024]", given->dump()));
+    }
+    recipe.largest_sides.push_back(side.get<int>());
+  }
+  if (sides.empty()) entries.refuse("'largest_side' is empty");
+}
+
 void take_validation(Recipe& recipe, Entries& entries, const std::string& path) {
   const Json* given = entries.entry("validate");
   if (given == nullptr) return;
@@ -109,7 +125,8 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   entries.take("scale", recipe.scale, 1, 8);
   entries.take("gray", recipe.gray);
   entries.take("pictures", recipe.pictures);
-  entries.take("largest_side", recipe.largest_side, 0, 1 << 20);
+  take_sides(recipe, entries);
+  entries.take("looks", recipe.looks, 1, 1000);
   if (const Json* cache = entries.entry("cache")) recipe.cache_bytes = bytes_of(*cache, entries);
   entries.take("degrade", recipe.degrade);
   entries.take("loss", recipe.loss);
@@ -123,6 +140,9 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   const fs::path folder = fs::path(path).parent_path();
   resolve(recipe.pictures, folder);
   resolve(recipe.held_out, folder);
+  if (!recipe.start.empty() && fs::path(recipe.start).is_relative()) {
+    recipe.start = (folder / recipe.start).lexically_normal().string();
+  }
   return recipe;
 }
 

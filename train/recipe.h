@@ -5,8 +5,10 @@
 //   {
 //     "task": "upscale",                     // what the network is for
 //     "network": {"name": "srvgg", "num_feat": 48, "num_conv": 12, "upscale": 2, ...},
+//     "start": "upscale-x2.safetensors",     // its tensors of the same key and shape; beside the recipe
 //     "seed": 1, "steps": 100000, "batch": 16, "patch": 48, "margin": 8,
-//     "pictures": ["photos"], "largest_side": 2048, "cache": "1G",
+//     "pictures": ["photos"], "largest_side": [2048, 1024], "cache": "1G",
+//     "looks": 4,                            // of so many places the one with the most detail is taken
 //     "degrade": [{"do": "resize", "scale": 0.5, "filter": "matlab"}],
 //     "loss": "l1",                          // l1, charbonnier, mse, psnr
 //     "optimizer": {"name": "adam", "learning_rate": 5e-4, "beta1": 0.9, "beta2": 0.99},
@@ -39,7 +41,8 @@ struct Recipe {
   int batch = 16, patch = 48, margin = 8, scale = 1;
   bool gray = false;
   std::vector<std::string> pictures;
-  int largest_side = 2048;
+  std::vector<int> largest_sides = {2048};
+  int looks = 1;
   std::int64_t cache_bytes = std::int64_t{1} << 30;
   Json degrade = Json::array();
 

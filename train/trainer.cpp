@@ -31,20 +31,49 @@ const Architecture& architecture_named(const std::string& name) {
   throw UsageError(fmt::format("'{}' is no network; `mend models` lists their names", name));
 }
 
-Checkpoint first_checkpoint(const Recipe& recipe) {
-  if (!recipe.start.empty()) return read_checkpoint(recipe.start);
+/// Puts the tensors of `other` with the same key and shape into `checkpoint`; how many there are.
+/// Throws UsageError if there are none.
+int take_matching(Checkpoint& checkpoint, const Checkpoint& other) {
+  int taken = 0;
+  for (auto& [key, tensor] : checkpoint.tensors) {
+    const auto found = other.tensors.find(key);
+    if (found == other.tensors.end() || found->second.shape != tensor.shape) continue;
+    tensor = found->second;
+    ++taken;
+  }
+  if (taken == 0) {
+    throw UsageError(fmt::format("{}: none of its tensors fits the recipe's network", other.path));
+  }
+  return taken;
+}
+
+Checkpoint first_checkpoint(const Recipe& recipe, const Trainer::Tell& tell) {
+  if (recipe.architecture.empty()) return read_checkpoint(recipe.start);
   const Architecture& architecture = architecture_named(recipe.architecture);
-  return initial_checkpoint(architecture, recipe.hyperparameters, recipe.seed);
+  Checkpoint first = initial_checkpoint(architecture, recipe.hyperparameters, recipe.seed);
+  if (!recipe.start.empty()) {
+    const int taken = take_matching(first, read_checkpoint(recipe.start));
+    tell(fmt::format("{}: {} of {} tensors are taken from there", recipe.start, taken,
+                     first.tensors.size()));
+  }
+  return first;
 }
 
 PairOptions pair_options(const Recipe& recipe, std::uint64_t seed, int patch) {
-  return {seed, patch, recipe.scale, recipe.margin, recipe.gray};
+  PairOptions options;
+  options.seed = seed;
+  options.patch = patch;
+  options.scale = recipe.scale;
+  options.margin = recipe.margin;
+  options.looks = recipe.looks;
+  options.gray = recipe.gray;
+  return options;
 }
 
 std::unique_ptr<PairSource> pairs_of(const Recipe& recipe, const std::vector<std::string>& places,
                                      const PairOptions& options, const Trainer::Tell& tell) {
   PictureSetOptions set;
-  set.largest_side = recipe.largest_side;
+  set.largest_sides = recipe.largest_sides;
   set.smallest_side = PairSource::smallest_side(options);
   set.cache_bytes = recipe.cache_bytes;
   set.note = tell;
@@ -85,7 +114,7 @@ void scale_by(const Tensors& gradients, double factor) {
 
 Trainer::Trainer(Recipe recipe, std::string folder, Tell tell)
     : recipe_(std::move(recipe)), folder_(std::move(folder)), tell_(std::move(tell)) {
-  model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_));
+  model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_, tell_));
   const PairOptions options = pair_options(recipe_, recipe_.seed, recipe_.patch);
   pairs_ = pairs_of(recipe_, recipe_.pictures, options, tell_);
   if (!recipe_.held_out.empty()) {

@@ -86,6 +86,42 @@ TEST_CASE("training pairs: a sample depends on its number alone") {
   CHECK(image(all.target, 0) != image(all.target, 1));
 }
 
+TEST_CASE("training pairs: more looks find patches of more detail") {
+  const Folder folder;
+  const auto detail = [&](int looks) {
+    PairOptions options = kOptions;
+    options.looks = looks;
+    const Pairs pairs =
+        PairSource(pictures_of(folder, nullptr), half_with_noise(), options).batch(0, 24);
+    const View<const float> target = pairs.target.view<const float>();
+    double sum = 0;
+    for (int n = 0; n < 24; ++n)
+      for (int y = 0; y < 32; ++y)
+        for (int x = 0; x + 1 < 32; ++x)
+          sum += std::abs(target(n, y, x + 1, 1) - target(n, y, x, 1));
+    return sum;
+  };
+  CHECK(detail(6) > detail(1));
+}
+
+TEST_CASE("training pictures: each once for every size") {
+  const Folder folder;
+  Folder::write(folder.path() + "/large.png", 400, 200, 5);
+  PictureSetOptions options;
+  const auto count = [&](std::vector<int> sides) {
+    options.largest_sides = std::move(sides);
+    return PictureSet({folder.path() + "/large.png"}, options).size();
+  };
+  CHECK(count({0}) == 1);
+  CHECK(count({400, 100}) == 2);
+  CHECK(count({400, 300, 100}) == 3);
+  CHECK(count({1000, 500}) == 1);  // both leave it as it is
+  options.largest_sides = {400, 100};
+  PictureSet pictures({folder.path() + "/large.png"}, options);
+  CHECK(pictures.picture(0)->width == 400);
+  CHECK(pictures.picture(1)->width == 100);
+}
+
 TEST_CASE("training pairs: without noise the input is the target made small") {
   const Folder folder;
   const Degradation half =

@@ -170,6 +170,35 @@ TEST_CASE("training: what a planned step computes is what the eager tape does") 
   }
 }
 
+TEST_CASE("training: a recipe may start from another network's tensors") {
+  const Workplace place;
+  Recipe recipe = place.recipe();
+  const std::string first = place.folder("first"), second = place.folder("second");
+  Trainer(recipe, first, ignore).run({});
+  Json other = recipe.hyperparameters;
+  other["upscale"] = 3;
+  recipe.hyperparameters = other;
+  recipe.scale = 3;
+  recipe.degrade[0]["scale"] = 1.0 / 3;
+  recipe.start = first + "/model.safetensors";
+  recipe.steps = 1;
+  recipe.schedule = {.kind = Schedule::Kind::kConstant, .peak = 0};
+  recipe.text = "x3";
+  std::string told;
+  Trainer(recipe, second, [&](const std::string& line) { told += line; }).run({});
+  CHECK(told.find("tensors are taken from there") != std::string::npos);
+  const Checkpoint before = read_checkpoint(recipe.start);
+  const Checkpoint after = read_checkpoint(second + "/model.safetensors");
+  int same = 0;
+  for (const auto& [key, tensor] : before.tensors) {
+    if (after.tensors.at(key).shape != tensor.shape) continue;
+    CHECK(after.tensors.at(key).to_f32() == tensor.to_f32());
+    ++same;
+  }
+  CHECK(same > 0);
+  CHECK(same < static_cast<int>(before.tensors.size()));  // the last convolution makes x3
+}
+
 TEST_CASE("recipes: errors name the file and the entry") {
   const auto refused = [](const char* text) {
     return thrown<UsageError>([&] { parse_recipe(text, "my.json"); });
@@ -184,6 +213,8 @@ TEST_CASE("recipes: errors name the file and the entry") {
             .find("none of constant, cosine, multi_step") != std::string::npos);
   CHECK(refused(R"({"network": {"name": "srvgg"}, "cache": "much"})").find("'cache'") !=
         std::string::npos);
+  CHECK(refused(R"({"network": {"name": "srvgg"}, "largest_side": [9, "x"]})")
+            .find("'largest_side'") != std::string::npos);
 }
 
 TEST_CASE("schedules: warm-up, cosine and steps") {
