@@ -7,7 +7,7 @@ CMAKE_FLAGS ?=
 CALLGRIND_FLAGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-arm demo train-data test test-arm test-memory bench bench-compare callgrind callgrind-record format format-check asan fuzz coverage docs install clean
+.PHONY: all help deps deps-arm demo eval train-data test test-arm test-memory bench bench-compare callgrind callgrind-record format format-check asan fuzz coverage docs install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -20,8 +20,11 @@ all: ## build the program and the library (build/mend)
 deps: ## install what the build needs (Debian, Ubuntu); prints the line to run if it may not
 	@tools/install_dependencies.sh
 
-demo: all ## restore a photo: make demo WEIGHTS=checkpoint [PHOTO=picture]
-	@tools/demo.sh $(BUILD)/mend "$(WEIGHTS)" "$(PHOTO)"
+demo: all ## spoil and restore the sample picture, with metrics; PHOTO=picture restores one of yours
+	@tools/demo.sh $(BUILD)/mend "$(PHOTO)"
+
+eval: all ## measure the program's own weights; IMAGES=folder of Set5, CBSD68_20, classic5, Kodak_6
+	@tools/evaluate.py $(BUILD)/mend "$(or $(IMAGES),../shared/images)" $(if $(ONLY),--only $(ONLY))
 
 train-data: ## fetch the photographs of the default weights into train-data (Debian packages, 220 MB)
 	@tools/fetch_training_pictures.sh train-data

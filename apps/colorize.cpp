@@ -24,7 +24,7 @@ ExitCode run(const Options& options) {
   if (!options.hints.empty() && options.files.inputs.size() > 1) {
     throw UsageError("--hints are for one picture; several were given");
   }
-  const Model model = options.source.load();
+  const Model model = options.source.or_own_weights("colorize").load();
   check_task("colorize", model);
   std::optional<Image> hints;
   if (!options.hints.empty()) hints = read_image(options.hints);

@@ -81,7 +81,7 @@ std::vector<const Metric*> chosen(const MetricOptions& options, const Image& tes
 
 }  // namespace
 
-void MetricOptions::add_to(CLI::App& command) {
+void MetricOptions::add_names_to(CLI::App& command) {
   std::vector<std::string> known;
   for (const Metric& metric : metrics()) known.emplace_back(metric.name);
   command
@@ -92,6 +92,14 @@ void MetricOptions::add_to(CLI::App& command) {
       ->allow_extra_args(false)
       ->check(CLI::IsMember(known))
       ->type_name("NAME");
+  command.add_option("--border", border, "Pixels to leave out on every side")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1000));
+  command.add_flag("--luma", luma, "Compare BT.601 luma instead of all colours");
+}
+
+void MetricOptions::add_to(CLI::App& command) {
+  add_names_to(command);
   command
       .add_option(
           "-w,--weights", weights,
@@ -99,10 +107,6 @@ void MetricOptions::add_to(CLI::App& command) {
           "niqe: a model of pristine photographs. May be given several times")
       ->allow_extra_args(false)
       ->type_name("FILE");
-  command.add_option("--border", border, "Pixels to leave out on every side")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1000));
-  command.add_flag("--luma", luma, "Compare BT.601 luma instead of all colours");
 }
 
 bool needs_reference(const MetricOptions& options) {

@@ -19,6 +19,8 @@ struct MetricOptions {
   bool luma = false;
 
   void add_to(CLI::App& command);
+  /// All but the weights of metrics.
+  void add_names_to(CLI::App& command);
 };
 
 struct MetricWeights {

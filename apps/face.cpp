@@ -52,7 +52,7 @@ FacePoints parse_landmarks(const std::string& text) {
 }
 
 Model load_face_model(const FaceOptions& options) {
-  Checkpoint checkpoint = open_checkpoint(options.source.weights);
+  Checkpoint checkpoint = open_checkpoint(options.source.or_own_weights("face").weights);
   Json config = parse_config(options.source.config);
   if (options.fidelity >= 0) {
     const Identified identified = identify(checkpoint);

@@ -66,7 +66,7 @@ ExitCode run_inpaint(const Options& options) {
   options.common.apply();
   for (const std::string& text : options.rectangles) parse_rectangle(text);  // before any work
   if (options.invert && options.mask.empty()) throw UsageError("--mask-invert: there is no --mask");
-  const Model model = options.source.load();
+  const Model model = options.source.or_own_weights("inpaint").load();
   check_task("inpaint", model);
   const Work work = {model.description, [&](const std::string& input, const Image& image,
                                             const TileOptions& tiles, RestoreReport&) {
@@ -79,7 +79,7 @@ ExitCode run_outpaint(const Options& options) {
   options.common.apply();
   const std::vector<int> sides = parse_integers(options.extend, 4, "--extend");
   const Borders borders{sides[0], sides[1], sides[2], sides[3]};
-  const Model model = options.source.load();
+  const Model model = options.source.or_own_weights("inpaint").load();
   check_task("inpaint", model);
   const Work work = {model.description, [&](const std::string&, const Image& image,
                                             const TileOptions& tiles, RestoreReport&) {
@@ -95,7 +95,8 @@ void add_inpaint(Program& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add(
       "inpaint", "Fill holes: scratches, text, things that should not be there",
-      "  mend inpaint photo.jpg -w big-lama.ckpt --mask mask.png -o whole.png   white is filled\n"
+      "  mend inpaint photo.jpg --mask mask.png -o whole.png         white is filled\n"
+      "  mend inpaint photo.jpg -w big-lama.ckpt --mask mask.png -o whole.png\n"
       "  mend inpaint erased.png -w big-lama.ckpt -o whole.png       transparent is filled\n"
       "  mend inpaint photo.jpg -w big-lama.ckpt --mask-rect 40,60,200,80 --grow 4 -o whole.png\n"
       "  mend inpaint photos/ -w big-lama.ckpt --mask masks/ -o whole/\n",

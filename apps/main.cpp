@@ -78,6 +78,7 @@ int run(int argc, char** argv) {
   add_train(program);
   add_finetune(program);
   add_degrade(program);
+  add_evaluate(program);
   add_doctor(program);
   try {
     program.app.parse(argc, argv);

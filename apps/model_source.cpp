@@ -11,6 +11,7 @@
 #include "models/measured.h"
 #include "models/registry.h"
 #include "weights/catalogue.h"
+#include "weights/embedded.h"
 #include "weights/pull.h"
 
 namespace mend {
@@ -27,8 +28,7 @@ void ModelSource::add_to(CLI::App& command) {
   command
       .add_option("-w,--weights", weights,
                   "Checkpoint: .safetensors, .pth, .pt, ncnn .param or .bin, or the name of one "
-                  "that `mend pull` fetched")
-      ->required()
+                  "that the program carries or `mend pull` fetched; the program's own by default")
       ->type_name("CHECKPOINT");
   add_config_to(command);
 }
@@ -67,11 +67,14 @@ std::string file_of(const std::string& name) {
 }  // namespace
 
 Checkpoint open_checkpoint(const std::string& weights) {
+  if (std::filesystem::exists(weights)) return read_checkpoint(weights);
+  if (const EmbeddedCheckpoint* own = find_embedded(weights)) return read_embedded(*own);
   if (const std::string file = file_of(weights); !file.empty()) return read_checkpoint(file);
-  throw CheckpointError(fmt::format(
-      "{}: no such file, and no published checkpoint of that name was pulled; `mend models` lists "
-      "the names, `mend pull NAME` fetches one",
-      weights));
+  throw CheckpointError(
+      fmt::format("{}: no such file, no weights of the program's own, and no published checkpoint "
+                  "of that name was pulled; `mend models` lists "
+                  "the names, `mend pull NAME` fetches one",
+                  weights));
 }
 
 namespace {
@@ -94,7 +97,7 @@ void refuse_unknown_shapes(const std::string& name) {
 }  // namespace
 
 Model ModelSource::load_or_make_up() const {
-  if (!file_of(weights).empty()) return load();
+  if (!file_of(weights).empty() || find_embedded(weights) != nullptr) return load();
   const MeasuredNetwork* known = find_configuration(weights);
   if (known == nullptr) {
     refuse_unknown_shapes(weights);
@@ -115,6 +118,24 @@ Model ModelSource::load_or_make_up() const {
     return untrained_model(architecture, hyper);
   }
   return load();
+}
+
+ModelSource ModelSource::or_own_weights(const std::string& task, int scale) const {
+  if (!weights.empty()) return *this;
+  const std::string wanted = scale > 0 ? fmt::format("{}-x{}", task, scale) : task;
+  std::string others;
+  for (const EmbeddedCheckpoint& own : embedded_checkpoints()) {
+    if (own.name == wanted || (scale == 0 && own.name.starts_with(task + "-x"))) {
+      detail(fmt::format("{}: by the program's own weights {}", task, own.name));
+      return {std::string(own.name), config};
+    }
+    if (own.name.starts_with(task))
+      others += fmt::format("{}{}", others.empty() ? "" : ", ", own.name);
+  }
+  throw UsageError(fmt::format(
+      "the program has no weights of its own for {}{}; name a checkpoint: -w FILE, or one of `mend "
+      "models`, which `mend pull NAME` fetches",
+      wanted, others.empty() ? "" : fmt::format(" (it has {})", others)));
 }
 
 TrainableModel ModelSource::load_trainable() const {

@@ -12,11 +12,14 @@ namespace mend {
 
 /// The options --weights and --config.
 struct ModelSource {
-  std::string weights;  ///< a file, or the name of a published checkpoint that was pulled
+  std::string weights;  ///< a file, the name of one that the program carries or that was pulled
   std::string config;   ///< JSON, or a file of it: hyper-parameters that the file does not tell
 
   void add_config_to(CLI::App& command);
   void add_to(CLI::App& command);
+  /// Itself if --weights was given, else with the weights that the program carries for this task and
+  /// scale (0: any). Throws UsageError if it carries none.
+  ModelSource or_own_weights(const std::string& task, int scale = 0) const;
   /// Throws UsageError, or CheckpointError that names the file.
   Model load() const;
   /// The same with parameters that can change.
@@ -26,7 +29,7 @@ struct ModelSource {
   Model load_or_make_up() const;
 };
 
-/// The checkpoint in the file, or of the published name. Throws CheckpointError.
+/// The checkpoint in the file, or of the name: one that the program carries, or a published one. Throws CheckpointError.
 Checkpoint open_checkpoint(const std::string& weights);
 
 /// The JSON of --config. Throws UsageError.

@@ -8,6 +8,7 @@
 #include "apps/program.h"
 #include "models/registry.h"
 #include "weights/catalogue.h"
+#include "weights/embedded.h"
 
 namespace mend {
 namespace {
@@ -23,8 +24,22 @@ std::string megabytes(const PublishedCheckpoint& published) {
   return bytes > 0 ? fmt::format("{:.1f}", static_cast<double>(bytes) / 1e6) : "?";
 }
 
+/// What the metadata of the program's own weights say.
+std::string entry_of(const Checkpoint& checkpoint, const std::string& name) {
+  const auto found = checkpoint.metadata.find(name);
+  return found == checkpoint.metadata.end() ? "?" : found->second;
+}
+
 void print_json() {
-  Json json = {{"networks", Json::array()}, {"checkpoints", Json::array()}};
+  Json json = {
+      {"networks", Json::array()}, {"own_weights", Json::array()}, {"checkpoints", Json::array()}};
+  for (const EmbeddedCheckpoint& own : embedded_checkpoints()) {
+    const Checkpoint checkpoint = read_embedded(own);
+    json["own_weights"].push_back({{"name", own.name},
+                                   {"task", entry_of(checkpoint, "task")},
+                                   {"network", entry_of(checkpoint, "network")},
+                                   {"bytes", own.file.size()}});
+  }
   for (const Architecture& network : architectures()) {
     json["networks"].push_back({{"name", network.name},
                                 {"class", network.title},
@@ -45,6 +60,22 @@ void print_json() {
                                    {"files", files}});
   }
   std::puts(json.dump(1).c_str());
+}
+
+void print_own_weights() {
+  std::puts(
+      fmt::format("The program's own weights (-w NAME; the default of their task)\n  {:<14} {:<10} "
+                  "{:<10} {:>7}",
+                  "name", "task", "network", "MB")
+          .c_str());
+  for (const EmbeddedCheckpoint& own : embedded_checkpoints()) {
+    const Checkpoint checkpoint = read_embedded(own);
+    std::puts(fmt::format("  {:<14} {:<10} {:<10} {:>7.2f}", own.name, entry_of(checkpoint, "task"),
+                          entry_of(checkpoint, "network"),
+                          static_cast<double>(own.file.size()) / 1e6)
+                  .c_str());
+  }
+  std::puts("");
 }
 
 void print_text() {
@@ -80,6 +111,7 @@ void add_models(Program& program) {
                                     } else if (!options->markdown.empty()) {
                                       std::fputs(networks_markdown().c_str(), stdout);
                                     } else {
+                                      print_own_weights();
                                       print_text();
                                     }
                                     return ExitCode::kDone;

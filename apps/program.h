@@ -69,5 +69,6 @@ void add_doctor(Program& program);
 void add_train(Program& program);
 void add_finetune(Program& program);
 void add_degrade(Program& program);
+void add_evaluate(Program& program);
 
 }  // namespace mend

@@ -1,4 +1,4 @@
-// mend restore: several tasks one after the other.
+// mend restore: whatever is wrong with a picture, or several tasks one after the other.
 #include <memory>
 
 #include "apps/restore_files.h"
@@ -25,10 +25,9 @@ std::string networks_of(const std::vector<ChainStep>& steps) {
 
 ExitCode run(const Options& options) {
   options.common.apply();
-  if (options.steps.steps.empty()) {
-    throw UsageError("say what to do: --steps denoise,upscale:4 (mend restore --help)");
-  }
-  const std::vector<ChainStep> chain = options.steps.load();
+  StepsOption wanted = options.steps;
+  if (wanted.steps.empty()) wanted.steps = "restore";
+  const std::vector<ChainStep> chain = wanted.load();
   const Work work = {networks_of(chain), [&](const std::string&, const Image& image,
                                              const TileOptions& tiles, RestoreReport& report) {
                        std::vector<ChainStep> steps = chain;
@@ -46,12 +45,14 @@ ExitCode run(const Options& options) {
 void add_restore(Program& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add(
-      "restore", "Do several tasks one after the other, without rounding in between",
+      "restore", "Restore pictures of unknown faults, or do several tasks one after the other",
+      "  mend restore photo.jpg -o better.png         noise, blur and JPEG, whatever there is\n"
+      "  mend restore photo.jpg --steps dejpeg,upscale:2 -o large.png\n"
       "  mend restore photo.jpg --steps dejpeg,upscale -w dejpeg=fbcnn_color.pth \\\n"
       "       -w upscale=RealESRGAN_x4plus.pth -o large.png\n"
       "  mend restore scan.png --steps \"denoise:15, colorize\" -w denoise=ffdnet_gray.pth \\\n"
       "       -w colorize=ddcolor_modelscope.pth -o colour.png\n"
-      "`mend explain --steps ...` shows what it will take.\n",
+      "Between the steps nothing is rounded. `mend explain --steps ...` shows what it will take.\n",
       [options] { return run(*options); });
   options->files.add_to(*command);
   options->steps.add_to(*command);

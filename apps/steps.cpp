@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 
@@ -21,7 +22,7 @@ enum class Value { kSigma, kQuality, kScale, kStrength };
 constexpr std::pair<std::string_view, Value> kTasks[] = {
     {"denoise", Value::kSigma},     {"dejpeg", Value::kQuality},    {"upscale", Value::kScale},
     {"deblur", Value::kStrength},   {"derain", Value::kStrength},   {"dehaze", Value::kStrength},
-    {"lowlight", Value::kStrength}, {"colorize", Value::kStrength},
+    {"lowlight", Value::kStrength}, {"colorize", Value::kStrength}, {"restore", Value::kStrength},
 };
 
 std::vector<std::string> split(const std::string& text, char separator) {
@@ -113,12 +114,12 @@ void StepsOption::add_to(CLI::App& command) {
   command
       .add_option("--steps", steps,
                   "What to do, in this order: denoise[:SIGMA] dejpeg[:QUALITY] upscale[:SCALE] "
-                  "deblur derain dehaze lowlight colorize [:STRENGTH], with commas between")
+                  "deblur derain dehaze lowlight colorize restore [:STRENGTH], with commas between")
       ->type_name("STEPS");
   command
       .add_option("-w,--weights", weights,
                   "The network of each step: denoise=CHECKPOINT; a file, or the name of one that "
-                  "`mend pull` fetched")
+                  "`mend pull` fetched; the program's own by default")
       ->allow_extra_args(false)
       ->type_name("TASK=CHECKPOINT");
 }
@@ -132,19 +133,20 @@ std::vector<ChainStep> StepsOption::load() const {
   for (const StepText& step : wanted) {
     auto checkpoint = checkpoints.find(step.task);
     if (checkpoint == checkpoints.end() && wanted.size() == 1) checkpoint = checkpoints.find("");
-    if (checkpoint == checkpoints.end()) {
-      throw UsageError(
-          fmt::format("the step {0} has no network; name one: -w {0}=CHECKPOINT", step.task));
+    const TaskSettings settings = settings_of(step);
+    const ModelSource source{checkpoint == checkpoints.end() ? "" : checkpoint->second, ""};
+    // Two steps of one task differ at most in the scale of the program's own weights.
+    const std::string key = fmt::format("{} {}", step.task, settings.scale);
+    if (!models.contains(key)) {
+      models.emplace(key, source.or_own_weights(step.task, settings.scale).load());
     }
-    if (!models.contains(step.task)) {
-      models.emplace(step.task, ModelSource{checkpoint->second, ""}.load());
-    }
-    const Model& model = models.at(step.task);
+    const Model& model = models.at(key);
     check_task(step.task, model);
-    chain.push_back({step.task, model, restore_options(settings_of(step), model)});
+    chain.push_back({step.task, model, restore_options(settings, model)});
   }
   for (const auto& [task, file] : checkpoints) {
-    if (!task.empty() && !models.contains(task)) {
+    const auto is_wanted = [&](const StepText& step) { return step.task == task; };
+    if (!task.empty() && std::ranges::none_of(wanted, is_wanted)) {
       throw UsageError(fmt::format("-w {}={}: --steps has no such step", task, file));
     }
     if (task.empty() && wanted.size() != 1) {

@@ -17,6 +17,14 @@ namespace {
 constexpr std::int64_t kWidest = 4096;
 constexpr int kMostBlocks = 1024;
 
+/// A hyper-parameter that a recipe may have left out.
+const Json& entry_of(const Json& hyper, const std::string& name) {
+  const auto found = hyper.find(name);
+  if (found == hyper.end())
+    throw CheckpointError(fmt::format("hyper-parameter {} is missing", name));
+  return *found;
+}
+
 [[noreturn]] void refuse(const Json& hyper, const std::string& name, const std::string& wanted) {
   throw CheckpointError(
       fmt::format("hyper-parameter {} is {}, must be {}", name, hyper.at(name).dump(), wanted));
@@ -86,7 +94,7 @@ double shortest_ratio(const std::vector<std::pair<int, int>>& pairs, double offi
 }
 
 int integer(const Json& hyper, const std::string& name, int low, int high) {
-  const Json& value = hyper.at(name);
+  const Json& value = entry_of(hyper, name);
   const double real = value.is_number() ? value.get<double>() : NAN;
   if (!(real >= low && real <= high) || real != std::floor(real)) {
     refuse(hyper, name, fmt::format("a whole number from {} to {}", low, high));
@@ -96,7 +104,7 @@ int integer(const Json& hyper, const std::string& name, int low, int high) {
 
 std::vector<int> integers(const Json& hyper, const std::string& name, int low, int high,
                           std::size_t count) {
-  const Json& values = hyper.at(name);
+  const Json& values = entry_of(hyper, name);
   if (!values.is_array() || values.empty() || (count != 0 && values.size() != count)) {
     refuse(hyper, name, count == 0 ? "a list" : fmt::format("a list of {} whole numbers", count));
   }
@@ -106,18 +114,18 @@ std::vector<int> integers(const Json& hyper, const std::string& name, int low, i
 }
 
 bool flag(const Json& hyper, const std::string& name) {
-  if (!hyper.at(name).is_boolean()) refuse(hyper, name, "true or false");
-  return hyper.at(name).get<bool>();
+  if (!entry_of(hyper, name).is_boolean()) refuse(hyper, name, "true or false");
+  return entry_of(hyper, name).get<bool>();
 }
 
 float number(const Json& hyper, const std::string& name) {
-  const Json& value = hyper.at(name);
+  const Json& value = entry_of(hyper, name);
   if (!value.is_number() || !std::isfinite(value.get<float>())) refuse(hyper, name, "a number");
   return value.get<float>();
 }
 
 double ratio(const Json& hyper, const std::string& name, double low, double high) {
-  const Json& value = hyper.at(name);
+  const Json& value = entry_of(hyper, name);
   const double real = value.is_number() ? value.get<double>() : NAN;
   if (!(real >= low && real <= high)) {
     refuse(hyper, name, fmt::format("a number from {} to {}", low, high));
@@ -126,7 +134,7 @@ double ratio(const Json& hyper, const std::string& name, double low, double high
 }
 
 std::vector<float> numbers(const Json& hyper, const std::string& name, std::size_t count) {
-  const Json& values = hyper.at(name);
+  const Json& values = entry_of(hyper, name);
   const auto finite = [](const Json& value) {
     return value.is_number() && std::isfinite(value.get<float>());
   };
@@ -139,7 +147,7 @@ std::vector<float> numbers(const Json& hyper, const std::string& name, std::size
 
 std::string choice(const Json& hyper, const std::string& name,
                    std::initializer_list<std::string_view> choices) {
-  const Json& value = hyper.at(name);
+  const Json& value = entry_of(hyper, name);
   if (!value.is_string() ||
       std::find(choices.begin(), choices.end(), value.get<std::string>()) == choices.end()) {
     refuse(hyper, name, fmt::format("one of {}", fmt::join(choices, ", ")));

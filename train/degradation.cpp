@@ -23,7 +23,7 @@ constexpr Kind kKinds[] = {
     {"blur", "shape, deviation, ratio, length, radius, cutoff", "gaussian, motion, disc, sinc", make_blur},
     {"resize", "scale, filter", "to another size", make_resize},
     {"fit", "filter", "to the size that the network sees", make_fit},
-    {"jpeg", "quality", "through a JPEG file", make_jpeg},
+    {"jpeg", "quality, grid drawn or corner", "through a JPEG file", make_jpeg},
     {"quantize", "", "to 8 bits", make_quantize},
     {"gray", "", "without colour", make_gray},
     {"darken", "gamma, gain", "underexposed", make_darken},

@@ -10,11 +10,13 @@
 namespace mend {
 Degradation make_jpeg(StepParameters& parameters) {
   const Range quality = parameters.range("quality", 1, 100);
+  const bool drawn_grid = parameters.word("grid", {"drawn", "corner"}, "drawn") == "drawn";
   return [=](const Tensor& x, const DegradationContext& context) {
     // A patch is a piece of a larger picture: its blocks of 8 x 8 start anywhere.
     constexpr int kBlock = 16;  // with halved chroma
     RandomStream& random = context.random;
-    const int top = random.below(kBlock), left = random.below(kBlock);
+    const int top = drawn_grid ? random.below(kBlock) : 0;
+    const int left = drawn_grid ? random.below(kBlock) : 0;
     const Shape shape = x.shape();
     WriteOptions options;
     options.quality = static_cast<int>(std::lround(quality.draw(random)));

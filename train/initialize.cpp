@@ -1,9 +1,12 @@
 #include "train/initialize.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <string>
 #include <vector>
 
+#include "engine/error.h"
 #include "engine/trace.h"
 #include "train/random.h"
 
@@ -76,7 +79,13 @@ std::string last_weight(const Built& built) {
 Checkpoint initial_checkpoint(const Architecture& architecture, const Json& hyperparameters,
                               std::uint64_t seed) {
   const auto store = ParameterStore::untrained(architecture.title);
-  const std::string last = last_weight(architecture.make(Scope(store), hyperparameters));
+  std::string last;
+  try {
+    last = last_weight(architecture.make(Scope(store), hyperparameters));
+  } catch (const nlohmann::json::exception& error) {
+    throw CheckpointError(
+        fmt::format("{}: hyper-parameters: {}", architecture.name, error.what()));
+  }
   Checkpoint checkpoint;
   checkpoint.path = architecture.name + " at its start";
   checkpoint.format = "safetensors";

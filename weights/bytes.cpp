@@ -39,6 +39,10 @@ struct File {
 
 }  // namespace
 
+std::shared_ptr<const Bytes> Bytes::lasting(std::span<const std::byte> bytes) {
+  return std::shared_ptr<const Bytes>(new Bytes(bytes, nullptr));
+}
+
 std::shared_ptr<const Bytes> Bytes::map(const std::string& path) {
   // O_NONBLOCK: opening a named pipe must not wait for a writer; it is refused just below.
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

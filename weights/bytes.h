@@ -20,6 +20,8 @@ static_assert(std::endian::native == std::endian::little, "checkpoints are read 
 class Bytes {
  public:
   static std::shared_ptr<const Bytes> own(std::vector<std::byte> bytes);
+  /// Bytes that are there as long as the program.
+  static std::shared_ptr<const Bytes> lasting(std::span<const std::byte> bytes);
   /// Maps a regular file; pages are read when they are first touched. Throws CheckpointError if
   /// `path` cannot be opened, is empty or is not a regular file.
   static std::shared_ptr<const Bytes> map(const std::string& path);

@@ -64,15 +64,20 @@ void check_keys(const Checkpoint& checkpoint) {
   }
 }
 
-}  // namespace
-
-Checkpoint read_checkpoint(const std::string& path) {
-  Checkpoint checkpoint = read_any(path);
-  if (checkpoint.tensors.empty()) throw CheckpointError(path + ": holds no tensors");
+Checkpoint checked(Checkpoint checkpoint) {
+  if (checkpoint.tensors.empty()) throw CheckpointError(checkpoint.path + ": holds no tensors");
   check_keys(checkpoint);
   strip_prefixes(checkpoint);
   check_finite(checkpoint);
   return checkpoint;
+}
+
+}  // namespace
+
+Checkpoint read_checkpoint(const std::string& path) { return checked(read_any(path)); }
+
+Checkpoint read_checkpoint(const std::string& name, std::shared_ptr<const Bytes> bytes) {
+  return checked(read_safetensors(name, std::move(bytes)));
 }
 
 void check_finite(const Checkpoint& checkpoint) {

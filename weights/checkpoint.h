@@ -78,6 +78,8 @@ struct Checkpoint {
 /// for ncnn either file of the pair may be given. Then prefixes are stripped and floats checked.
 /// Throws CheckpointError in one line that names the file.
 Checkpoint read_checkpoint(const std::string& path);
+/// The same for a safetensors file in memory; `name` is what messages call it.
+Checkpoint read_checkpoint(const std::string& name, std::shared_ptr<const Bytes> bytes);
 
 /// Throws CheckpointError naming the first key and element that is NaN or infinite.
 void check_finite(const Checkpoint& checkpoint);

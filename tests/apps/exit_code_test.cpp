@@ -101,7 +101,7 @@ TEST_CASE("mend: a command line that makes no sense ends with 2") {
   check_failure(mend_run({}), 2, {"subcommand is required", "--help"});
   check_failure(mend_run({"enlarge"}), 2, {"enlarge"});
   check_failure(here.upscale({"--sharpen"}), 2, {"--sharpen"});
-  check_failure(mend_run({"upscale", here.picture, "-o", "x.png"}), 2, {"--weights"});
+  check_failure(mend_run({"derain", here.picture, "-o", "x.png"}), 2, {"-w FILE"});
   check_failure(here.upscale({"--threads", "-3"}), 2, {"--threads"});
   check_failure(here.upscale({"--tile", "wide"}), 2, {"--tile wide", "256"});
   check_failure(here.upscale({"--tile", "0"}), 2, {"--tile 0"});

@@ -221,15 +221,15 @@ TEST_CASE("mend restore: mistakes in the steps are usage errors of one line") {
   const Studio studio;
   tiny_srvgg(2).write(studio.folder / "x2.safetensors");
   const std::pair<std::vector<std::string>, std::string> kMistakes[] = {
-      {{}, "say what to do"},
       {{"--steps", "sharpen"}, "'sharpen' is no step"},
       {{"--steps", "upscale,"}, "'' is no step"},
       {{"--steps", "upscale:"}, "nothing follows the colon"},
       {{"--steps", "upscale:9", "-w", "x2.safetensors"}, "from 1 to 8"},
       {{"--steps", "upscale:3", "-w", "x2.safetensors"}, "enlarges by 2"},
       {{"--steps", "denoise:loud"}, "write a number from 0 to 255"},
-      {{"--steps", "upscale,dejpeg", "-w", "upscale=x2.safetensors"}, "-w dejpeg=CHECKPOINT"},
-      {{"--steps", "upscale,upscale", "-w", "x2.safetensors"}, "-w upscale=CHECKPOINT"},
+      {{"--steps", "upscale,derain", "-w", "upscale=x2.safetensors"},
+       "no weights of its own for derain"},
+      {{"--steps", "upscale,upscale", "-w", "x2.safetensors"}, "say which step it is for"},
       {{"--steps", "upscale", "-w", "upscale=x2.safetensors", "-w", "dejpeg=x2.safetensors"},
        "--steps has no such step"},
       {{"--steps", "dejpeg", "-w", "dejpeg=x2.safetensors"}, "not for dejpeg"},

@@ -217,6 +217,15 @@ TEST_CASE("recipes: errors name the file and the entry") {
             .find("'largest_side'") != std::string::npos);
 }
 
+TEST_CASE("training: a hyper-parameter that the recipe left out is named") {
+  const Workplace place;
+  Recipe recipe = place.recipe();
+  recipe.hyperparameters.erase("num_feat");
+  const std::string said =
+      thrown<CheckpointError>([&] { Trainer(recipe, place.folder("run"), ignore); });
+  CHECK(said.find("num_feat is missing") != std::string::npos);
+}
+
 TEST_CASE("schedules: warm-up, cosine and steps") {
   Schedule cosine{
       .kind = Schedule::Kind::kCosine, .peak = 1, .final = 0.1, .warm_up = 10, .steps = 110};
