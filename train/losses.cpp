@@ -10,40 +10,10 @@
 #include "engine/error.h"
 #include "engine/parallel.h"
 #include "kernels/fft/fft.h"
+#include "train/loss_sums.h"
 
 namespace mend {
 namespace {
-
-void check_shapes(std::string_view loss, const Tensor& x, const Tensor& target) {
-  if (x.shape() == target.shape() && x.defined()) return;
-  throw ShapeError(fmt::format("{}: the prediction is {}, but the target {}", loss,
-                               to_string(x.shape()), to_string(target.shape())));
-}
-
-/// −1, 0 or 1; a NaN stays one.
-double sign(double d) { return d > 0 ? 1 : d < 0 ? -1 : d; }
-
-/// body(n, h), a number, of each row of `shape`, on all threads.
-template <class Body>
-std::vector<double> each_row(const Shape& shape, const Body& body) {
-  std::vector<double> rows(static_cast<std::size_t>(shape.n) * shape.h);
-  parallel_for(std::int64_t{shape.n} * shape.h, [&](std::int64_t row, int) {
-    rows[static_cast<std::size_t>(row)] =
-        body(static_cast<int>(row / shape.h), static_cast<int>(row % shape.h));
-  });
-  return rows;
-}
-
-double sum(const std::vector<double>& numbers) {
-  double total = 0;
-  for (const double number : numbers) total += number;
-  return total;
-}
-
-/// What one d adds to a sum, and its derivative.
-struct Term {
-  double value, slope;
-};
 
 /// The mean of term(d) over all numbers of x − target.
 template <class TermOf>

@@ -1,7 +1,8 @@
-// What training makes small: how far a network's result is from the picture that it should be.
+// What training makes small: how far a network's result is from the picture that it should be, or
+// from what any good picture is.
 //
 // Each loss comes with its gradient, from which the backward pass starts. All of them average, so
-// that a value means the same for any batch and patch; weighted sums of losses are the caller's.
+// that a value means the same for any batch and patch; train/objective.h makes weighted sums of them.
 // Sums are taken in double, row by row, and the rows in order: the same bits for any number of
 // threads.
 #pragma once
@@ -16,7 +17,9 @@ struct Loss {
   Tensor gradient;
 };
 
-// Of all losses: x is the prediction and `target` what it should be, both f32 [N,H,W,C], of any
+// ---- with a target (losses.cpp, ssim_loss.cpp) ----
+//
+// x is the prediction and `target` what it should be, both f32 [N,H,W,C], of any
 // range; d = x − target, M = N·H·W·C. All throw ShapeError if the shapes differ. A NaN in x or target
 // makes the value NaN.
 
@@ -53,5 +56,46 @@ Loss psnr_loss(const Tensor& x, const Tensor& target);
 /// Equals torch.nn.functional.l1_loss of torch.view_as_real(torch.fft.rfft2(·)).
 /// The spectrum is f32, so value and gradient are too.
 Loss fft_l1_loss(const Tensor& x, const Tensor& target);
+
+/// L = 1 − mean SSIM over all windows of 11 x 11 pixels that lie inside, images and channels
+///
+/// Weighted by a Gaussian of deviation 1.5; C1 = 0.01², C2 = 0.03², for pictures in [0,1]: Wang et al.
+/// 2004, equation 13, as a loss Zhao et al. 2017, arXiv:1511.08861. The measure is that of
+/// restore/metrics.h (kMatlab) before anything is rounded. Throws ShapeError below 11 x 11 pixels.
+Loss ssim_loss(const Tensor& x, const Tensor& target);
+
+// ---- without a target (low_light_losses.cpp) ----
+//
+// x is a picture f32 [N,H,W,C] in [0,1]. Those of Zero-DCE (Guo et al. 2020, arXiv:2001.06826, section
+// 3.3) are as the authors' code takes them; where that is not the paper's equation, it says so. Their
+// regions are squares of `region` pixels, beginning at the top left; what is left over has no part.
+// All throw ShapeError if there is no x, or no region in it, and UsageError for a region below 1.
+
+/// L = Σ |x[h+1,w] − x[h,w]| / (N·(H−1)·W·C) + Σ |x[h,w+1] − x[h,w]| / (N·H·(W−1)·C)
+/// Anisotropic total variation (Rudin et al. 1992) of each direction's mean; a direction without
+/// neighbours adds 0.
+Loss total_variation_loss(const Tensor& x);
+
+/// L = Σ_i Σ_j ((Y[i] − Y[j]) − (I[i] − I[j]))² / K        equation 4, but with signed differences
+///
+/// Y and I are the means of x and of the network's input over K regions i and all channels, j the four
+/// regions beside i, both 0 beyond the border: brighter is not flatter, or more contrasty. Throws
+/// ShapeError if `input` is not shaped like x.
+Loss spatial_consistency_loss(const Tensor& x, const Tensor& input, int region = 4);
+
+/// L = Σ_i (Y[i] − level)² / K        equation 5, but squared
+///
+/// Y is the mean of x over region i and all channels, `level` what a well exposed one has.
+Loss exposure_loss(const Tensor& x, double level = 0.6, int region = 16);
+
+/// L = √((R−G)⁴ + (R−B)⁴ + (G−B)⁴), its mean over the images        equation 6, but with this root
+///
+/// R, G and B are an image's mean channels: a grey world has no cast. C is 3; throws ShapeError.
+Loss colour_constancy_loss(const Tensor& x);
+
+/// L = 2/N · (Σ (r[h+1,w] − r[h,w])² / ((H−1)·W) + Σ (r[h,w+1] − r[h,w])² / (H·(W−1)))
+///                                                     equation 7, but without its mixed products
+/// r are the maps of the curves, summed over, not averaged.
+Loss illumination_smoothness_loss(const Tensor& maps);
 
 }  // namespace mend

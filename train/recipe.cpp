@@ -129,7 +129,9 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   entries.take("looks", recipe.looks, 1, 1000);
   if (const Json* cache = entries.entry("cache")) recipe.cache_bytes = bytes_of(*cache, entries);
   entries.take("degrade", recipe.degrade);
-  entries.take("loss", recipe.loss);
+  if (const Json* loss = entries.entry("loss")) {
+    recipe.objective = make_objective(*loss, path + ": loss");
+  }
   entries.take("optimizer", recipe.optimizer);
   take_schedule(recipe, entries, path);
   entries.take("clip", recipe.clip, 0.0, 1e9);

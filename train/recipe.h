@@ -10,7 +10,7 @@
 //     "pictures": ["photos"], "largest_side": [2048, 1024], "cache": "1G",
 //     "looks": 4,                            // of so many places the one with the most detail is taken
 //     "degrade": [{"do": "resize", "scale": 0.5, "filter": "matlab"}],
-//     "loss": "l1",                          // l1, charbonnier, mse, psnr
+//     "loss": "l1",                          // or a weighted sum: {"l1": 1, "ssim": 0.1}; objective.h
 //     "optimizer": {"name": "adam", "learning_rate": 5e-4, "beta1": 0.9, "beta2": 0.99},
 //     "schedule": {"name": "cosine", "warm_up": 500, "final": 1e-6},
 //     "clip": 1.0,                           // of the gradient's norm; 0: not
@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "models/network.h"
+#include "train/objective.h"
 #include "train/schedule.h"
 
 namespace mend {
@@ -46,7 +47,7 @@ struct Recipe {
   std::int64_t cache_bytes = std::int64_t{1} << 30;
   Json degrade = Json::array();
 
-  std::string loss = "l1";
+  Objective objective = make_objective("l1", "loss");
   Json optimizer = Json::object();
   Schedule schedule;
   double clip = 1;

@@ -127,7 +127,7 @@ Trainer::Trainer(Recipe recipe, std::string folder, Tell tell)
   const int channels = recipe_.gray ? 1 : 3, side = recipe_.patch * recipe_.scale;
   step_ = std::make_unique<TrainingStep>(
       *model_, Shape{recipe_.batch, recipe_.patch, recipe_.patch, channels},
-      Shape{recipe_.batch, side, side, channels}, loss_named(recipe_.loss));
+      Shape{recipe_.batch, side, side, channels}, recipe_.objective);
   std::error_code error;
   fs::create_directories(folder_, error);
   if (!fs::is_directory(folder_, error)) {

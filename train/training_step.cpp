@@ -1,7 +1,10 @@
 #include "train/training_step.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <map>
 #include <string_view>
 
 #include "engine/error.h"
@@ -10,24 +13,41 @@
 namespace mend {
 namespace {
 
-/// dL/dx of a loss L(x, target), as an operation of the plan.
+/// Σ weight · loss of x, with its gradient.
+Loss weighted_sum(const Objective& terms, const Tensor& x, const Tensor& target,
+                  const Tensor& input) {
+  Loss total{0, Tensor::zeros(x.shape())};
+  float* sum = total.gradient.view<float>().data;
+  for (const LossTerm& term : terms) {
+    const Loss loss = term.loss(x, term.other == LossTerm::Other::kInput ? input : target);
+    total.value += term.weight * loss.value;
+    const float* gradient = loss.gradient.view<const float>().data;
+    for (std::int64_t i = 0; i < x.shape().elements(); ++i) {
+      sum[i] += static_cast<float>(term.weight * gradient[i]);
+    }
+  }
+  return total;
+}
+
+/// dL/dx of [x, target, input], as an operation of the plan.
 struct LossGradient {
   static constexpr std::string_view kName = "loss_gradient";
-  LossOf loss;
+  Objective terms;
 
   Shape shape(const Shapes& in) const {
-    if (in[0] == in[1]) return in[0];
-    throw ShapeError(
-        fmt::format("training: the network makes {} of its input, but the target is {}",
-                    to_string(in[0]), to_string(in[1])));
+    for (const LossTerm& term : terms) {
+      if (term.other == LossTerm::Other::kTarget) check(in, term, in[1], "the target");
+      if (term.other == LossTerm::Other::kInput) check(in, term, in[2], "its input");
+    }
+    return in[0];
   }
   Cost cost(const Shapes& in) const {
-    return {3.0 * static_cast<double>(in[0].elements()),
-            12.0 * static_cast<double>(in[0].elements())};
+    const auto numbers = static_cast<double>(in[0].elements()) * static_cast<double>(terms.size());
+    return {3.0 * numbers, 12.0 * numbers};
   }
   Footprint footprint(const Shapes&) const { return {}; }
   void forward(Inputs inputs, const Tensor& y, Scratch) const {
-    const Tensor gradient = loss(inputs[0], inputs[1]).gradient;
+    const Tensor gradient = weighted_sum(terms, inputs[0], inputs[1], inputs[2]).gradient;
     const View<const float> from = gradient.view<const float>();
     const View<float> to = y.view<float>();
     for (int n = 0; n < to.shape.n; ++n)
@@ -36,7 +56,34 @@ struct LossGradient {
           std::copy_n(from.pixel(n, h, w), to.shape.c, to.pixel(n, h, w));
         }
   }
+
+ private:
+  static void check(const Shapes& in, const LossTerm& term, const Shape& other,
+                    std::string_view what) {
+    if (in[0] == other) return;
+    throw ShapeError(
+        fmt::format("training: {} compares what the network makes of its input, {}, with {}, {}",
+                    term.name, to_string(in[0]), what, to_string(other)));
+  }
 };
+
+/// The terms, by the output that they look at.
+std::vector<JudgedOutput> judged_outputs(const TrainableModel& model, const Objective& objective) {
+  const std::vector<std::string>& outputs = model.traits().outputs;
+  std::map<std::size_t, Objective> by_output;
+  for (const LossTerm& term : objective) {
+    const auto found = term.output.empty() ? outputs.begin()
+                                           : std::find(outputs.begin(), outputs.end(), term.output);
+    if (found == outputs.end()) {
+      throw UsageError(fmt::format("training: {} looks at the output '{}'; {} has {}", term.name,
+                                   term.output, model.description(), fmt::join(outputs, ", ")));
+    }
+    by_output[static_cast<std::size_t>(found - outputs.begin())].push_back(term);
+  }
+  std::vector<JudgedOutput> judged;
+  for (auto& [index, terms] : by_output) judged.push_back({index, std::move(terms)});
+  return judged;
+}
 
 Shapes shapes_of(const TrainableModel& model, const Shape& input, const Shape& target) {
   Shapes shapes{input, target};
@@ -44,18 +91,22 @@ Shapes shapes_of(const TrainableModel& model, const Shape& input, const Shape& t
   return shapes;
 }
 
-/// [input, target, parameters...] -> [prediction, gradients...], those that there are.
-Network step_of(const TrainableModel& model, const LossOf& loss, std::vector<bool>& has_gradient) {
+/// [input, target, parameters...] -> [judged outputs..., gradients...], those that there are.
+Network step_of(const TrainableModel& model, const std::vector<JudgedOutput>& judged,
+                std::vector<bool>& has_gradient) {
   return [&](const Tensors& given) {
     const auto tape = make_gradient_tape();
     Tensors watched;
     for (std::size_t i = 2; i < given.size(); ++i) watched.push_back(tape->watch(given[i]));
-    const Tensor prediction = model.forward(watched, {given[0]})[0];
-    const Tensor plain = prediction.taped(nullptr);
-    const Tensor cotangent = apply(LossGradient{loss}, {plain, given[1]});
-    Tensors made{plain};
+    const Tensors outputs = model.forward(watched, {given[0]});
+    Tensors made, ends, cotangents;
+    for (const auto& [index, terms] : judged) {
+      const Tensor& plain = made.emplace_back(outputs[index].taped(nullptr));
+      ends.push_back(outputs[index]);
+      cotangents.push_back(apply(LossGradient{terms}, {plain, given[1], given[0]}));
+    }
     has_gradient.clear();
-    for (const Tensor& gradient : tape->gradients({prediction}, {cotangent}, watched)) {
+    for (const Tensor& gradient : tape->gradients(ends, cotangents, watched)) {
       has_gradient.push_back(gradient.defined());
       if (gradient) made.push_back(gradient);
     }
@@ -65,20 +116,10 @@ Network step_of(const TrainableModel& model, const LossOf& loss, std::vector<boo
 
 }  // namespace
 
-LossOf loss_named(const std::string& name) {
-  if (name == "l1") return [](const Tensor& x, const Tensor& t) { return l1_loss(x, t); };
-  if (name == "mse") return [](const Tensor& x, const Tensor& t) { return mse_loss(x, t); };
-  if (name == "charbonnier") {
-    return [](const Tensor& x, const Tensor& t) { return charbonnier_loss(x, t); };
-  }
-  if (name == "psnr") return [](const Tensor& x, const Tensor& t) { return psnr_loss(x, t); };
-  throw UsageError(fmt::format("'{}' is no loss; there are l1, mse, charbonnier, psnr", name));
-}
-
 TrainingStep::TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
-                           LossOf loss)
-    : loss_(std::move(loss)),
-      plan_(step_of(model, loss_, has_gradient_), shapes_of(model, input, target)) {}
+                           const Objective& objective)
+    : judged_(judged_outputs(model, objective)),
+      plan_(step_of(model, judged_, has_gradient_), shapes_of(model, input, target)) {}
 
 double TrainingStep::run(const Tensors& parameters, const Tensor& input, const Tensor& target) {
   plan_.set_input(0, input);
@@ -88,12 +129,16 @@ double TrainingStep::run(const Tensors& parameters, const Tensor& input, const T
   }
   plan_.run();
   if (gradients_.empty()) {
-    int next = 1;
+    auto next = static_cast<int>(judged_.size());
     for (const bool there : has_gradient_) {
       gradients_.push_back(there ? plan_.output(next++) : Tensor());
     }
   }
-  return loss_(plan_.output(0), target).value;
+  double loss = 0;
+  for (std::size_t i = 0; i < judged_.size(); ++i) {
+    loss += weighted_sum(judged_[i].terms, plan_.output(static_cast<int>(i)), target, input).value;
+  }
+  return loss;
 }
 
 }  // namespace mend

@@ -1,25 +1,27 @@
 // Forward, loss and backward of one batch as one plan: it allocates its arena once, at the first step.
 #pragma once
 
-#include <functional>
-#include <string>
+#include <vector>
 
 #include "engine/plan.h"
 #include "models/trainable.h"
-#include "train/losses.h"
+#include "train/objective.h"
 
 namespace mend {
 
-using LossOf = std::function<Loss(const Tensor& x, const Tensor& target)>;
-
-/// "l1", "mse", "charbonnier" or "psnr". Throws UsageError for another name.
-LossOf loss_named(const std::string& name);
+/// One of the network's outputs, and the terms that look at it.
+struct JudgedOutput {
+  std::size_t index;  ///< in traits.outputs
+  Objective terms;
+};
 
 class TrainingStep {
  public:
   /// For batches of these shapes. Throws ShapeError if the network cannot take `input` or gives something
-  /// else than `target`, UsageError if one of its operations has no gradient.
-  TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target, LossOf loss);
+  /// that the objective cannot compare with `target` or `input`, UsageError if it has no output that the
+  /// objective looks at, or one of its operations has no gradient.
+  TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
+               const Objective& objective);
 
   /// The loss of this batch, with the parameters as they are given; then gradients() are its own.
   double run(const Tensors& parameters, const Tensor& input, const Tensor& target);
@@ -32,7 +34,7 @@ class TrainingStep {
   Cost cost() const { return plan_.cost(); }
 
  private:
-  LossOf loss_;
+  std::vector<JudgedOutput> judged_;
   std::vector<bool> has_gradient_;  // written while plan_ is traced
   Plan plan_;
   Tensors gradients_;

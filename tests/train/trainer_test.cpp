@@ -157,7 +157,7 @@ TEST_CASE("training: what a planned step computes is what the eager tape does") 
                                        [](const Architecture& row) { return row.name == "srvgg"; }),
                          recipe.hyperparameters, 1));
   const Tensor x = random_tensor({2, 9, 11, 3}, 1), target = random_tensor({2, 18, 22, 3}, 2);
-  TrainingStep step(model, x.shape(), target.shape(), loss_named("charbonnier"));
+  TrainingStep step(model, x.shape(), target.shape(), make_objective("charbonnier", "test"));
   const Tensors parameters = values_of(model);
   const double value = step.run(parameters, x, target);
   const Tensor prediction = model.forward(parameters, {x})[0];

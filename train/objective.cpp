@@ -1,0 +1,131 @@
+#include "train/objective.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "train/entries.h"
+
+namespace mend {
+namespace {
+
+using Other = LossTerm::Other;
+
+/// Reads the loss's own parameters.
+using MakeLoss = LossOf (*)(Entries& parameters);
+
+template <Loss (*kLoss)(const Tensor&, const Tensor&)>
+LossOf of_two(Entries&) {
+  return kLoss;
+}
+
+template <Loss (*kLoss)(const Tensor&)>
+LossOf of_one(Entries&) {
+  return [](const Tensor& x, const Tensor&) { return kLoss(x); };
+}
+
+LossOf smooth_l1(Entries& parameters) {
+  double beta = 1;
+  parameters.take("beta", beta, 0.0, 1e9);
+  return [=](const Tensor& x, const Tensor& target) { return smooth_l1_loss(x, target, beta); };
+}
+
+LossOf charbonnier(Entries& parameters) {
+  double eps = 1e-3;
+  parameters.take("eps", eps, 1e-12, 1e9);
+  return [=](const Tensor& x, const Tensor& target) { return charbonnier_loss(x, target, eps); };
+}
+
+LossOf spatial_consistency(Entries& parameters) {
+  int region = 4;
+  parameters.take("region", region, 1, 4096);
+  return [=](const Tensor& x, const Tensor& input) {
+    return spatial_consistency_loss(x, input, region);
+  };
+}
+
+LossOf exposure(Entries& parameters) {
+  double level = 0.6;
+  int region = 16;
+  parameters.take("level", level, 0.0, 1.0);
+  parameters.take("region", region, 1, 4096);
+  return [=](const Tensor& x, const Tensor&) { return exposure_loss(x, level, region); };
+}
+
+struct LossKind {
+  std::string_view name;
+  Other other;
+  std::string_view output;
+  MakeLoss make;
+};
+
+constexpr std::string_view kPicture, kCurves = "r";
+
+// clang-format off
+constexpr LossKind kKinds[] = {
+    {"l1",                      Other::kTarget,  kPicture, of_two<l1_loss>},
+    {"mse",                     Other::kTarget,  kPicture, of_two<mse_loss>},
+    {"smooth_l1",               Other::kTarget,  kPicture, smooth_l1},
+    {"charbonnier",             Other::kTarget,  kPicture, charbonnier},
+    {"psnr",                    Other::kTarget,  kPicture, of_two<psnr_loss>},
+    {"fft_l1",                  Other::kTarget,  kPicture, of_two<fft_l1_loss>},
+    {"ssim",                    Other::kTarget,  kPicture, of_two<ssim_loss>},
+    {"total_variation",         Other::kNothing, kPicture, of_one<total_variation_loss>},
+    {"spatial_consistency",     Other::kInput,   kPicture, spatial_consistency},
+    {"exposure",                Other::kNothing, kPicture, exposure},
+    {"colour_constancy",        Other::kNothing, kPicture, of_one<colour_constancy_loss>},
+    {"illumination_smoothness", Other::kNothing, kCurves,  of_one<illumination_smoothness_loss>},
+};
+// clang-format on
+
+std::string all_names() {
+  std::vector<std::string_view> names;
+  for (const LossKind& kind : kKinds) names.push_back(kind.name);
+  return fmt::format("{}, zero_dce", fmt::join(names, ", "));
+}
+
+/// The weights of the authors' training.
+Json zero_dce_losses() {
+  return {{"spatial_consistency", 1},
+          {"exposure", 10},
+          {"colour_constancy", 5},
+          {"illumination_smoothness", 200}};
+}
+
+LossTerm term_of(const std::string& name, const Json& given, const std::string& place) {
+  const auto kind = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                 [&](const LossKind& row) { return row.name == name; });
+  if (kind == std::end(kKinds)) {
+    throw UsageError(fmt::format("{}: '{}' is no loss; there are {}", place, name, all_names()));
+  }
+  const Json options = given.is_number() ? Json{{"weight", given}} : given;
+  Entries entries(options, fmt::format("{}: {}", place, name));
+  LossTerm term{std::string(kind->name), 1, std::string(kind->output), kind->other, {}};
+  entries.take("weight", term.weight, 1e-12, 1e12);
+  term.loss = kind->make(entries);
+  entries.finish();
+  return term;
+}
+
+}  // namespace
+
+Objective make_objective(const Json& loss, const std::string& place) {
+  if (loss.is_string()) {
+    const auto name = loss.get<std::string>();
+    if (name == "zero_dce") return make_objective(zero_dce_losses(), place);
+    return {term_of(name, Json::object(), place)};
+  }
+  if (!loss.is_object() || loss.empty()) {
+    throw UsageError(fmt::format(R"({}: {} is no loss; write "l1", or {{"l1": 1, "ssim": 0.1}})",
+                                 place, loss.dump()));
+  }
+  Objective objective;
+  for (const auto& [name, options] : loss.items()) {
+    objective.push_back(term_of(name, options, place));
+  }
+  return objective;
+}
+
+}  // namespace mend
