@@ -77,6 +77,7 @@ int run(int argc, char** argv) {
   add_bench(program);
   add_train(program);
   add_finetune(program);
+  add_adapt(program);
   add_degrade(program);
   add_evaluate(program);
   add_doctor(program);

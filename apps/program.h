@@ -68,6 +68,7 @@ void add_bench(Program& program);
 void add_doctor(Program& program);
 void add_train(Program& program);
 void add_finetune(Program& program);
+void add_adapt(Program& program);
 void add_degrade(Program& program);
 void add_evaluate(Program& program);
 

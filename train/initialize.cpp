@@ -8,6 +8,7 @@
 
 #include "engine/error.h"
 #include "engine/trace.h"
+#include "models/registry.h"
 #include "train/random.h"
 
 namespace mend {
@@ -76,6 +77,13 @@ std::string last_weight(const Built& built) {
 
 }  // namespace
 
+const Architecture& architecture_named(const std::string& name) {
+  for (const Architecture& architecture : architectures()) {
+    if (architecture.name == name) return architecture;
+  }
+  throw UsageError(fmt::format("'{}' is no network; `mend models` lists their names", name));
+}
+
 Checkpoint initial_checkpoint(const Architecture& architecture, const Json& hyperparameters,
                               std::uint64_t seed) {
   const auto store = ParameterStore::untrained(architecture.title);
@@ -83,8 +91,7 @@ Checkpoint initial_checkpoint(const Architecture& architecture, const Json& hype
   try {
     last = last_weight(architecture.make(Scope(store), hyperparameters));
   } catch (const nlohmann::json::exception& error) {
-    throw CheckpointError(
-        fmt::format("{}: hyper-parameters: {}", architecture.name, error.what()));
+    throw CheckpointError(fmt::format("{}: hyper-parameters: {}", architecture.name, error.what()));
   }
   Checkpoint checkpoint;
   checkpoint.path = architecture.name + " at its start";

@@ -8,6 +8,9 @@
 
 namespace mend {
 
+/// The row of the registry with this name. Throws UsageError if there is none.
+const Architecture& architecture_named(const std::string& name);
+
 /// A checkpoint of this network, all its keys and hyper-parameters, with random numbers by kind:
 ///
 ///   weights of convolutions and linear layers: uniform in ±√(3·gain / fan_in), gain 2/(1 + slope²) of

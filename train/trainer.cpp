@@ -24,13 +24,6 @@ constexpr std::int64_t kLogEvery = 100;
 /// Of the pictures that validation sees; never those of a training sample.
 constexpr std::uint64_t kValidationSeed = 0x76616C6964;
 
-const Architecture& architecture_named(const std::string& name) {
-  for (const Architecture& architecture : architectures()) {
-    if (architecture.name == name) return architecture;
-  }
-  throw UsageError(fmt::format("'{}' is no network; `mend models` lists their names", name));
-}
-
 /// Puts the tensors of `other` with the same key and shape into `checkpoint`; how many there are.
 /// Throws UsageError if there are none.
 int take_matching(Checkpoint& checkpoint, const Checkpoint& other) {
@@ -79,12 +72,6 @@ std::unique_ptr<PairSource> pairs_of(const Recipe& recipe, const std::vector<std
   set.note = tell;
   return std::make_unique<PairSource>(std::make_shared<PictureSet>(places, set),
                                       make_degradation(recipe.degrade), options);
-}
-
-Tensors copies_of(const Tensors& tensors) {
-  Tensors copies;
-  for (const Tensor& tensor : tensors) copies.push_back(tensor.clone());
-  return copies;
 }
 
 /// √Σ g² over all gradients, in double and in their order.

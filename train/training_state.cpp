@@ -54,6 +54,12 @@ class Reader {
 
 }  // namespace
 
+std::vector<Tensor> copies_of(const std::vector<Tensor>& tensors) {
+  std::vector<Tensor> copies;
+  for (const Tensor& tensor : tensors) copies.push_back(tensor.clone());
+  return copies;
+}
+
 void write_training_state(const std::string& path, const TrainingState& state,
                           const std::vector<Parameter>& parameters) {
   std::map<std::string, StoredTensor> tensors;

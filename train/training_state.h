@@ -22,6 +22,9 @@ struct TrainingState {
   std::string recipe;  ///< its text
 };
 
+/// Tensors with memory of their own.
+std::vector<Tensor> copies_of(const std::vector<Tensor>& tensors);
+
 /// Writes beside `path` and renames when all is on the disk. Throws WriteError.
 void write_training_state(const std::string& path, const TrainingState& state,
                           const std::vector<Parameter>& parameters);

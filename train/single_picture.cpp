@@ -1,0 +1,138 @@
+#include "train/single_picture.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "engine/cancel.h"
+#include "engine/error.h"
+#include "models/trainable.h"
+#include "train/initialize.h"
+#include "train/loss_sums.h"
+#include "train/trainer.h"
+#include "train/training_step.h"
+
+namespace mend {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t kLookEvery = 50;
+constexpr int kPatience = 10;
+constexpr double kLeastGain = 0.02;  // dB
+
+double decibels(double mse) { return -10 * std::log10(std::max(mse, 1e-10)); }
+
+/// The network, its weights as they are and averaged, and the plan of a step.
+class Pupil {
+ public:
+  Pupil(const Lesson& lesson, std::uint64_t seed, const Pairs& first)
+      : lesson_(lesson),
+        model_(initial_checkpoint(architecture_named(lesson.architecture), lesson.hyperparameters,
+                                  seed)),
+        step_(model_, first.input.shape(), first.target.shape(),
+              {{"known_mse", 1, "", LossTerm::Other::kTarget, known_mse_loss}}),
+        weights_(copies_of(values_of(model_))),
+        averages_(copies_of(weights_)),
+        optimizer_(make_optimizer({{"name", "adam"}, {"learning_rate", 1e-3}}, weights_)) {}
+
+  void learn(const Pairs& pairs) {
+    const double loss = step_.run(weights_, pairs.input, pairs.target);
+    if (!std::isfinite(loss))
+      throw NumericError("adapt: the loss is not finite; try another --seed");
+    optimizer_->step(step_.gradients());
+    constexpr double kKeep = 0.98;
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      const float* value = weights_[i].view<const float>().data;
+      float* average = averages_[i].view<float>().data;
+      for (std::int64_t k = 0; k < weights_[i].shape().elements(); ++k) {
+        average[k] = static_cast<float>(kKeep * average[k] + (1 - kKeep) * value[k]);
+      }
+    }
+  }
+  /// dB of the averaged weights.
+  double score() const {
+    const Tensor made = model_.forward(averages_, {lesson_.held_out.input})[0];
+    return decibels(known_mse_loss(made, lesson_.held_out.target).value);
+  }
+  Checkpoint checkpoint() const {
+    Checkpoint checkpoint = model_.checkpoint();
+    for (std::size_t i = 0; i < averages_.size(); ++i) {
+      checkpoint.tensors[model_.parameters()[i].key] =
+          to_stored(model_.parameters()[i], averages_[i]);
+    }
+    checkpoint.metadata["task"] = lesson_.task;
+    return checkpoint;
+  }
+
+ private:
+  const Lesson& lesson_;
+  TrainableModel model_;
+  TrainingStep step_;
+  Tensors weights_, averages_;
+  std::unique_ptr<Optimizer> optimizer_;
+};
+
+}  // namespace
+
+Learned learn(const Lesson& lesson, const AdaptOptions& options) {
+  const auto start = Clock::now();
+  Pupil pupil(lesson, options.seed, lesson.pairs(0));
+  AdaptProgress progress;
+  Checkpoint best = pupil.checkpoint();
+  progress.best_psnr = pupil.score();
+  double at_last_gain = progress.best_psnr;
+  int looks_without_gain = 0;
+  bool time_is_up = false;
+  while (looks_without_gain < kPatience && !time_is_up) {
+    check_cancel();
+    pupil.learn(lesson.pairs(progress.steps++));
+    progress.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    time_is_up = progress.seconds >= options.seconds;
+    if (progress.steps % kLookEvery != 0 && !time_is_up) continue;
+    progress.psnr = pupil.score();
+    if (progress.psnr > progress.best_psnr) {
+      progress.best_psnr = progress.psnr;
+      best = pupil.checkpoint();
+    }
+    const bool gained = progress.best_psnr > at_last_gain + kLeastGain;
+    looks_without_gain = gained ? 0 : looks_without_gain + 1;
+    if (gained) at_last_gain = progress.best_psnr;
+    if (options.progress) options.progress(progress);
+  }
+  return {load_model(std::move(best)), progress, !time_is_up};
+}
+
+Loss known_mse_loss(const Tensor& x, const Tensor& target) {
+  check_shapes("known_mse_loss", x, target);
+  const Shape shape = x.shape();
+  const auto row_of = [&](const auto& body) {
+    return each_row(shape, [&](int n, int h) {
+      const float* value = x.view<const float>().pixel(n, h, 0);
+      const float* wanted = target.view<const float>().pixel(n, h, 0);
+      double total = 0;
+      for (int i = 0; i < shape.w * shape.c; ++i) {
+        if (!std::isnan(wanted[i])) total += body(static_cast<double>(value[i]) - wanted[i]);
+      }
+      return total;
+    });
+  };
+  const double known = sum(row_of([](double) { return 1.0; }));
+  Loss loss{0, Tensor::zeros(shape)};
+  if (known == 0) return loss;
+  loss.value = sum(row_of([](double d) { return d * d; })) / known;
+  const View<float> gradient = loss.gradient.view<float>();
+  each_row(shape, [&](int n, int h) {
+    const float* value = x.view<const float>().pixel(n, h, 0);
+    const float* wanted = target.view<const float>().pixel(n, h, 0);
+    float* slope = gradient.pixel(n, h, 0);
+    for (int i = 0; i < shape.w * shape.c; ++i) {
+      const double d = static_cast<double>(value[i]) - wanted[i];
+      slope[i] = std::isnan(wanted[i]) ? 0 : static_cast<float>(2 * d / known);
+    }
+    return 0.0;
+  });
+  return loss;
+}
+
+}  // namespace mend
