@@ -4,12 +4,11 @@
     tools/compare_inpainting.py build/mend CHECKPOINT FOLDER...
 
 A test, and no part of the program: it needs OpenCV (apt-get install python3-opencv). The pictures are
-all PNGs in the folders. Each gets four masks, drawn by this script from --seed and the picture's name:
+all PNGs in the folders. Each gets three masks, drawn by this script from --seed and the picture's name:
 
     scratches  wandering lines of 1 to 4 pixels across the picture, until 4% of it is missing
     text       lines of OpenCV's Hershey fonts, 12 to 36 pixels high, until 8% is missing
     holes      squares of 3 to 10 pixels a side, until 10% is missing
-    pixels     each pixel with a chance of 10%
 
 PSNR is that of 8-bit RGB against the picture itself, within the holes and over the whole picture, the
 mean over the pictures. OpenCV runs with the radius among --radii that is best for its mean in the holes.
@@ -24,7 +23,7 @@ import zlib
 import cv2
 import numpy as np
 
-KINDS = ("scratches", "text", "holes", "pixels")
+KINDS = ("scratches", "text", "holes")
 FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX,
          cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX)
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:/ "
@@ -65,9 +64,6 @@ def draw_square(mask, random):
 def draw_mask(kind, name, shape, seed):
     random = np.random.RandomState((seed + zlib.crc32(f"{kind} {name}".encode())) % 2**32)
     mask = np.zeros(shape, np.uint8)
-    if kind == "pixels":
-        mask[random.uniform(size=shape) < 0.1] = 255
-        return mask
     draw, wanted = {"scratches": (draw_scratch, 0.04), "text": (draw_text, 0.08),
                     "holes": (draw_square, 0.10)}[kind]
     while share(mask) < wanted:
@@ -129,7 +125,7 @@ def main():
     parser.add_argument("checkpoint", help="weights that mend inpaint takes")
     parser.add_argument("folders", nargs="+", help="of PNGs")
     parser.add_argument("--seed", type=int, default=1, help="of the masks")
-    parser.add_argument("--radii", type=float, nargs="+", default=[2, 3, 5], help="for OpenCV")
+    parser.add_argument("--radii", type=float, nargs="+", default=[3, 5], help="for OpenCV")
     arguments = parser.parse_args()
     pictures = read_pictures(arguments.folders)
     print(f"PSNR in dB, 8-bit RGB, mean of {len(pictures)} pictures; holes: in the holes alone; whole: "
