@@ -81,6 +81,10 @@ std::vector<Tensor> network_inputs(const Model& model, const Tensor& picture,
       const Tensor known = affine(mask_for(picture, conditions), -1, 1);
       return {concat({known - 0.5f, picture * known})};
     }
+    case Condition::kMaskMap: {
+      const Tensor& mask = mask_for(picture, conditions);
+      return {concat({picture * affine(mask, -1, 1), mask})};
+    }
   }
   return {picture};
 }

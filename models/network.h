@@ -35,6 +35,7 @@ enum class Condition {
   kMask,             ///< a second input {N,H,W,1}: 1 in the hole that is to be filled, else 0
   kKnownMask,  ///< a channel before the picture's: 0.5 outside the hole, -0.5 in it, where the
                ///< picture is 0
+  kMaskMap,    ///< one more channel of the input: 1 in the hole, where the picture is 0, else 0
 };
 
 /// What tiles do to a network's result. A test holds the word of every network against its trace.
@@ -58,8 +59,7 @@ struct Traits {
   /// The one trait that no network may leave unsaid.
   explicit Traits(TilePolicy policy) : tile_policy(policy) {}
 
-  /// What it is for: "upscale", "denoise", "dejpeg", "lowlight", "dehaze", "deblur", "inpaint",
-  /// "colorize", "face", "face detection".
+  /// What it is for; models/task.h lists them.
   std::vector<std::string> tasks;
   int scale = 1;  ///< output pixels per input pixel, along each axis
   /// The picture must be enlarged by this factor before, by MATLAB's bicubic: SRCNN and VDSR
@@ -91,7 +91,8 @@ struct Traits {
            condition == Condition::kBlurAndSigmaMap;
   }
   bool fills_holes() const {
-    return condition == Condition::kMask || condition == Condition::kKnownMask;
+    return condition == Condition::kMask || condition == Condition::kKnownMask ||
+           condition == Condition::kMaskMap;
   }
   bool gives_colours() const {
     return colour == Colour::kLightness || colour == Colour::kGrayLightness;

@@ -49,6 +49,7 @@
 #include "models/srmd.h"
 #include "models/srvgg.h"
 #include "models/swinir.h"
+#include "models/task.h"
 #include "models/uformer.h"
 #include "models/upcunet.h"
 #include "models/vdsr.h"
@@ -232,6 +233,26 @@ Identified identify(Checkpoint checkpoint) {
                   checkpoint.path, first_keys(checkpoint)));
 }
 
+Built make_network(const Architecture& architecture, const Json& hyper,
+                   const std::shared_ptr<ParameterStore>& store) {
+  Built built = architecture.make(Scope(store), hyper);
+  const Checkpoint& checkpoint = store->checkpoint();
+  const auto task = checkpoint.metadata.find("task");
+  if (task == checkpoint.metadata.end()) return built;
+  if (!is_task(task->second)) {
+    detail(fmt::format("{}: the task in its metadata is none of ours, and not heeded",
+                       checkpoint.path));
+    return built;
+  }
+  if (!can_do(built.traits, task->second)) {
+    throw CheckpointError(
+        fmt::format("{}: its metadata says that it was trained for {}, which {} "
+                    "cannot do",
+                    checkpoint.path, task->second, describe(architecture, hyper)));
+  }
+  return made_for(task->second, std::move(built));
+}
+
 Json complete_hyperparameters(const Identified& identified, const Json& config) {
   const std::string& path = identified.checkpoint.path;
   Json hyper = identified.recognised.fixed;
@@ -258,7 +279,7 @@ namespace {
 /// The network with its parameters taken from `store`; not counted yet.
 Model build(const Architecture& architecture, const Json& hyper, const std::string& description,
             const std::shared_ptr<ParameterStore>& store) {
-  const Built built = architecture.make(Scope(store), hyper);
+  const Built built = make_network(architecture, hyper, store);
   store->finish();
   Model model{.name = architecture.name,
               .description = description,

@@ -32,6 +32,13 @@ Json complete_hyperparameters(const Identified& identified, const Json& config);
 /// "RRDBNet(num_feat 64, num_block 23, ...)"
 std::string describe(const Architecture& architecture, const Json& hyperparameters);
 
+/// The network with its parameters from `store`, made for what the checkpoint's metadata "task" says it
+/// was trained for (models/task.h): the weights decide that, and the same layers serve many tasks. Words
+/// that are no task are not heeded: metadata of other programs has its own. Throws CheckpointError if
+/// the network cannot do the task.
+Built make_network(const Architecture& architecture, const Json& hyperparameters,
+                   const std::shared_ptr<ParameterStore>& store);
+
 /// Recognises the network, builds it and binds every parameter. Throws CheckpointError as above,
 /// and one that names all missing, misshaped and surplus keys.
 Model load_model(Checkpoint checkpoint, const Json& config = Json::object());

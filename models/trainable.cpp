@@ -31,7 +31,7 @@ std::map<Place, std::string> names_in_file(const Checkpoint& checkpoint) {
 /// The network on what `store` gives.
 Network network_of(const Architecture& architecture, const Json& hyperparameters,
                    const std::shared_ptr<ParameterStore>& store) {
-  return architecture.make(Scope(store), hyperparameters).forward;
+  return make_network(architecture, hyperparameters, store).forward;
 }
 
 /// The tensors that are there, in one list, and back.
@@ -69,7 +69,7 @@ TrainableModel::TrainableModel(const Checkpoint& checkpoint, const Json& config)
       description_(describe(*identified_.architecture, hyperparameters_)),
       traits_(TilePolicy::kExactHalo) {
   const auto store = std::make_shared<ParameterStore>(identified_.checkpoint, description_);
-  traits_ = identified_.architecture->make(Scope(store), hyperparameters_).traits;
+  traits_ = make_network(*identified_.architecture, hyperparameters_, store).traits;
   store->finish();
   parameters_ = trained_of(*store);
   const auto names = names_in_file(checkpoint);

@@ -35,6 +35,16 @@ TiledNetwork network_of(const Model& model) {
   return TiledNetwork({.network = network, .channels = channels + 1});
 }
 
+/// Puts a window of the picture, [1,h,w,1 or 3] in 0..1, and its mask into what network_of() takes.
+void give(const Tensor& seen, const Tensor& hole, const Traits& traits, const Tensor& to) {
+  const int channels = traits.picture_channels();
+  to_network(seen, traits, to.channels(0, channels));
+  const View<const float> from = hole.view<const float>();
+  const View<float> last = to.channels(channels, 1).view<float>();
+  for (int y = 0; y < from.shape.h; ++y)
+    for (int x = 0; x < from.shape.w; ++x) last(0, y, x, 0) = from(0, y, x, 0);
+}
+
 /// `inner` and `margin` pixels around it, as far as there are any.
 Rectangle surroundings(const Rectangle& inner, int margin, const Image& image) {
   const int top = std::max(inner.y - margin, 0), left = std::max(inner.x - margin, 0);
@@ -131,14 +141,7 @@ Tensor filled(const Model& model, const Image& image, const Image& mask, const L
   Tensor result;
   network.run(
       look.h, look.w, at_once,
-      [&](const Rectangle&, const Tensor& to) {
-        const int channels = model.traits.picture_channels();
-        to_network(seen, model.traits, to.channels(0, channels));
-        const View<const float> from = hole.view<const float>();
-        const View<float> last = to.channels(channels, 1).view<float>();
-        for (int y = 0; y < look.h; ++y)
-          for (int x = 0; x < look.w; ++x) last(0, y, x, 0) = from(0, y, x, 0);
-      },
+      [&](const Rectangle&, const Tensor& to) { give(seen, hole, model.traits, to); },
       [&](const Rectangle&, const Tensor& pixels) { result = pixels.clone(); });
   return resized(from_network(result, model.traits), window.h, window.w, ResampleMode::kBicubic,
                  true);
@@ -165,6 +168,50 @@ void paste(const Tensor& pixels, const Image& mask, const Rectangle& window, Ima
   }
 }
 
+/// Whether what lies near a hole decides what comes into it, so that tiles give what the whole picture
+/// would; and the picture is large enough for the network as it is.
+bool looks_nearby(const Traits& traits, const Image& image) {
+  return traits.tile_policy != TilePolicy::kWholeImage && traits.working_size == 0 &&
+         std::min(image.height, image.width) >= traits.smallest;
+}
+
+/// The holes and all around them that such a network sees, on the grid of its strides: it fills them in
+/// this window as in the whole picture.
+Rectangle seen_around(const Rectangle& holes, const Image& image, const Traits& traits,
+                      TiledNetwork& network) {
+  constexpr int kAnyTile = 64;  // where it is cut does not change what it sees
+  TileOptions traced;
+  traced.mode = TileOptions::Mode::kFixed;
+  traced.size = kAnyTile;
+  const Tiling tiling = network.choose(image.height, image.width, traced);
+  const int radius = static_cast<int>(std::ceil(tiling.footprint.radius));
+  Rectangle window = surroundings(holes, std::max(radius, traits.smallest), image);
+  const int up = window.y % tiling.cut.grid, left = window.x % tiling.cut.grid;
+  return {window.y - up, window.x - left, window.h + up, window.w + left};
+}
+
+/// Fills the holes of `result`, which is `image` still, tile by tile if memory asks for it.
+void fill_by_tiles(const Model& model, const Image& image, const Image& mask,
+                   const Rectangle& holes, const TileOptions& options, TiledNetwork& network,
+                   Image& result) {
+  const Rectangle window = seen_around(holes, image, model.traits, network);
+  const auto in_picture = [&](const Rectangle& tile) {
+    return Rectangle{window.y + tile.y, window.x + tile.x, tile.h, tile.w};
+  };
+  detail(fmt::format("holes in {}x{} pixels; the network sees {}x{} of the picture", holes.w,
+                     holes.h, window.w, window.h));
+  network.run(
+      window.h, window.w, options,
+      [&](const Rectangle& tile, const Tensor& to) {
+        const Rectangle part = in_picture(tile);
+        give(window_to_float(image, part.y, part.x, part.h, part.w), mask_window(mask, part),
+             model.traits, to);
+      },
+      [&](const Rectangle& tile, const Tensor& pixels) {
+        paste(from_network(pixels, model.traits), mask, in_picture(tile), result);
+      });
+}
+
 void check(const Model& model, const Image& image, const Image& mask) {
   if (!model.traits.fills_holes()) {
     throw UsageError(
@@ -188,13 +235,18 @@ Image inpaint(const Model& model, const Image& image, const Image& mask,
     warn("the mask has no hole; the picture stays as it is");
     return result;
   }
-  if (options.mode == TileOptions::Mode::kFixed) {
-    warn(
-        "networks that fill holes look at everything at once and are not cut into tiles; --memory "
-        "limits what they see");
-  }
   const Traits& traits = model.traits;
   TiledNetwork network = network_of(model);
+  if (looks_nearby(traits, image)) {
+    fill_by_tiles(model, image, mask, holes, options, network, result);
+    return result;
+  }
+  if (options.mode == TileOptions::Mode::kFixed) {
+    warn(
+        "this network looks at everything at once and is not cut into tiles; --memory limits what "
+        "it "
+        "sees");
+  }
   const Look look = traits.working_size > 0
                         ? look_of_fixed_size(holes, image, traits.working_size)
                         : look_of_any_size(holes, image, traits, options, network);

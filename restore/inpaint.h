@@ -13,11 +13,13 @@ namespace mend {
 /// `image` with its holes filled by `model`; every pixel that is no hole keeps its bits. Filled
 /// pixels are opaque. mask: restore/mask.h, of the picture's extents.
 ///
-/// A network of any size sees the whole picture if it fits options.memory_bytes (always with
+/// A network that looks nearby (DRUNet) sees the holes and as much around them as its receptive field
+/// reaches, in tiles if options ask for it or memory does: what it fills in is what it would in the whole
+/// picture. Others look at everything at once, and holes are never cut into tiles for them: one of any
+/// size sees the whole picture if it fits options.memory_bytes (always with
 /// TileOptions::kOff), else the surroundings of the holes, in full size if that fits, else reduced;
 /// a warning says so. A network of one size (MI-GAN) sees a square around the holes with half as
-/// much again on each side, at least 128 pixels, resized to its size. Holes are never cut into
-/// tiles: their networks look at everything at once.
+/// much again on each side, at least 128 pixels, resized to its size.
 /// Throws UsageError if the network fills no holes or the extents differ, OutOfMemory, NumericError.
 Image inpaint(const Model& model, const Image& image, const Image& mask,
               const TileOptions& options);

@@ -29,6 +29,7 @@ constexpr Kind kKinds[] = {
     {"darken", "gamma, gain", "underexposed", make_darken},
     {"haze", "density, light", "mist over the distance", make_haze},
     {"rain", "amount, length, strength", "streaks", make_rain},
+    {"text", "lines, size", "lines of writing", make_text},
     {"scratches", "count, spots", "marks of old prints", make_scratches},
     {"missing_pixels", "share", "single pixels become black", make_missing_pixels},
     {"holes", "share, size", "squares become black", make_holes},
@@ -117,7 +118,9 @@ Degradation make_list(const Json& list, const std::string& place, int depth) {
 
 }  // namespace
 
-Degradation make_degradation(const Json& list) { return make_list(list, "degrade", 0); }
+Degradation make_degradation(const Json& list, const std::string& name) {
+  return make_list(list, name, 0);
+}
 
 std::vector<DegradationKind> degradation_kinds() {
   std::vector<DegradationKind> kinds;

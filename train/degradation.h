@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,9 +35,9 @@ struct DegradationContext {
 /// size. Reads x and leaves it as it is.
 using Degradation = std::function<Tensor(const Tensor& x, const DegradationContext& context)>;
 
-/// The steps of `list`, one after the other. Throws UsageError with the place in the list if a step or a
-/// parameter is not known, is missing, or has an impossible value.
-Degradation make_degradation(const Json& list);
+/// The steps of `list`, one after the other. Throws UsageError with the place in the list, which is called
+/// `name`, if a step or a parameter is not known, is missing, or has an impossible value.
+Degradation make_degradation(const Json& list, const std::string& name = "degrade");
 
 /// The names of all steps, and the parameters that each of them takes.
 struct DegradationKind {

@@ -54,6 +54,8 @@ Degradation make_rain(StepParameters& parameters);
 
 /// Scratches and dust of old prints: thin wandering lines and small spots, white or black.
 Degradation make_scratches(StepParameters& parameters);
+/// Lines of strokes that look like writing, "size" pixels high: a date in the corner, a caption.
+Degradation make_text(StepParameters& parameters);
 /// Pixels, each with this chance, become black: what is missing must be found from the rest.
 Degradation make_missing_pixels(StepParameters& parameters);
 /// Holes of "size" pixels a side until this part of the picture is black.

@@ -41,6 +41,54 @@ void draw_scratch(const View<float>& to, RandomStream& random) {
   }
 }
 
+struct Point {
+  double y, x;
+};
+
+/// A curve from a to b by way of `bend` (a quadratic Bezier), by dots half a pixel apart.
+void draw_stroke(const View<float>& to, Point a, Point bend, Point b, double radius, float colour) {
+  const double length =
+      std::hypot(bend.y - a.y, bend.x - a.x) + std::hypot(b.y - bend.y, b.x - bend.x);
+  const int dots = 2 + static_cast<int>(2 * length);
+  for (int i = 0; i < dots; ++i) {
+    const double t = static_cast<double>(i) / (dots - 1), s = 1 - t;
+    draw_dot(to, s * s * a.y + 2 * s * t * bend.y + t * t * b.y,
+             s * s * a.x + 2 * s * t * bend.x + t * t * b.x, radius, 1, colour);
+  }
+}
+
+/// One to four joined strokes between the points of a grid of 3 x 2, as those of letters are, half of
+/// them straight. The letter's foot is at `foot`, the line of writing runs along `angle`.
+void draw_letter(const View<float>& to, RandomStream& random, Point foot, double size, double angle,
+                 double radius, float colour) {
+  const auto point = [&] {
+    const double up = 0.5 * size * random.below(3), along = 0.5 * size * random.below(2);
+    return Point{foot.y + std::sin(angle) * along - std::cos(angle) * up,
+                 foot.x + std::cos(angle) * along + std::sin(angle) * up};
+  };
+  Point from = point();
+  for (int left = 1 + random.below(4); left > 0; --left) {
+    const Point end = point();
+    const Point bend = random.chance(0.5) ? from : point();
+    draw_stroke(to, from, bend, end, radius, colour);
+    from = end;
+  }
+}
+
+void draw_line_of_text(const View<float>& to, RandomStream& random, double size) {
+  const double angle = random.chance(0.7) ? 0 : random.uniform(-0.5, 0.5);
+  const double radius = std::max(0.4, size * random.uniform(0.02, 0.08));
+  const float colour = mark_colour(random);
+  Point foot{random.uniform(0, to.shape.h + size), random.uniform(-0.2, 0.7) * to.shape.w};
+  const double end = foot.x + random.uniform(2, 25) * size;
+  while (foot.x < std::min<double>(end, to.shape.w)) {
+    if (!random.chance(0.15)) draw_letter(to, random, foot, size, angle, radius, colour);
+    const double advance = size * random.uniform(0.65, 0.85);
+    foot.y += advance * std::sin(angle);
+    foot.x += advance * std::cos(angle);
+  }
+}
+
 void make_black(float* pixel, int channels) { std::fill_n(pixel, channels, 0.0f); }
 
 }  // namespace
@@ -57,6 +105,19 @@ Degradation make_scratches(StepParameters& parameters) {
       const double row = random.uniform(0, to.shape.h), column = random.uniform(0, to.shape.w);
       const double radius = random.uniform(0.4, 2.5);
       draw_dot(to, row, column, radius, random.uniform(0.5, 1), mark_colour(random));
+    }
+    return y;
+  };
+}
+
+Degradation make_text(StepParameters& parameters) {
+  const Range lines = parameters.range("lines", 0, 1000);
+  const Range size = parameters.range("size", 4, 1000);
+  return [=](const Tensor& x, const DegradationContext& context) {
+    Tensor y = x.clone();
+    const View<float> to = y.view<float>();
+    for (auto left = std::lround(lines.draw(context.random)); left > 0; --left) {
+      draw_line_of_text(to, context.random, size.draw(context.random));
     }
     return y;
   };

@@ -11,6 +11,7 @@
 #include "engine/error.h"
 #include "engine/parallel.h"
 #include "restore/color.h"
+#include "train/holes.h"
 
 namespace mend {
 namespace {
@@ -54,8 +55,11 @@ void copy_inner(const Tensor& x, int border, const Tensor& batch, int n) {
 }  // namespace
 
 PairSource::PairSource(std::shared_ptr<PictureSet> pictures, Degradation degradation,
-                       PairOptions options)
-    : pictures_(std::move(pictures)), degradation_(std::move(degradation)), options_(options) {
+                       PairOptions options, Degradation holes)
+    : pictures_(std::move(pictures)),
+      degradation_(std::move(degradation)),
+      options_(options),
+      holes_(std::move(holes)) {
   if (options_.patch < 1 || options_.scale < 1 || options_.margin < 0 || options_.looks < 1) {
     throw UsageError(
         fmt::format("training: patch {}, scale {}, margin {} and looks {} must be positive",
@@ -98,12 +102,14 @@ PairSource::Pair PairSource::make(std::int64_t sample) const {
                     "{{\"do\": \"fit\"}}",
                     input.shape().w, input.shape().h, seen, seen));
   }
-  return {input, target};
+  if (!holes_) return {input, target};
+  return {with_holes(input, draw_mask(holes_, seen, seen, random)), target};
 }
 
 Pairs PairSource::batch(std::int64_t first, int count) const {
   const int channels = options_.gray ? 1 : 3, side = options_.patch * options_.scale;
-  const Pairs batch{Tensor::empty({count, options_.patch, options_.patch, channels}),
+  const int seen_channels = channels + (holes_ ? 1 : 0);
+  const Pairs batch{Tensor::empty({count, options_.patch, options_.patch, seen_channels}),
                     Tensor::empty({count, side, side, channels})};
   std::exception_ptr fault;
   std::mutex mutex;

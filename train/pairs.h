@@ -18,18 +18,21 @@ struct PairOptions {
   bool gray = false;  ///< BT.601 luma, full range, one channel
 };
 
-/// f32 [N,patch,patch,C] and [N,patch·scale,patch·scale,C], in [0,1]; the input is not clipped.
+/// f32 [N,patch,patch,C] and [N,patch·scale,patch·scale,C], in [0,1]; the input is not clipped. With holes
+/// the input is 0 there and has one channel more, the mask: 1 in holes, else 0.
 struct Pairs {
   Tensor input, target;
 };
 
 class PairSource {
  public:
-  /// Throws UsageError if a size is not positive.
-  PairSource(std::shared_ptr<PictureSet> pictures, Degradation degradation, PairOptions options);
+  /// `holes`, if it is given, draws the holes of inputs (train/holes.h). Throws UsageError if a size is not
+  /// positive.
+  PairSource(std::shared_ptr<PictureSet> pictures, Degradation degradation, PairOptions options,
+             Degradation holes = {});
 
-  /// Samples [first, first + count): a picture, a place in it, one of eight turns, and the degradation, all
-  /// drawn from (seed, sample) alone. Uses all threads; the same bits for any number of them.
+  /// Samples [first, first + count): a picture, a place in it, one of eight turns, the degradation
+  /// and the holes, drawn from (seed, sample) alone. Uses all threads; the same bits for any number of them.
   /// Throws UsageError if the degradation ends at another size.
   Pairs batch(std::int64_t first, int count) const;
 
@@ -53,6 +56,7 @@ class PairSource {
   std::shared_ptr<PictureSet> pictures_;
   Degradation degradation_;
   PairOptions options_;
+  Degradation holes_;
 };
 
 }  // namespace mend

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "engine/error.h"
+#include "models/task.h"
 #include "train/entries.h"
 
 namespace mend {
@@ -115,6 +116,9 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   Entries entries(json, path);
   constexpr std::int64_t kMost = std::int64_t{1} << 40;
   entries.take("task", recipe.task);
+  if (!recipe.task.empty() && !is_task(recipe.task)) {
+    entries.refuse(fmt::format("'task' is '{}', which is none; see `mend --help`", recipe.task));
+  }
   take_network(recipe, entries);
   entries.take("start", recipe.start);
   entries.take("seed", recipe.seed);
@@ -129,6 +133,7 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   entries.take("looks", recipe.looks, 1, 1000);
   if (const Json* cache = entries.entry("cache")) recipe.cache_bytes = bytes_of(*cache, entries);
   entries.take("degrade", recipe.degrade);
+  entries.take("mask", recipe.mask);
   if (const Json* loss = entries.entry("loss")) {
     recipe.objective = make_objective(*loss, path + ": loss");
   }

@@ -10,6 +10,7 @@
 //     "pictures": ["photos"], "largest_side": [2048, 1024], "cache": "1G",
 //     "looks": 4,                            // of so many places the one with the most detail is taken
 //     "degrade": [{"do": "resize", "scale": 0.5, "filter": "matlab"}],
+//     "mask": [{"do": "holes", "share": 0.1, "size": 4}],   // to inpaint: what draws the holes
 //     "loss": "l1",                          // or a weighted sum: {"l1": 1, "ssim": 0.1}; objective.h
 //     "optimizer": {"name": "adam", "learning_rate": 5e-4, "beta1": 0.9, "beta2": 0.99},
 //     "schedule": {"name": "cosine", "warm_up": 500, "final": 1e-6},
@@ -46,6 +47,9 @@ struct Recipe {
   int looks = 1;
   std::int64_t cache_bytes = std::int64_t{1} << 30;
   Json degrade = Json::array();
+  /// Steps like those of `degrade` that draw holes (train/holes.h), which the network is told as its
+  /// last channel; empty: there are none.
+  Json mask = Json::array();
 
   Objective objective = make_objective("l1", "loss");
   Json optimizer = Json::object();

@@ -41,9 +41,14 @@ int take_matching(Checkpoint& checkpoint, const Checkpoint& other) {
 }
 
 Checkpoint first_checkpoint(const Recipe& recipe, const Trainer::Tell& tell) {
-  if (recipe.architecture.empty()) return read_checkpoint(recipe.start);
+  if (recipe.architecture.empty()) {
+    Checkpoint first = read_checkpoint(recipe.start);
+    if (!recipe.task.empty()) first.metadata["task"] = recipe.task;
+    return first;
+  }
   const Architecture& architecture = architecture_named(recipe.architecture);
   Checkpoint first = initial_checkpoint(architecture, recipe.hyperparameters, recipe.seed);
+  first.metadata["task"] = recipe.task;
   if (!recipe.start.empty()) {
     const int taken = take_matching(first, read_checkpoint(recipe.start));
     tell(fmt::format("{}: {} of {} tensors are taken from there", recipe.start, taken,
@@ -70,8 +75,23 @@ std::unique_ptr<PairSource> pairs_of(const Recipe& recipe, const std::vector<std
   set.smallest_side = PairSource::smallest_side(options);
   set.cache_bytes = recipe.cache_bytes;
   set.note = tell;
+  const Degradation holes =
+      recipe.mask.empty() ? Degradation() : make_degradation(recipe.mask, "mask");
   return std::make_unique<PairSource>(std::make_shared<PictureSet>(places, set),
-                                      make_degradation(recipe.degrade), options);
+                                      make_degradation(recipe.degrade), options, holes);
+}
+
+/// Throws UsageError unless recipe and network agree on whether there are holes.
+void check_mask(const Recipe& recipe, const TrainableModel& model) {
+  const bool takes_one = model.traits().condition == Condition::kMaskMap;
+  if (takes_one != recipe.mask.empty()) return;
+  throw UsageError(
+      takes_one
+          ? fmt::format("training: {} fills holes; the recipe needs 'mask', steps to draw them",
+                        model.description())
+          : fmt::format("training: the recipe has a 'mask', but {} does not take one for {}; it "
+                        "needs a channel beside the picture's and the task inpaint",
+                        model.description(), recipe.task));
 }
 
 /// √Σ g² over all gradients, in double and in their order.
@@ -102,6 +122,7 @@ void scale_by(const Tensors& gradients, double factor) {
 Trainer::Trainer(Recipe recipe, std::string folder, Tell tell)
     : recipe_(std::move(recipe)), folder_(std::move(folder)), tell_(std::move(tell)) {
   model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_, tell_));
+  check_mask(recipe_, *model_);
   const PairOptions options = pair_options(recipe_, recipe_.seed, recipe_.patch);
   pairs_ = pairs_of(recipe_, recipe_.pictures, options, tell_);
   if (!recipe_.held_out.empty()) {
@@ -112,8 +133,9 @@ Trainer::Trainer(Recipe recipe, std::string folder, Tell tell)
                                      recipe_.validate_count, recipe_.scale);
   }
   const int channels = recipe_.gray ? 1 : 3, side = recipe_.patch * recipe_.scale;
+  const int seen_channels = channels + (recipe_.mask.empty() ? 0 : 1);
   step_ = std::make_unique<TrainingStep>(
-      *model_, Shape{recipe_.batch, recipe_.patch, recipe_.patch, channels},
+      *model_, Shape{recipe_.batch, recipe_.patch, recipe_.patch, seen_channels},
       Shape{recipe_.batch, side, side, channels}, recipe_.objective);
   std::error_code error;
   fs::create_directories(folder_, error);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "layers/functions.h"
 #include "restore/imresize.h"
 #include "restore/metrics.h"
 #include "train/as_image.h"
@@ -32,15 +33,19 @@ std::vector<Tensor> Validation::results(const TrainableModel& model, const Tenso
   return results;
 }
 
+Tensor Validation::given(int i) const {
+  const Tensor picture = slice_channels(inputs_[i], 0, targets_[i].shape().c);  // without a mask
+  return scale_ > 1 ? imresize(picture, scale_) : picture;
+}
+
 ValidationScore Validation::score(const TrainableModel& model, const Tensors& parameters) const {
   const auto count = static_cast<int>(inputs_.size());
   const std::vector<Tensor> made = results(model, parameters, count);
   const int border = scale_ > 1 ? scale_ : 0;
   ValidationScore score;
   for (int i = 0; i < count; ++i) {
-    const Tensor given = scale_ > 1 ? imresize(inputs_[i], scale_) : inputs_[i];
     score.psnr += psnr_of(made[i], targets_[i], border) / count;
-    score.psnr_of_input += psnr_of(given, targets_[i], border) / count;
+    score.psnr_of_input += psnr_of(given(i), targets_[i], border) / count;
   }
   return score;
 }
@@ -51,8 +56,7 @@ Image Validation::sheet(const TrainableModel& model, const Tensors& parameters, 
   const Shape shape = targets_.front().shape();
   Image sheet = make_image(3 * shape.w, rows * shape.h, shape.c, 8);
   for (int i = 0; i < rows; ++i) {
-    const Tensor given = scale_ > 1 ? imresize(inputs_[i], scale_) : inputs_[i];
-    store_float(sheet, i * shape.h, 0, given);
+    store_float(sheet, i * shape.h, 0, given(i));
     store_float(sheet, i * shape.h, shape.w, made[i]);
     store_float(sheet, i * shape.h, 2 * shape.w, targets_[i]);
   }

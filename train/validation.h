@@ -24,6 +24,8 @@ class Validation {
   Image sheet(const TrainableModel& model, const Tensors& parameters, int rows) const;
 
  private:
+  /// What the network is given of patch i, as a picture of the target's size.
+  Tensor given(int i) const;
   std::vector<Tensor> results(const TrainableModel& model, const Tensors& parameters,
                               int count) const;
 

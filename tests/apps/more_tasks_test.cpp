@@ -1,7 +1,9 @@
 // colorize, inpaint, outpaint and restore --steps, as their users call them.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "restore/image_file.h"
@@ -16,9 +18,10 @@ using namespace mend::test;
 namespace {
 
 /// The weights of a fixture as a checkpoint of its own; returns `path`.
-std::string fixture_weights(const std::string& name, const std::string& path) {
+std::string fixture_weights(const std::string& name, const std::string& path,
+                            const std::map<std::string, std::string>& metadata = {}) {
   const Golden golden = load_golden(data_path("goldens/" + name + ".safetensors"));
-  write_safetensors(path, golden.weights.tensors, {});
+  write_safetensors(path, golden.weights.tensors, metadata);
   return path;
 }
 
@@ -89,6 +92,49 @@ TEST_CASE("mend inpaint: fills rectangles, painted masks and transparent pixels,
     CHECK(found.inside);
     CHECK(difference(results.back(), results.front(), 0, 0, 0, 0).pixels == 0);
   }
+}
+
+TEST_CASE("mend: a network runs for the task that its checkpoint's metadata says, and no other") {
+  const Studio studio;
+  const auto drunet = [&](const std::string& task) {
+    const std::string name = task + ".safetensors";
+    fixture_weights("drunet/color_odd_replicate", studio.folder / name, {{"task", task}});
+    return name;
+  };
+  CHECK(studio.run({"dejpeg", "photo.png", "-w", drunet("dejpeg"), "-o", "clean.png"}).code == 0);
+  const Finished other =
+      studio.run({"denoise", "photo.png", "-w", drunet("dejpeg"), "-o", "other.png"});
+  CHECK(other.code == 2);
+  CHECK(other.err.find("is made for dejpeg, not for denoise") != std::string::npos);
+
+  // Holes that `mend degrade` made are those that `mend inpaint` fills.
+  REQUIRE(studio
+              .run({"degrade", "photo.png", "-o", "holed.png", "--mask",
+                    R"([{"do": "holes", "share": 0.1, "size": 4}])"})
+              .code == 0);
+  const Image holed = studio.image("holed.png"), photo = studio.image("photo.png");
+  REQUIRE(holed.channels == 4);
+  REQUIRE(studio.run({"inpaint", "holed.png", "-w", drunet("inpaint"), "-o", "whole.png"}).code ==
+          0);
+  const Image whole = studio.image("whole.png");
+  CHECK(is_opaque(whole));
+  int holes = 0, filled = 0, kept = 0;
+  for (int y = 0; y < photo.height; ++y)
+    for (int x = 0; x < photo.width; ++x) {
+      const std::uint8_t *before = photo.row(y) + 3 * x, *after = whole.row(y) + 4 * x;
+      const bool hole = holed.row(y)[4 * x + 3] == 0, same = std::equal(before, before + 3, after);
+      holes += hole ? 1 : 0;
+      filled += hole && after[0] + after[1] + after[2] > 0 ? 1 : 0;
+      kept += !hole && same ? 1 : 0;
+    }
+  CHECK(holes > 40);
+  CHECK(filled > holes / 2);
+  CHECK(kept + holes == photo.height * photo.width);
+
+  const Finished refused =
+      studio.run({"upscale", "photo.png", "-w", drunet("upscale"), "-o", "large.png"});
+  CHECK(refused.code == 4);
+  CHECK(refused.err.find("trained for upscale") != std::string::npos);
 }
 
 TEST_CASE("mend inpaint: a folder of masks, grown and inverted ones") {

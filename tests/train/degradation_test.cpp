@@ -64,6 +64,7 @@ TEST_CASE("degradation: every step makes another picture, the same one for the s
       R"({"do": "darken", "gamma": [2, 4], "gain": [0.3, 0.9]})",
       R"({"do": "haze", "density": [1, 2]})",
       R"({"do": "rain", "amount": [0.01, 0.05]})",
+      R"({"do": "text", "lines": [2, 4], "size": [8, 14]})",
       R"({"do": "scratches", "count": [3, 5]})",
       R"({"do": "missing_pixels", "share": [0.2, 0.6]})",
       R"({"do": "holes", "share": 0.2, "size": [3, 9]})",

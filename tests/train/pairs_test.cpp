@@ -168,6 +168,38 @@ TEST_CASE("training pictures: what cannot be used is named and left out") {
         }).find("no such file or folder") != std::string::npos);
 }
 
+TEST_CASE(
+    "training pairs: with holes there is a mask, and the input is the target where there is none") {
+  const Folder folder;
+  PairOptions options = kOptions;
+  options.scale = 1;
+  const Degradation nothing = make_degradation(Json::array());
+  const auto holes = [](const char* steps) { return make_degradation(Json::parse(steps), "mask"); };
+  const char* steps = R"([{"do": "holes", "share": 0.2, "size": [2, 5]}])";
+  const Pairs pairs =
+      PairSource(pictures_of(folder, nullptr), nothing, options, holes(steps)).batch(0, 6);
+  const Pairs others = PairSource(pictures_of(folder, nullptr), nothing, options,
+                                  holes(R"([{"do": "missing_pixels", "share": 0.5}])"))
+                           .batch(0, 6);
+  REQUIRE(pairs.input.shape() == Shape{6, 16, 16, 4});
+  REQUIRE(pairs.target.shape() == Shape{6, 16, 16, 3});
+  CHECK(identical(pairs.target, others.target));  // holes change no picture and no place
+  CHECK(!identical(pairs.input, others.input));
+  int missing = 0;
+  for (int n = 0; n < 6; ++n)
+    for (int y = 0; y < 16; ++y)
+      for (int x = 0; x < 16; ++x) {
+        const float hole = pairs.input.view<const float>()(n, y, x, 3);
+        missing += hole == 1 ? 1 : 0;
+        for (int c = 0; c < 3; ++c) {
+          const float known = pairs.target.view<const float>()(n, y, x, c);
+          REQUIRE(pairs.input.view<const float>()(n, y, x, c) == (hole == 1 ? 0 : known));
+        }
+      }
+  CHECK(missing > 6 * 256 / 20);
+  CHECK(missing < 6 * 256 / 2);
+}
+
 TEST_CASE("training pairs: a degradation that ends at another size is refused") {
   const Folder folder;
   const PairSource source(pictures_of(folder, nullptr),

@@ -199,6 +199,40 @@ TEST_CASE("training: a recipe may start from another network's tensors") {
   CHECK(same < static_cast<int>(before.tensors.size()));  // the last convolution makes x3
 }
 
+TEST_CASE("training: DRUNet learns to fill holes, and its checkpoint says so") {
+  const Workplace place;
+  const std::string text = R"({
+    "task": "inpaint",
+    "network": {"name": "drunet", "in_nc": 4, "out_nc": 3, "nc": [8, 8, 8, 8], "nb": 1, "bias": false,
+                "act_mode": "R", "downsample_mode": "strideconv", "upsample_mode": "convtranspose"},
+    "steps": 60, "batch": 2, "patch": 16, "margin": 0, "pictures": ["pictures"],
+    "mask": [{"do": "holes", "share": 0.15, "size": [1, 3]}],
+    "optimizer": {"name": "adam", "learning_rate": 3e-3},
+    "validate": {"pictures": ["pictures"], "every": 60, "count": 1, "side": 24})";
+  const auto recipe = [&](const std::string& changed) {
+    return parse_recipe(changed + "}", place.folder("recipe.json"));
+  };
+  std::string told;
+  Trainer trainer(recipe(text), place.folder("run"),
+                  [&](const std::string& line) { told += line; });
+  const std::vector<double> losses = losses_of(trainer);
+  CHECK(mean(losses, 50, 10) < 0.7 * mean(losses, 0, 5));
+  CHECK(told.find("the best so far") != std::string::npos);
+  const Model model = load_model(read_checkpoint(place.folder("run") + "/model.safetensors"));
+  CHECK(model.traits.tasks == std::vector<std::string>{"inpaint"});
+  CHECK(model.traits.condition == Condition::kMaskMap);
+
+  const auto refused = [&](Recipe other) {
+    return thrown<UsageError>([&] { Trainer(std::move(other), place.folder("other"), ignore); });
+  };
+  Recipe no_mask = recipe(text);
+  no_mask.mask = Json::array();
+  CHECK(refused(no_mask).find("the recipe needs 'mask'") != std::string::npos);
+  Recipe no_task = recipe(text);
+  no_task.task = "denoise";
+  CHECK(refused(no_task).find("does not take one for denoise") != std::string::npos);
+}
+
 TEST_CASE("recipes: errors name the file and the entry") {
   const auto refused = [](const char* text) {
     return thrown<UsageError>([&] { parse_recipe(text, "my.json"); });
@@ -206,6 +240,8 @@ TEST_CASE("recipes: errors name the file and the entry") {
   CHECK(refused("{").find("my.json: no JSON") != std::string::npos);
   CHECK(refused(R"({"task": "upscale"})").find("needs 'network'") != std::string::npos);
   CHECK(refused(R"({"network": {"name": "srvgg"}, "stepz": 1})").find("does not know 'stepz'") !=
+        std::string::npos);
+  CHECK(refused(R"({"task": "inpain", "network": {"name": "srvgg"}})").find("'inpain'") !=
         std::string::npos);
   CHECK(refused(R"({"network": {"name": "srvgg"}, "batch": 0})").find("'batch' is 0") !=
         std::string::npos);
