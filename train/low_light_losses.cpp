@@ -1,4 +1,5 @@
 // Losses that need no target: total variation, and the four that Zero-DCE learns from.
+#include <algorithm>
 #include <cmath>
 #include <string_view>
 #include <vector>
