@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "restore/inpaint.h"
+#include "restore/color.h"
 #include "restore/mask.h"
+#include "restore/restore.h"
+#include "train/push_pull.h"
 #include "train/single_picture.h"
 
 namespace mend {
@@ -62,34 +64,54 @@ struct Role {
   bool hidden, judged;
 };
 
-/// One patch from (top, left) into place n of the pairs: black and marked where it is hidden, NaN where
-/// the network is not judged.
+/// A window of the scene, with a first guess in its holes and where `is_hidden` says so.
+template <class IsHidden>
+Tensor guessed(const Scene& scene, int top, int left, int height, int width,
+               const IsHidden& is_hidden) {
+  const Tensor window = Tensor::zeros({1, height, width, 3});
+  std::vector<std::uint8_t> known;
+  for (int p = 0; p < height; ++p)
+    for (int q = 0; q < width; ++q) {
+      const int y = top + p, x = left + q;
+      known.push_back(!scene.is_hole(y, x) && !is_hidden(y, x) ? 1 : 0);
+      if (known.back() == 0) continue;
+      std::copy_n(scene.picture.view<const float>().pixel(0, y, x), 3,
+                  window.view<float>().pixel(0, p, q));
+    }
+  push_pull(window, known);
+  return window;
+}
+
+/// The patch at (top, left) in place n of the pairs; the target is NaN where the network is not judged.
 template <class RoleOf>
 void fill(const Scene& scene, int top, int left, const Pairs& pairs, int n, const RoleOf& role_of) {
   const int side = pairs.input.shape().h;
-  const View<const float> picture = scene.picture.view<const float>();
+  std::vector<std::uint8_t> hidden;
   for (int p = 0; p < side; ++p)
     for (int q = 0; q < side; ++q) {
       const int y = top + p, x = left + q;
       const Role role = role_of(y, x);
-      const bool hidden = role.hidden || scene.is_hole(y, x);
-      float* input = pairs.input.view<float>().pixel(n, p, q);
+      hidden.push_back(role.hidden ? 1 : 0);
+      const float* from = scene.picture.view<const float>().pixel(0, y, x);
       float* target = pairs.target.view<float>().pixel(n, p, q);
       for (int c = 0; c < 3; ++c) {
-        input[c] = hidden ? 0 : picture(0, y, x, c);
-        target[c] = role.judged && !scene.is_hole(y, x) ? picture(0, y, x, c) : kUnknown;
+        target[c] = role.judged && !scene.is_hole(y, x) ? from[c] : kUnknown;
       }
-      input[3] = hidden ? 1 : 0;
     }
+  const Tensor input = guessed(scene, top, left, side, side, [&](int y, int x) {
+    return hidden[static_cast<std::size_t>((y - top) * side + x - left)] != 0;
+  });
+  std::copy_n(input.view<const float>().data, input.shape().elements(),
+              pairs.input.view<float>().pixel(n, 0, 0));
 }
 
 Pairs empty_pairs(int count, int side) {
-  return {Tensor::empty({count, side, side, 4}), Tensor::empty({count, side, side, 3})};
+  return {Tensor::empty({count, side, side, 3}), Tensor::empty({count, side, side, 3})};
 }
 
-/// The largest multiple of 8, the network's, up to `wanted` that the picture can hold.
+/// Up to `wanted`, as far as the picture can hold it.
 int patch_side(const Scene& scene, int wanted) {
-  return std::min({wanted, scene.height, scene.width}) / 8 * 8;
+  return std::min({wanted, scene.height, scene.width});
 }
 
 /// Which pixels of a patch are hidden, drawn anew for each patch.
@@ -97,16 +119,10 @@ using Hide = std::function<std::function<bool(int y, int x)>(RandomStream& rando
 
 Lesson lesson_of(const Scene& scene, std::uint64_t seed, const Hide& hide) {
   Lesson lesson;
-  lesson.task = "inpaint";
-  lesson.architecture = "drunet";
-  lesson.hyperparameters = {{"in_nc", 4},
-                            {"out_nc", 3},
-                            {"nc", {32, 48, 64, 64}},
-                            {"nb", 1},
-                            {"act_mode", "R"},
-                            {"downsample_mode", "strideconv"},
-                            {"upsample_mode", "convtranspose"},
-                            {"bias", false}};
+  lesson.task = "restore";
+  lesson.architecture = "dncnn";  // it begins close to its input, the first guess
+  lesson.hyperparameters = {{"cls", "DnCNN"}, {"in_nc", 3}, {"out_nc", 3},
+                            {"nc", 48},       {"nb", 9},    {"act_mode", "R"}};
   lesson.pairs = [&scene, seed, hide](std::int64_t step) {
     const int side = patch_side(scene, kPatch);
     const Pairs pairs = empty_pairs(kBatch, side);
@@ -158,6 +174,33 @@ Hide one_in_four() {
   };
 }
 
+/// Puts what the network makes of the scene, guessed where `is_hidden` says so, into those pixels of
+/// `result` and into the scene's holes.
+template <class IsHidden>
+void predict(const Scene& scene, const Model& model, const TileOptions& tiles, Image& result,
+             const IsHidden& is_hidden) {
+  Image guess = make_image(scene.width, scene.height, 3, 32);
+  store_float(guess, 0, 0, guessed(scene, 0, 0, scene.height, scene.width, is_hidden));
+  RestoreOptions options;
+  options.tiles = tiles;
+  const Tensor made =
+      window_to_float(restore(model, guess, options), 0, 0, scene.height, scene.width);
+  Image everywhere = result;
+  store_float(everywhere, 0, 0,
+              result.colour_channels() == 1 ? luma(made, LumaRange::kFull) : made);
+  const bool fills = std::ranges::find(scene.hole, 1) != scene.hole.end();
+  if (fills && result.has_alpha()) {  // what was a hole is opaque now
+    store_alpha_float(everywhere, 0, 0, Tensor::full({1, scene.height, scene.width, 1}, 1.0f));
+  }
+  const std::size_t bytes = result.row_bytes() / static_cast<std::size_t>(result.width);
+  for (int y = 0; y < scene.height; ++y)
+    for (int x = 0; x < scene.width; ++x) {
+      if (!scene.is_hole(y, x) && !is_hidden(y, x)) continue;
+      const std::size_t at = static_cast<std::size_t>(x) * bytes;
+      std::copy_n(everywhere.row(y) + at, bytes, result.row(y) + at);
+    }
+}
+
 }  // namespace
 
 Adapted adapt_inpaint(const Image& image, const Image& mask, const AdaptOptions& options) {
@@ -169,28 +212,20 @@ Adapted adapt_inpaint(const Image& image, const Image& mask, const AdaptOptions&
         fmt::format("adapt: only {} pixels are known; that is too little to learn from", known));
   }
   const Learned learned = learn(lesson_of(scene, options.seed, as_the_holes(scene)), options);
-  return {inpaint(learned.model, image, mask, options.tiles), learned.progress,
-          learned.stopped_early};
+  Adapted adapted{image, learned.progress, learned.stopped_early};
+  predict(scene, learned.model, options.tiles, adapted.image, [](int, int) { return false; });
+  return adapted;
 }
 
 Adapted adapt_denoise(const Image& image, const AdaptOptions& options) {
   const Scene scene = scene_of(image, empty_mask(image.width, image.height));
   const Learned learned = learn(lesson_of(scene, options.seed, one_in_four()), options);
-  Image result = image;
+  Adapted adapted{image, learned.progress, learned.stopped_early};
   for (int phase = 0; phase < 4; ++phase) {
-    Image mask = empty_mask(image.width, image.height);
-    for (int y = 0; y < image.height; ++y)
-      for (int x = 0; x < image.width; ++x) mask.row(y)[x] = is_in_phase(phase, y, x) ? 255 : 0;
-    const Image filled = inpaint(learned.model, image, mask, options.tiles);
-    const std::size_t bytes = filled.row_bytes() / static_cast<std::size_t>(filled.width);
-    for (int y = 0; y < image.height; ++y)
-      for (int x = 0; x < image.width; ++x) {
-        if (!is_in_phase(phase, y, x)) continue;
-        const std::size_t at = static_cast<std::size_t>(x) * bytes;
-        std::copy_n(filled.row(y) + at, bytes, result.row(y) + at);
-      }
+    predict(scene, learned.model, options.tiles, adapted.image,
+            [phase](int y, int x) { return is_in_phase(phase, y, x); });
   }
-  return {std::move(result), learned.progress, learned.stopped_early};
+  return adapted;
 }
 
 }  // namespace mend

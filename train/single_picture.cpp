@@ -20,8 +20,29 @@ using Clock = std::chrono::steady_clock;
 constexpr std::int64_t kLookEvery = 50;
 constexpr int kPatience = 10;
 constexpr double kLeastGain = 0.02;  // dB
+constexpr double kClip = 0.5;        // of the gradient's norm
 
-double decibels(double mse) { return -10 * std::log10(std::max(mse, 1e-10)); }
+/// Σ body(x − target) over the numbers whose target is not NaN.
+template <class Body>
+double sum_of_known(const Tensor& x, const Tensor& target, const Body& body) {
+  const int numbers = x.shape().w * x.shape().c;
+  return sum(each_row(x.shape(), [&](int n, int h) {
+    const float* value = x.view<const float>().pixel(n, h, 0);
+    const float* wanted = target.view<const float>().pixel(n, h, 0);
+    double total = 0;
+    for (int i = 0; i < numbers; ++i) {
+      if (!std::isnan(wanted[i])) total += body(static_cast<double>(value[i]) - wanted[i]);
+    }
+    return total;
+  }));
+}
+
+/// PSNR in dB of the known numbers, of pictures in [0,1].
+double known_psnr(const Tensor& x, const Tensor& target) {
+  const double squares = sum_of_known(x, target, [](double d) { return d * d; });
+  const double known = sum_of_known(x, target, [](double) { return 1.0; });
+  return -10 * std::log10(std::max(squares / std::max(known, 1.0), 1e-10));
+}
 
 /// The network, its weights as they are and averaged, and the plan of a step.
 class Pupil {
@@ -31,7 +52,7 @@ class Pupil {
         model_(initial_checkpoint(architecture_named(lesson.architecture), lesson.hyperparameters,
                                   seed)),
         step_(model_, first.input.shape(), first.target.shape(),
-              {{"known_mse", 1, "", LossTerm::Other::kTarget, known_mse_loss}}),
+              {{"known_l1", 1, "", LossTerm::Other::kTarget, known_l1_loss}}),
         weights_(copies_of(values_of(model_))),
         averages_(copies_of(weights_)),
         optimizer_(make_optimizer({{"name", "adam"}, {"learning_rate", 1e-3}}, weights_)) {}
@@ -40,6 +61,8 @@ class Pupil {
     const double loss = step_.run(weights_, pairs.input, pairs.target);
     if (!std::isfinite(loss))
       throw NumericError("adapt: the loss is not finite; try another --seed");
+    const double norm = norm_of(step_.gradients());
+    if (norm > kClip) scale_by(step_.gradients(), kClip / norm);
     optimizer_->step(step_.gradients());
     constexpr double kKeep = 0.98;
     for (std::size_t i = 0; i < weights_.size(); ++i) {
@@ -53,7 +76,7 @@ class Pupil {
   /// dB of the averaged weights.
   double score() const {
     const Tensor made = model_.forward(averages_, {lesson_.held_out.input})[0];
-    return decibels(known_mse_loss(made, lesson_.held_out.target).value);
+    return known_psnr(made, lesson_.held_out.target);
   }
   Checkpoint checkpoint() const {
     Checkpoint checkpoint = model_.checkpoint();
@@ -103,32 +126,21 @@ Learned learn(const Lesson& lesson, const AdaptOptions& options) {
   return {load_model(std::move(best)), progress, !time_is_up};
 }
 
-Loss known_mse_loss(const Tensor& x, const Tensor& target) {
-  check_shapes("known_mse_loss", x, target);
-  const Shape shape = x.shape();
-  const auto row_of = [&](const auto& body) {
-    return each_row(shape, [&](int n, int h) {
-      const float* value = x.view<const float>().pixel(n, h, 0);
-      const float* wanted = target.view<const float>().pixel(n, h, 0);
-      double total = 0;
-      for (int i = 0; i < shape.w * shape.c; ++i) {
-        if (!std::isnan(wanted[i])) total += body(static_cast<double>(value[i]) - wanted[i]);
-      }
-      return total;
-    });
-  };
-  const double known = sum(row_of([](double) { return 1.0; }));
-  Loss loss{0, Tensor::zeros(shape)};
+Loss known_l1_loss(const Tensor& x, const Tensor& target) {
+  check_shapes("known_l1_loss", x, target);
+  const double known = sum_of_known(x, target, [](double) { return 1.0; });
+  Loss loss{0, Tensor::zeros(x.shape())};
   if (known == 0) return loss;
-  loss.value = sum(row_of([](double d) { return d * d; })) / known;
+  loss.value = sum_of_known(x, target, [](double d) { return std::abs(d); }) / known;
+  const int numbers = x.shape().w * x.shape().c;
   const View<float> gradient = loss.gradient.view<float>();
-  each_row(shape, [&](int n, int h) {
+  each_row(x.shape(), [&](int n, int h) {
     const float* value = x.view<const float>().pixel(n, h, 0);
     const float* wanted = target.view<const float>().pixel(n, h, 0);
     float* slope = gradient.pixel(n, h, 0);
-    for (int i = 0; i < shape.w * shape.c; ++i) {
+    for (int i = 0; i < numbers; ++i) {
       const double d = static_cast<double>(value[i]) - wanted[i];
-      slope[i] = std::isnan(wanted[i]) ? 0 : static_cast<float>(2 * d / known);
+      slope[i] = std::isnan(wanted[i]) ? 0 : static_cast<float>(sign(d) / known);
     }
     return 0.0;
   });

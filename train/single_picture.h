@@ -27,13 +27,13 @@ struct Learned {
   bool stopped_early = false;
 };
 
-/// Adam at 1e-3 on the mean squared error of known pixels. The network is that with the best averaged
+/// Adam at 1e-3 on the mean absolute error of known pixels, gradients clipped to a norm of 0.5. The network is that with the best averaged
 /// weights (EMA 0.98) by the held-out pairs, which are looked at after every 50 steps; it ends when ten
 /// looks in a row gained less than 0.02 dB together, or when the time is up.
 Learned learn(const Lesson& lesson, const AdaptOptions& options);
 
-/// L = Σ d² / K over the K numbers whose target is not NaN, d = x − target; 0 if there are none.
+/// L = Σ |d| / K over the K numbers whose target is not NaN, d = x − target; 0 if there are none.
 /// x and target f32 [N,H,W,C]. Throws ShapeError if the shapes differ.
-Loss known_mse_loss(const Tensor& x, const Tensor& target);
+Loss known_l1_loss(const Tensor& x, const Tensor& target);
 
 }  // namespace mend

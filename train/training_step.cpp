@@ -141,4 +141,26 @@ double TrainingStep::run(const Tensors& parameters, const Tensor& input, const T
   return loss;
 }
 
+double norm_of(const Tensors& gradients) {
+  double squares = 0;
+  for (const Tensor& gradient : gradients) {
+    if (!gradient) continue;
+    const float* values = gradient.view<const float>().data;
+    for (std::int64_t i = 0; i < gradient.shape().elements(); ++i) {
+      squares += double{values[i]} * values[i];
+    }
+  }
+  return std::sqrt(squares);
+}
+
+void scale_by(const Tensors& gradients, double factor) {
+  for (const Tensor& gradient : gradients) {
+    if (!gradient) continue;
+    float* values = gradient.view<float>().data;
+    for (std::int64_t i = 0; i < gradient.shape().elements(); ++i) {
+      values[i] = static_cast<float>(factor * values[i]);
+    }
+  }
+}
+
 }  // namespace mend

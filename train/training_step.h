@@ -40,4 +40,9 @@ class TrainingStep {
   Tensors gradients_;
 };
 
+/// √Σ g² over all gradients, in double and in their order; undefined ones count nothing.
+double norm_of(const Tensors& gradients);
+/// Multiplies all of them, in place.
+void scale_by(const Tensors& gradients, double factor);
+
 }  // namespace mend
