@@ -20,6 +20,7 @@ struct Options {
   std::string task;
   int scale = 2;
   double minutes = 3;
+  std::int64_t steps = 1'000'000;
   std::uint64_t seed = 1;
 };
 
@@ -35,6 +36,7 @@ Image adapt(const Options& options, const std::string& input, const Image& image
             const TileOptions& tiles) {
   AdaptOptions adapt;
   adapt.seconds = 60 * options.minutes;
+  adapt.most_steps = options.steps;
   adapt.seed = options.seed;
   adapt.tiles = tiles;
   Progress progress(fmt::format("{}: learning", input));
@@ -48,7 +50,7 @@ Image adapt(const Options& options, const std::string& input, const Image& image
   inform(fmt::format(
       "{}: {} steps in {:.0f} s, {:.2f} dB on held-out pixels; stopped {}", input,
       result.learned.steps, result.learned.seconds, result.learned.best_psnr,
-      result.stopped_early ? "because nothing more was gained" : "for the time (--minutes)"));
+      result.stopped_early ? "because nothing more was gained" : "by --minutes or --steps"));
   return std::move(result.image);
 }
 
@@ -72,7 +74,8 @@ void add_adapt(Program& program) {
       "  mend adapt photo.png --task upscale --scale 3 -o large.png\n"
       "A small network learns from the picture for minutes, until pixels that were held out get "
       "no\n"
-      "better. The seed decides the result, on any number of threads, unless the time runs out.\n",
+      "better. The seed decides the result, on any number of threads, unless the minutes run "
+      "out.\n",
       [options] { return run(*options); });
   options->files.add_to(*command);
   command->add_option("--task", options->task, "inpaint, denoise or upscale")
@@ -85,6 +88,9 @@ void add_adapt(Program& program) {
   command->add_option("--minutes", options->minutes, "How long at most, for each picture")
       ->capture_default_str()
       ->check(CLI::Range(0.01, 1e4));
+  command->add_option("--steps", options->steps, "Of learning at most, for each picture")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000'000));
   command->add_option("--seed", options->seed, "Of the random numbers")->capture_default_str();
   options->common.add_to(*command);
 }

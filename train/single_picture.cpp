@@ -106,13 +106,13 @@ Learned learn(const Lesson& lesson, const AdaptOptions& options) {
   progress.best_psnr = pupil.score();
   double at_last_gain = progress.best_psnr;
   int looks_without_gain = 0;
-  bool time_is_up = false;
-  while (looks_without_gain < kPatience && !time_is_up) {
+  bool is_over = false;
+  while (looks_without_gain < kPatience && !is_over) {
     check_cancel();
     pupil.learn(lesson.pairs(progress.steps++));
     progress.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    time_is_up = progress.seconds >= options.seconds;
-    if (progress.steps % kLookEvery != 0 && !time_is_up) continue;
+    is_over = progress.seconds >= options.seconds || progress.steps >= options.most_steps;
+    if (progress.steps % kLookEvery != 0 && !is_over) continue;
     progress.psnr = pupil.score();
     if (progress.psnr > progress.best_psnr) {
       progress.best_psnr = progress.psnr;
@@ -123,7 +123,7 @@ Learned learn(const Lesson& lesson, const AdaptOptions& options) {
     if (gained) at_last_gain = progress.best_psnr;
     if (options.progress) options.progress(progress);
   }
-  return {load_model(std::move(best)), progress, !time_is_up};
+  return {load_model(std::move(best)), progress, !is_over};
 }
 
 Loss known_l1_loss(const Tensor& x, const Tensor& target) {

@@ -16,6 +16,10 @@ std::string shared_path(const std::string& relative) {
          relative;
 }
 
+std::string source_path(const std::string& relative) {
+  return std::string(MEND_SOURCE_DIR "/") + relative;
+}
+
 std::string data_path(const std::string& relative) {
   const char* root = std::getenv("MEND_TEST_DATA");
   return (root != nullptr ? std::string(root) : std::string(MEND_SOURCE_DIR "/tests/data")) + "/" +

@@ -11,6 +11,8 @@ std::string shared_path(const std::string& relative);
 
 /// A file of the repository: $MEND_TEST_DATA/<relative>, by default tests/data/<relative>.
 std::string data_path(const std::string& relative);
+/// A file of the repository.
+std::string source_path(const std::string& relative);
 
 /// Whether `path` exists; if not, prints "skipped: <path> is missing". A test whose data is missing
 /// returns then. With $MEND_FIXTURES set, only paths that contain it count as existing: a way to run
