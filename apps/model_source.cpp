@@ -51,6 +51,16 @@ Json parse_config(const std::string& config) {
 
 namespace {
 
+/// What comes before the names of the program's own weights where a file might have that name.
+constexpr std::string_view kOwn = "mend:";
+
+/// The program's own weights of that name, with kOwn before it or, if no file is called so, without;
+/// else null.
+const EmbeddedCheckpoint* own_weights(const std::string& name) {
+  if (name.starts_with(kOwn)) return find_embedded(std::string_view(name).substr(kOwn.size()));
+  return std::filesystem::is_regular_file(name) ? nullptr : find_embedded(name);
+}
+
 /// The file of that name, or where `mend pull` keeps the published checkpoint of that name; empty if
 /// neither is there.
 std::string file_of(const std::string& name) {
@@ -67,8 +77,7 @@ std::string file_of(const std::string& name) {
 }  // namespace
 
 Checkpoint open_checkpoint(const std::string& weights) {
-  if (std::filesystem::exists(weights)) return read_checkpoint(weights);
-  if (const EmbeddedCheckpoint* own = find_embedded(weights)) return read_embedded(*own);
+  if (const EmbeddedCheckpoint* own = own_weights(weights)) return read_embedded(*own);
   if (const std::string file = file_of(weights); !file.empty()) return read_checkpoint(file);
   throw CheckpointError(
       fmt::format("{}: no such file, no weights of the program's own, and no published checkpoint "
@@ -97,7 +106,7 @@ void refuse_unknown_shapes(const std::string& name) {
 }  // namespace
 
 Model ModelSource::load_or_make_up() const {
-  if (!file_of(weights).empty() || find_embedded(weights) != nullptr) return load();
+  if (!file_of(weights).empty() || own_weights(weights) != nullptr) return load();
   const MeasuredNetwork* known = find_configuration(weights);
   if (known == nullptr) {
     refuse_unknown_shapes(weights);
@@ -127,7 +136,7 @@ ModelSource ModelSource::or_own_weights(const std::string& task, int scale) cons
   for (const EmbeddedCheckpoint& own : embedded_checkpoints()) {
     if (own.name == wanted || (scale == 0 && own.name.starts_with(task + "-x"))) {
       detail(fmt::format("{}: by the program's own weights {}", task, own.name));
-      return {std::string(own.name), config};
+      return {fmt::format("{}{}", kOwn, own.name), config};
     }
     if (own.name.starts_with(task))
       others += fmt::format("{}{}", others.empty() ? "" : ", ", own.name);

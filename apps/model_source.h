@@ -29,7 +29,8 @@ struct ModelSource {
   Model load_or_make_up() const;
 };
 
-/// The checkpoint in the file, or of the name: one that the program carries, or a published one. Throws CheckpointError.
+/// The checkpoint in the file, or of the name: one that the program carries ("mend:denoise", or
+/// "denoise" if no file is called so), or a published one. Throws CheckpointError.
 Checkpoint open_checkpoint(const std::string& weights);
 
 /// The JSON of --config. Throws UsageError.

@@ -63,11 +63,11 @@ void print_json() {
 }
 
 void print_own_weights() {
-  std::puts(
-      fmt::format("The program's own weights (-w NAME; the default of their task)\n  {:<14} {:<10} "
-                  "{:<10} {:>7}",
-                  "name", "task", "network", "MB")
-          .c_str());
+  std::puts(fmt::format("The program's own weights (-w NAME, or -w mend:NAME where a file is "
+                        "called so; the default of their task)\n  {:<14} {:<10} "
+                        "{:<10} {:>7}",
+                        "name", "task", "network", "MB")
+                .c_str());
   for (const EmbeddedCheckpoint& own : embedded_checkpoints()) {
     const Checkpoint checkpoint = read_embedded(own);
     std::puts(fmt::format("  {:<14} {:<10} {:<10} {:>7.2f}", own.name, entry_of(checkpoint, "task"),

@@ -31,7 +31,7 @@ struct AdaptProgress {
 };
 
 struct AdaptOptions {
-  double seconds = 180;    ///< at most; it ends before where nothing more is gained
+  double seconds = 180;  ///< at most; it ends before where nothing more is gained
   std::int64_t most_steps = std::int64_t{1} << 40;
   std::uint64_t seed = 1;  ///< of the network's first numbers and of the patches
   TileOptions tiles;       ///< of the last pass

@@ -75,8 +75,18 @@ TEST_CASE("mend without --weights: where it carries none it says what to do") {
   CHECK(refused.err.find("mend pull") != std::string::npos);
 }
 
-TEST_CASE("mend: the program's own weights have names") {
+TEST_CASE("mend: the program's own weights have names, which folders and files do not take away") {
   const Studio studio;
+  std::filesystem::create_directory(studio.folder / "denoise");
+  REQUIRE(studio.run({"inspect", "denoise", "--json"}).code == 0);
+  write_image(studio.folder / "small.png", smooth_image(40, 30, 3));
+  REQUIRE(studio.run({"denoise", "small.png", "-o", "clean.png"}).code == 0);
+  std::filesystem::remove(studio.folder / "denoise");
+  write_file(studio.folder / "denoise", "no checkpoint");
+  CHECK(studio.run({"inspect", "denoise"}).code == 4);  // the user's file comes first
+  CHECK(studio.run({"inspect", "mend:denoise"}).code == 0);
+  REQUIRE(studio.run({"denoise", "small.png", "-o", "clean.png"}).code == 0);
+  std::filesystem::remove(studio.folder / "denoise");
   const Finished inspected = studio.run({"inspect", "denoise", "--json"});
   REQUIRE(inspected.code == 0);
   CHECK(nlohmann::json::parse(inspected.out).at("network") == "drunet");

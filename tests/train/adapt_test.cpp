@@ -27,7 +27,7 @@ namespace {
 Image crop() {
   const Image sample = read_image(source_path("docs/images/sample.jpg"));
   Image part = make_image(64, 48, 3, 8);
-  store_float(part, 0, 0, window_to_float(sample, 60, 330, 48, 64));
+  store_float(part, 0, 0, window_to_float(sample, 336, 128, 48, 64));
   return part;
 }
 
