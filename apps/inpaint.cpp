@@ -53,8 +53,7 @@ void add_inpaint(Program& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add(
       "inpaint", "Fill holes: scratches, text, things that should not be there",
-      "  mend inpaint photo.jpg --mask mask.png -o whole.png         white is filled\n"
-      "  mend inpaint photo.jpg -w big-lama.ckpt --mask mask.png -o whole.png\n"
+      "  mend inpaint photo.jpg -w big-lama.ckpt --mask mask.png -o whole.png   white is filled\n"
       "  mend inpaint erased.png -w big-lama.ckpt -o whole.png       transparent is filled\n"
       "  mend inpaint photo.jpg -w big-lama.ckpt --mask-rect 40,60,200,80 --grow 4 -o whole.png\n"
       "  mend inpaint photos/ -w big-lama.ckpt --mask masks/ -o whole/\n",

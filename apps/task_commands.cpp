@@ -30,7 +30,6 @@ constexpr Task kTasks[] = {
      "  mend denoise photo.png -w ffdnet_color.pth --sigma 25 -o clean.png\n"
      "  mend denoise scan.png -w dncnn_25.pth -o clean.png --strength 0.7\n", false, true, false},
     {"dejpeg", "Remove the blocks and rings of JPEG compression",
-     "  mend dejpeg photo.jpg -o clean.png\n"
      "  mend dejpeg photo.jpg -w dncnn3.pth -o clean.png\n"
      "  mend dejpeg photo.jpg -w fbcnn_color.pth -o clean.png        finds the quality itself\n"
      "  mend dejpeg photo.jpg -w fbcnn_color.pth --jpeg-quality file -o clean.png\n", false, false, true},
@@ -38,7 +37,6 @@ constexpr Task kTasks[] = {
      "  mend lowlight night.jpg -o day.png\n"
      "  mend lowlight night.jpg -w zero_dce.pth -o day.png\n", false, false, false},
     {"deblur", "Sharpen pictures that motion or focus blurred",
-     "  mend deblur shaken.jpg -o sharp.png\n"
      "  mend deblur shaken.jpg -w NAFNet-GoPro-width32.pth -o sharp.png\n", false, false, false},
     {"derain", "Remove rain",
      "  mend derain street.png -w prenet.pth -o dry.png\n", false, false, false},
