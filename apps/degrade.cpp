@@ -4,9 +4,11 @@
 #include <memory>
 
 #include "apps/inputs.h"
+#include "apps/json_option.h"
 #include "apps/program.h"
 #include "engine/log.h"
 #include "layers/functions.h"
+#include "models/task.h"
 #include "restore/image_file.h"
 #include "train/as_image.h"
 #include "train/degradation.h"
@@ -25,12 +27,7 @@ struct DegradeOptions {
 };
 
 Json parsed(const std::string& option, const std::string& text) {
-  if (text.empty()) return Json::array();
-  try {
-    return Json::parse(text);
-  } catch (const nlohmann::json::exception& error) {
-    throw UsageError(fmt::format("{} is no JSON: {}", option, error.what()));
-  }
+  return text.empty() ? Json::array() : parse_json_option(option, text);
 }
 
 /// What becomes of each picture.
@@ -71,7 +68,7 @@ Image degraded(const Image& image, const Steps& steps, RandomStream& random) {
   const auto [n, h, w, c] = y.shape();
   const Tensor mask = draw_mask(steps.holes, h, w, random);
   Image result = make_image(w, h, c + 1, 8);
-  store_float(result, 0, 0, slice_channels(with_holes(y, mask), 0, c));
+  store_float(result, 0, 0, slice_channels(with_mask(y, mask), 0, c));
   store_alpha_float(result, 0, 0, affine(mask, -1, 1));
   return result;
 }

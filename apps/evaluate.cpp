@@ -9,12 +9,12 @@
 
 #include "apps/compare_metrics.h"
 #include "apps/inputs.h"
+#include "apps/json_option.h"
 #include "apps/model_source.h"
 #include "apps/program.h"
 #include "apps/task_options.h"
 #include "engine/log.h"
 #include "restore/chain.h"
-#include "restore/colorize.h"
 #include "restore/image_file.h"
 #include "train/degradation.h"
 #include "train/recipe.h"
@@ -37,32 +37,16 @@ Json steps_of(const EvaluateOptions& options) {
     throw UsageError("say how pictures become bad: --degrade JSON or --recipe FILE, one of them");
   }
   if (!options.recipe.empty()) return read_recipe(options.recipe).degrade;
-  try {
-    return Json::parse(options.degrade);
-  } catch (const nlohmann::json::exception& error) {
-    throw UsageError(fmt::format("--degrade is no JSON: {}", error.what()));
-  }
+  return parse_json_option("--degrade", options.degrade);
 }
 
-std::vector<std::string> pictures_of(const std::vector<std::string>& places) {
-  std::vector<std::string> pictures;
-  for (const std::string& place : places) {
-    if (!is_folder(place)) {
-      pictures.push_back(place);
-      continue;
-    }
-    const std::vector<std::string> found = pictures_of_folder(place);
-    if (found.empty()) throw InputError(place + ": no picture in this folder");
-    pictures.insert(pictures.end(), found.begin(), found.end());
-  }
-  return pictures;
-}
-
-/// The top left part whose sides are multiples of `scale`, without alpha: what tables compare with.
-Image reference_of(const Image& image, int scale) {
+/// The top left part of a picture whose sides are multiples of `scale`, without alpha: what tables compare with.
+Image reference_of(const std::string& path, int scale) {
+  const Image image = read_image(path);
   const int width = image.width / scale * scale, height = image.height / scale * scale;
   if (width == 0 || height == 0) {
-    throw InputError(fmt::format("{}x{} is too small for x{}", image.width, image.height, scale));
+    throw InputError(
+        fmt::format("{}: {}x{} is too small for x{}", path, image.width, image.height, scale));
   }
   Image part = make_image(width, height, image.colour_channels(), image.bits);
   store_float(part, 0, 0, window_to_float(image, 0, 0, height, width));
@@ -140,7 +124,7 @@ void evaluate_picture(const EvaluateOptions& options, const ChainStep& step,
                       const Degradation& degradation, const std::string& picture,
                       RandomStream& random, Table& table) {
   const int scale = output_scale(step.model, step.options);
-  const Image reference = reference_of(read_image(picture), scale);
+  const Image reference = reference_of(picture, scale);
   const Image input = degraded(reference, degradation, random, scale);
   if (input.width * scale != reference.width || input.height * scale != reference.height) {
     throw UsageError(fmt::format("the steps end at {}x{}, but the network is to see {}x{}",
@@ -149,7 +133,7 @@ void evaluate_picture(const EvaluateOptions& options, const ChainStep& step,
   }
   const Image result = with_bits(restore_in_steps({step}, input), reference.bits);
   const auto scores = [&](const Image& image) {
-    return scores_of(options.metrics, load_metric_weights(options.metrics), image, &reference);
+    return scores_of(options.metrics, MetricWeights(), image, &reference);
   };
   const bool same_size = input.width == reference.width && input.height == reference.height;
   table.add(picture,
@@ -173,12 +157,13 @@ ExitCode evaluate(const EvaluateOptions& options) {
   Table table(options.common.json);
   std::uint64_t index = 0;
   bool failed = false;
-  for (const std::string& picture : pictures_of(options.inputs)) {
+  for (const Job& job : jobs_of(options.inputs)) {
     RandomStream random(options.seed, index++);
     try {
-      evaluate_picture(options, step, degradation, picture, random, table);
+      if (!job.problem.empty()) throw InputError(job.problem);
+      evaluate_picture(options, step, degradation, job.input, random, table);
     } catch (const InputError& error) {
-      report_error(fmt::format("{}: {}", picture, error.what()));
+      report_error(error.what());
       failed = true;
     }
   }

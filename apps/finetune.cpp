@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "apps/json_option.h"
 #include "apps/program.h"
 #include "engine/log.h"
 #include "engine/parallel.h"
@@ -73,11 +74,7 @@ Recipe recipe_of(const FinetuneOptions& options, const Model& model) {
   recipe.pictures = options.pictures;
   recipe.held_out = options.held_out;
   recipe.largest_sides = {0};  // as they are: the user's pictures are what it is to learn
-  try {
-    recipe.degrade = Json::parse(degrade);
-  } catch (const nlohmann::json::exception& error) {
-    throw UsageError(fmt::format("--degrade is no JSON: {}", error.what()));
-  }
+  recipe.degrade = parse_json_option("--degrade", degrade);
   recipe.optimizer = {{"name", "adam"}, {"learning_rate", options.learning_rate}};
   recipe.schedule = {
       .kind = Schedule::Kind::kConstant, .peak = options.learning_rate, .warm_up = 20};

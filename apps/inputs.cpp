@@ -123,13 +123,18 @@ std::string picture_of_same_name(const std::string& folder, const std::string& p
   throw InputError(fmt::format("{}: {} has no picture of that name", path, folder));
 }
 
-std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::string& output) {
-  if (output.empty()) throw UsageError("say where the result goes: -o OUTPUT");
+std::vector<Job> jobs_of(const std::vector<std::string>& inputs) {
   std::vector<Job> jobs;
   for (const std::string& input : inputs) {
     const std::vector<Job> found = expand(input);
     jobs.insert(jobs.end(), found.begin(), found.end());
   }
+  return jobs;
+}
+
+std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::string& output) {
+  if (output.empty()) throw UsageError("say where the result goes: -o OUTPUT");
+  std::vector<Job> jobs = jobs_of(inputs);
   if (output == "-") {
     if (jobs.size() != 1) {
       throw UsageError(

@@ -12,6 +12,9 @@ struct Job {
   std::string problem;
 };
 
+/// The pictures that inputs name (see plan_jobs), as jobs without an output.
+std::vector<Job> jobs_of(const std::vector<std::string>& inputs);
+
 /// Pairs every input with its output.
 ///
 /// inputs: files, folders (their pictures, sorted, not those of subfolders), patterns with * ? [],

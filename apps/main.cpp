@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string_view>
 
 #include "apps/program.h"
 #include "engine/atomic_file.h"
@@ -56,31 +57,38 @@ bool has_command(const CLI::App& app, const std::string& name) {
                      [&](const CLI::App* command) { return command->get_name() == name; });
 }
 
+struct Command {
+  std::string_view name;
+  void (*add)(Program& program);
+};
+
+// In the order of --help, after the tasks.
+constexpr Command kCommands[] = {
+    {"colorize", add_colorize}, {"inpaint", add_inpaint}, {"outpaint", add_outpaint},
+    {"restore", add_restore},   {"face", add_face},       {"run", add_run},
+    {"models", add_models},     {"inspect", add_inspect}, {"explain", add_explain},
+    {"convert", add_convert},   {"pull", add_pull},       {"compare", add_compare},
+    {"bench", add_bench},       {"train", add_train},     {"finetune", add_finetune},
+    {"adapt", add_adapt},       {"degrade", add_degrade}, {"evaluate", add_evaluate},
+    {"doctor", add_doctor},
+};
+
+/// All commands, or the one that is called: to describe the options of all takes milliseconds.
+void add_commands(Program& program, std::string_view called) {
+  if (called == "--version") return;
+  for (const Command& command : kCommands) {
+    if (command.name == called) return command.add(program);
+  }
+  add_task_commands(program);
+  for (const Command& command : kCommands) command.add(program);
+}
+
 int run(int argc, char** argv) {
   Program program;
   program.app.require_subcommand(1);
   program.app.set_version_flag("--version", "mend " MEND_VERSION);
   program.app.footer("`mend COMMAND --help` shows a command's options and examples.");
-  add_task_commands(program);
-  add_colorize(program);
-  add_inpaint(program);
-  add_outpaint(program);
-  add_restore(program);
-  add_face(program);
-  add_run(program);
-  add_models(program);
-  add_inspect(program);
-  add_explain(program);
-  add_convert(program);
-  add_pull(program);
-  add_compare(program);
-  add_bench(program);
-  add_train(program);
-  add_finetune(program);
-  add_adapt(program);
-  add_degrade(program);
-  add_evaluate(program);
-  add_doctor(program);
+  add_commands(program, argc > 1 ? argv[1] : "");
   try {
     program.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -47,7 +47,7 @@ void add_restore(Program& program) {
   CLI::App* command = program.add(
       "restore", "Restore pictures of unknown faults, or do several tasks one after the other",
       "  mend restore photo.jpg -o better.png         noise, blur and JPEG, whatever there is\n"
-      "  mend restore photo.jpg --steps dejpeg,upscale:2 -o large.png\n"
+      "  mend restore photo.jpg --steps denoise,upscale:2 -o large.png\n"
       "  mend restore photo.jpg --steps dejpeg,upscale -w dejpeg=fbcnn_color.pth \\\n"
       "       -w upscale=RealESRGAN_x4plus.pth -o large.png\n"
       "  mend restore scan.png --steps \"denoise:15, colorize\" -w denoise=ffdnet_gray.pth \\\n"

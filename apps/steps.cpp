@@ -134,13 +134,10 @@ std::vector<ChainStep> StepsOption::load() const {
     auto checkpoint = checkpoints.find(step.task);
     if (checkpoint == checkpoints.end() && wanted.size() == 1) checkpoint = checkpoints.find("");
     const TaskSettings settings = settings_of(step);
-    const ModelSource source{checkpoint == checkpoints.end() ? "" : checkpoint->second, ""};
-    // Two steps of one task differ at most in the scale of the program's own weights.
-    const std::string key = fmt::format("{} {}", step.task, settings.scale);
-    if (!models.contains(key)) {
-      models.emplace(key, source.or_own_weights(step.task, settings.scale).load());
-    }
-    const Model& model = models.at(key);
+    const ModelSource given{checkpoint == checkpoints.end() ? "" : checkpoint->second, ""};
+    const ModelSource source = given.or_own_weights(step.task, settings.scale);
+    if (!models.contains(source.weights)) models.emplace(source.weights, source.load());
+    const Model& model = models.at(source.weights);
     check_task(step.task, model);
     chain.push_back({step.task, model, restore_options(settings, model)});
   }

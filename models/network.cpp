@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "layers/functions.h"
 #include "models/srmd.h"
+#include "models/task.h"
 
 namespace mend {
 namespace {
@@ -81,10 +82,8 @@ std::vector<Tensor> network_inputs(const Model& model, const Tensor& picture,
       const Tensor known = affine(mask_for(picture, conditions), -1, 1);
       return {concat({known - 0.5f, picture * known})};
     }
-    case Condition::kMaskMap: {
-      const Tensor& mask = mask_for(picture, conditions);
-      return {concat({picture * affine(mask, -1, 1), mask})};
-    }
+    case Condition::kMaskMap:
+      return {with_mask(picture, mask_for(picture, conditions))};
   }
   return {picture};
 }

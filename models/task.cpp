@@ -41,6 +41,10 @@ bool can_do(const Traits& traits, std::string_view task) {
   return is_repair(task) && std::ranges::all_of(traits.tasks, is_repair);
 }
 
+Tensor with_mask(const Tensor& picture, const Tensor& mask) {
+  return concat({picture * affine(mask, -1, 1), mask});
+}
+
 Built made_for(const std::string& task, Built built) {
   Traits& traits = built.traits;
   traits.tasks = {task};

@@ -17,6 +17,10 @@ bool is_task(std::string_view task);
 /// channel beside the picture's, for a mask.
 bool can_do(const Traits& traits, std::string_view task);
 
+/// What such a network with Condition::kMaskMap is given: [N,H,W,C] and its mask [N,H,W,1], 1 in holes, else
+/// 0 -> [N,H,W,C+1], the picture, 0 in holes, and the mask.
+Tensor with_mask(const Tensor& picture, const Tensor& mask);
+
 /// `built` with the traits of a network for `task`, which it can do. One that takes a noise level as its
 /// last channel gets the mask there to inpaint (Condition::kMaskMap), and its known pixels pass as they
 /// are, as LaMa's do: a loss then counts what is in the holes and nothing else.

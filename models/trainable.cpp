@@ -93,6 +93,15 @@ Tensors TrainableModel::forward(const Tensors& parameters, const Tensors& inputs
   return network_of(*identified_.architecture, hyperparameters_, store)(inputs);
 }
 
+Checkpoint checkpoint_of(const TrainableModel& model, const Tensors& parameters) {
+  Checkpoint checkpoint = model.checkpoint();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const Parameter& parameter = model.parameters()[i];
+    checkpoint.tensors[parameter.key] = to_stored(parameter, parameters[i]);
+  }
+  return checkpoint;
+}
+
 Tensors values_of(const TrainableModel& model) {
   Tensors values;
   for (const Parameter& parameter : model.parameters()) values.push_back(parameter.tensor);

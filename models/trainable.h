@@ -52,6 +52,9 @@ NetworkGradients gradients_of(const TrainableModel& model, const Tensors& parame
 NetworkGradients planned_gradients(const TrainableModel& model, const Tensors& inputs,
                                    const Tensors& cotangents);
 
+/// The model's checkpoint with `parameters`, shaped and ordered like model.parameters(), in their places.
+Checkpoint checkpoint_of(const TrainableModel& model, const Tensors& parameters);
+
 /// The loaded values of parameters().
 Tensors values_of(const TrainableModel& model);
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kSmallest = 32, kPatch = 32, kBatch = 8, kLooks = 8;
 
-/// One of the eight ways to turn a window of `picture`, and it made small.
+/// A window of `picture` and of it made small, in place n of the pairs.
 void fill(const Image& picture, const Image& small, int top, int left, int scale,
           const Pairs& pairs, int n) {
   const int side = pairs.input.shape().h, large = pairs.target.shape().h;
@@ -60,7 +60,7 @@ Adapted adapt_upscale(const Image& image, int scale, const AdaptOptions& options
   const Scene scene = scene_of(image, scale);
   const Image& small = scene.small;
   const int side = std::min({kPatch, small.width, small.height});
-  // The rightmost eighth is held out, or as much as a patch needs.
+  // The rightmost eighth is held out, or as much as a patch needs: all that there is of a tiny picture.
   const int seen = std::max(side, small.width - std::max(side, small.width / 8));
   const auto draw = [&](std::uint64_t seed, std::int64_t sample, int left, int right,
                         const Pairs& pairs, int n) {

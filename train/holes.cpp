@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "engine/error.h"
-#include "layers/functions.h"
 
 namespace mend {
 
@@ -20,10 +19,6 @@ Tensor draw_mask(const Degradation& steps, int height, int width, RandomStream& 
   for (int y = 0; y < height; ++y)
     for (int x = 0; x < width; ++x) to(0, y, x, 0) = from(0, y, x, 0) == 1 ? 0.0f : 1.0f;
   return mask;
-}
-
-Tensor with_holes(const Tensor& picture, const Tensor& mask) {
-  return concat({picture * affine(mask, -1, 1), mask});
 }
 
 }  // namespace mend

@@ -9,7 +9,4 @@ namespace mend {
 /// whatever leaves marks on pictures draws masks too. Throws UsageError if the steps end at another size.
 Tensor draw_mask(const Degradation& steps, int height, int width, RandomStream& random);
 
-/// [1,H,W,C] and its mask [1,H,W,1] -> [1,H,W,C+1]: the picture, 0 in holes, and the mask.
-Tensor with_holes(const Tensor& picture, const Tensor& mask);
-
 }  // namespace mend

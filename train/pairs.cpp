@@ -10,6 +10,7 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
+#include "models/task.h"
 #include "restore/color.h"
 #include "train/holes.h"
 
@@ -103,7 +104,7 @@ PairSource::Pair PairSource::make(std::int64_t sample) const {
                     input.shape().w, input.shape().h, seen, seen));
   }
   if (!holes_) return {input, target};
-  return {with_holes(input, draw_mask(holes_, seen, seen, random)), target};
+  return {with_mask(input, draw_mask(holes_, seen, seen, random)), target};
 }
 
 Pairs PairSource::batch(std::int64_t first, int count) const {

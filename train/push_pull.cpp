@@ -5,7 +5,7 @@
 namespace mend {
 namespace {
 
-/// Pixels with how much of each is known, 0 to 1.
+/// Pixels, and whether each is known: 1, or 0.
 struct Level {
   int height, width, channels;
   std::vector<float> values, weights;
@@ -26,7 +26,7 @@ struct Level {
   }
 };
 
-/// The mean of the known among 2 x 2 pixels; a weight of 1 if at least one of them is.
+/// The mean of the known among 2 x 2 pixels; known if at least one of them is.
 Level halved(Level& fine) {
   Level coarse((fine.height + 1) / 2, (fine.width + 1) / 2, fine.channels);
   for (int y = 0; y < fine.height; ++y)
@@ -56,7 +56,7 @@ float enlarged(Level& coarse, int y, int x, int c) {
 }
 
 void fill(Level& level) {
-  if (std::ranges::none_of(level.weights, [](float weight) { return weight < 1; })) return;
+  if (std::ranges::find(level.weights, 0.0f) == level.weights.end()) return;
   if (level.height == 1 && level.width == 1) return;  // nothing at all is known
   Level coarse = halved(level);
   fill(coarse);
@@ -65,7 +65,6 @@ void fill(Level& level) {
       if (level.weights[level.at(y, x)] > 0) continue;
       for (int c = 0; c < level.channels; ++c) level.pixel(y, x)[c] = enlarged(coarse, y, x, c);
     }
-  std::ranges::fill(level.weights, 1.0f);
 }
 
 }  // namespace

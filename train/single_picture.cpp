@@ -10,6 +10,7 @@
 #include "train/initialize.h"
 #include "train/loss_sums.h"
 #include "train/trainer.h"
+#include "train/training_state.h"
 #include "train/training_step.h"
 
 namespace mend {
@@ -65,13 +66,7 @@ class Pupil {
     if (norm > kClip) scale_by(step_.gradients(), kClip / norm);
     optimizer_->step(step_.gradients());
     constexpr double kKeep = 0.98;
-    for (std::size_t i = 0; i < weights_.size(); ++i) {
-      const float* value = weights_[i].view<const float>().data;
-      float* average = averages_[i].view<float>().data;
-      for (std::int64_t k = 0; k < weights_[i].shape().elements(); ++k) {
-        average[k] = static_cast<float>(kKeep * average[k] + (1 - kKeep) * value[k]);
-      }
-    }
+    move_averages(averages_, weights_, kKeep);
   }
   /// dB of the averaged weights.
   double score() const {
@@ -79,11 +74,7 @@ class Pupil {
     return known_psnr(made, lesson_.held_out.target);
   }
   Checkpoint checkpoint() const {
-    Checkpoint checkpoint = model_.checkpoint();
-    for (std::size_t i = 0; i < averages_.size(); ++i) {
-      checkpoint.tensors[model_.parameters()[i].key] =
-          to_stored(model_.parameters()[i], averages_[i]);
-    }
+    Checkpoint checkpoint = checkpoint_of(model_, averages_);
     checkpoint.metadata["task"] = lesson_.task;
     return checkpoint;
   }

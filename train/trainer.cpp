@@ -158,17 +158,11 @@ bool Trainer::train_on(const Pairs& pairs, double& loss, double& norm) {
   return true;
 }
 
-/// average ← a·average + (1 − a)·value. a grows to its value: the first steps' weights are soon forgotten.
+/// The share that is kept grows to the recipe's: the first steps' weights are soon forgotten.
 void Trainer::update_averages() {
   const auto step = static_cast<double>(state_.step);
   const double keep = std::min(recipe_.average, (1 + step) / (10 + step));
-  parallel_for(static_cast<std::int64_t>(state_.parameters.size()), [&](std::int64_t i, int) {
-    const float* value = state_.parameters[i].view<const float>().data;
-    float* average = state_.averages[i].view<float>().data;
-    for (std::int64_t k = 0; k < state_.averages[i].shape().elements(); ++k) {
-      average[k] = static_cast<float>(keep * average[k] + (1 - keep) * value[k]);
-    }
-  });
+  move_averages(state_.averages, state_.parameters, keep);
 }
 
 void Trainer::roll_back() {
@@ -204,12 +198,7 @@ void Trainer::validate() {
 }
 
 void Trainer::write_model(const std::string& path) const {
-  std::map<std::string, StoredTensor> tensors = model_->checkpoint().tensors;
-  for (std::size_t i = 0; i < state_.averages.size(); ++i) {
-    const Parameter& parameter = model_->parameters()[i];
-    tensors[parameter.key] = to_stored(parameter, state_.averages[i]);
-  }
-  write_safetensors(path, tensors,
+  write_safetensors(path, checkpoint_of(*model_, state_.averages).tensors,
                     {{"hyperparameters", model_->hyperparameters().dump()},
                      {"task", recipe_.task},
                      {"recipe", recipe_.text},

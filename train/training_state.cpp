@@ -5,6 +5,7 @@
 #include <map>
 
 #include "engine/error.h"
+#include "engine/parallel.h"
 #include "weights/safetensors.h"
 
 namespace mend {
@@ -58,6 +59,17 @@ std::vector<Tensor> copies_of(const std::vector<Tensor>& tensors) {
   std::vector<Tensor> copies;
   for (const Tensor& tensor : tensors) copies.push_back(tensor.clone());
   return copies;
+}
+
+void move_averages(const std::vector<Tensor>& averages, const std::vector<Tensor>& values,
+                   double keep) {
+  parallel_for(static_cast<std::int64_t>(values.size()), [&](std::int64_t i, int) {
+    const float* value = values[i].view<const float>().data;
+    float* average = averages[i].view<float>().data;
+    for (std::int64_t k = 0; k < values[i].shape().elements(); ++k) {
+      average[k] = static_cast<float>(keep * average[k] + (1 - keep) * value[k]);
+    }
+  });
 }
 
 void write_training_state(const std::string& path, const TrainingState& state,

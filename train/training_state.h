@@ -25,6 +25,10 @@ struct TrainingState {
 /// Tensors with memory of their own.
 std::vector<Tensor> copies_of(const std::vector<Tensor>& tensors);
 
+/// average <- keep·average + (1 − keep)·value, number by number, on all threads.
+void move_averages(const std::vector<Tensor>& averages, const std::vector<Tensor>& values,
+                   double keep);
+
 /// Writes beside `path` and renames when all is on the disk. Throws WriteError.
 void write_training_state(const std::string& path, const TrainingState& state,
                           const std::vector<Parameter>& parameters);

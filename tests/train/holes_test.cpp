@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/error.h"
+#include "models/task.h"
 #include "tests/support/guarded.h"
 #include "tests/support/thrown.h"
 
@@ -76,7 +77,7 @@ TEST_CASE(
   RandomStream random(1, 2);
   const Degradation steps =
       make_degradation(Json::parse(R"([{"do": "holes", "share": 0.2, "size": 5}])"));
-  const Tensor mask = draw_mask(steps, 20, 30, random), holed = with_holes(picture, mask);
+  const Tensor mask = draw_mask(steps, 20, 30, random), holed = with_mask(picture, mask);
   REQUIRE(holed.shape() == Shape{1, 20, 30, 4});
   for (int y = 0; y < 20; ++y)
     for (int x = 0; x < 30; ++x) {
