@@ -1,6 +1,10 @@
 #include "models/drunet.h"
 
+#include <fmt/format.h>
+
 #include <string>
+
+#include "engine/error.h"
 
 namespace mend {
 namespace {
@@ -20,7 +24,7 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
                       {"bias", has(checkpoint, "m_head.bias")},
                       {"downsample_mode", "strideconv"},
                       {"upsample_mode", "convtranspose"}};
-  recognised.defaults = {{"act_mode", "R"}};
+  recognised.defaults = {{"act_mode", "R"}, {"global_skip", false}};
   return recognised;
 }
 
@@ -32,6 +36,11 @@ Built make(const Scope& p, const Json& hyper) {
   std::copy(widths.begin(), widths.end(), h.nc.begin());
   h.nb = integer(hyper, "nb", 1, 1024);
   h.bias = flag(hyper, "bias");
+  h.global_skip = hyper.contains("global_skip") && flag(hyper, "global_skip");
+  if (h.global_skip && h.in_nc < h.out_nc) {
+    throw CheckpointError(
+        fmt::format("drunet: a global_skip from {} channels to {}", h.in_nc, h.out_nc));
+  }
   choice(hyper, "act_mode", {"R"});
   Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"denoise"};

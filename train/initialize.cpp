@@ -9,6 +9,7 @@
 #include "engine/error.h"
 #include "engine/trace.h"
 #include "models/registry.h"
+#include "train/entries.h"
 #include "train/random.h"
 
 namespace mend {
@@ -75,7 +76,63 @@ std::string last_weight(const Built& built) {
   return last;
 }
 
+/// Does `*` for any text, also none.
+bool fits(std::string_view pattern, std::string_view text) {
+  if (pattern.empty()) return text.empty();
+  if (pattern.front() != '*') {
+    return !text.empty() && pattern.front() == text.front() &&
+           fits(pattern.substr(1), text.substr(1));
+  }
+  return fits(pattern.substr(1), text) || (!text.empty() && fits(pattern, text.substr(1)));
+}
+
+void make_zero(const std::string&, StoredTensor& tensor) {
+  tensor = make_stored_tensor(tensor.shape,
+                              std::vector<float>(static_cast<std::size_t>(tensor.elements()), 0));
+}
+
+/// A weight of [outputs, inputs, k, k]; biases stay.
+void make_identity(const std::string& key, StoredTensor& tensor) {
+  if (!key.ends_with(".weight")) return;
+  const std::vector<std::int64_t>& shape = tensor.shape;
+  if (shape.size() != 4 || shape[2] % 2 == 0 || shape[3] % 2 == 0) {
+    throw UsageError(fmt::format("initialize: {} is no convolution of odd size", key));
+  }
+  std::vector<float> values = tensor.to_f32();
+  const std::int64_t taps = shape[2] * shape[3], row = shape[1] * taps;
+  for (std::int64_t i = 0; i < std::min(shape[0], shape[1]); ++i) {
+    std::fill_n(values.begin() + i * row, row, 0.0F);
+    values[static_cast<std::size_t>(i * row + i * taps + taps / 2)] = 1;
+  }
+  tensor = make_stored_tensor(shape, values);
+}
+
+struct Start {
+  const char* name;
+  void (*start)(const std::string& key, StoredTensor& tensor);
+};
+constexpr Start kStarts[] = {{"zero", make_zero}, {"identity", make_identity}};
+
 }  // namespace
+
+void start_layers(Checkpoint& checkpoint, const Json& rules) {
+  Entries entries(rules, "initialize");
+  for (const auto& [name, start] : kStarts) {
+    std::vector<std::string> patterns;
+    entries.take(name, patterns);
+    for (const std::string& pattern : patterns) {
+      bool used = false;
+      for (auto& [key, tensor] : checkpoint.tensors) {
+        const std::size_t dot = key.rfind('.');
+        if (dot == std::string::npos || !fits(pattern, key.substr(0, dot))) continue;
+        start(key, tensor);
+        used = true;
+      }
+      if (!used) throw UsageError(fmt::format("initialize: no layer is called '{}'", pattern));
+    }
+  }
+  entries.finish();
+}
 
 const Architecture& architecture_named(const std::string& name) {
   for (const Architecture& architecture : architectures()) {

@@ -24,4 +24,15 @@ const Architecture& architecture_named(const std::string& name);
 Checkpoint initial_checkpoint(const Architecture& architecture, const Json& hyperparameters,
                               std::uint64_t seed);
 
+/// What a recipe says of single layers, over those numbers:
+///
+///   {"zero": ["*.res.2", "m_up1.0"], "identity": ["m_head", "m_tail"]}
+///
+/// `zero`: weight and bias are 0, so that a residual branch begins as nothing (Zhang et al. 2019,
+/// "Fixup", arXiv:1901.09321). `identity`: output channel i of a convolution begins as input channel i,
+/// for as many as there are on both sides; others stay as they are. With both, a network without a skip
+/// around it, such as DRUNet, begins as one that gives back its input.
+/// `*` is any text. Throws UsageError if a pattern fits no layer, or a layer is no convolution of odd size.
+void start_layers(Checkpoint& checkpoint, const Json& rules);
+
 }  // namespace mend

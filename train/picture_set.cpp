@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <set>
 
 #include "engine/error.h"
+#include "restore/imresize.h"
 
 namespace mend {
 namespace {
@@ -30,7 +32,7 @@ std::vector<std::string> files_of(const std::string& place) {
 }
 
 /// Each pixel the mean of factor x factor; what is left over at the right and bottom is dropped.
-Image shrunk(const Image& image, int factor) {
+Image averaged(const Image& image, int factor) {
   if (factor == 1) return image;
   Image small = make_image(image.width / factor, image.height / factor, image.channels, 8);
   const int channels = image.channels, count = factor * factor;
@@ -44,6 +46,20 @@ Image shrunk(const Image& image, int factor) {
         small.row(y)[x * channels + c] = static_cast<std::uint8_t>(sum / count);
       }
   return small;
+}
+
+/// What `pixels` become when the longer side becomes `side`.
+int shrunk(int pixels, int longer, int side) {
+  return std::max(1, static_cast<int>((std::int64_t{2} * pixels * side + longer) / (2 * longer)));
+}
+
+/// Bicubic and antialiased, as sharp as the test sets' pictures, which were made small too. Far larger
+/// ones are averaged to twice the size before: the filter's cost goes with its reach.
+Image shrunk(const Image& image, int side) {
+  const int longer = std::max(image.width, image.height);
+  if (longer == side) return image;
+  return imresize(averaged(image, std::max(1, longer / (2 * side))),
+                  shrunk(image.height, longer, side), shrunk(image.width, longer, side));
 }
 
 /// 8-bit RGB without alpha.
@@ -79,27 +95,28 @@ void PictureSet::add(const std::string& path) {
   try {
     const ImageInfo info = probe_image(path);
     const int longer = std::max(info.width, info.height);
-    std::set<int> factors;
+    std::set<int, std::greater<>> sides;  // the largest first
     for (const int largest : options_.largest_sides) {
-      factors.insert(largest > 0 ? (longer + largest - 1) / largest : 1);
+      sides.insert(largest > 0 ? std::min(longer, largest) : longer);
     }
-    for (const int factor : factors) add(path, info.width / factor, info.height / factor, factor);
+    for (const int side : sides) {
+      add(path, shrunk(info.width, longer, side), shrunk(info.height, longer, side));
+    }
   } catch (const InputError& error) {
     tell(fmt::format("left out: {}", error.what()));
   }
 }
 
-void PictureSet::add(const std::string& path, int width, int height, int shrink) {
+void PictureSet::add(const std::string& path, int width, int height) {
   if (std::min(width, height) < std::max(1, options_.smallest_side)) {
     return tell(fmt::format("{}: left out, {}x{} is smaller than a patch of {}", path, width,
                             height, options_.smallest_side));
   }
-  const std::int64_t before = files_.empty() ? 0 : files_.back().pixels;
-  files_.push_back({path, shrink, before + std::int64_t{width} * height});
+  files_.push_back({path, std::max(width, height)});
 }
 
 std::shared_ptr<const Image> PictureSet::decode(const File& file) const {
-  return std::make_shared<const Image>(shrunk(as_rgb(read_image(file.path)), file.shrink));
+  return std::make_shared<const Image>(shrunk(as_rgb(read_image(file.path)), file.longer_side));
 }
 
 std::shared_ptr<const Image> PictureSet::picture(int i) {
@@ -139,13 +156,8 @@ std::shared_ptr<const Image> PictureSet::picture(int i) {
 std::shared_ptr<const Image> PictureSet::draw(RandomStream& random) {
   constexpr int kMostTries = 100;
   for (int attempt = 0; attempt < kMostTries; ++attempt) {
-    const double at = random.uniform() * static_cast<double>(files_.back().pixels);
-    const auto file =
-        std::upper_bound(files_.begin(), files_.end(), at, [](double pixels, const File& entry) {
-          return pixels < static_cast<double>(entry.pixels);
-        });
-    const auto index = std::min<std::ptrdiff_t>(file - files_.begin(), size() - 1);
-    if (std::shared_ptr<const Image> image = picture(static_cast<int>(index))) return image;
+    const auto index = random.below(size());
+    if (std::shared_ptr<const Image> image = picture(index)) return image;
   }
   throw InputError(
       fmt::format("{}: {} pictures in a row cannot be decoded", files_.front().path, kMostTries));

@@ -15,8 +15,8 @@
 namespace mend {
 
 struct PictureSetOptions {
-  /// Larger pictures are shrunk by a whole factor (each pixel the mean of its square) until their longer
-  /// side is at most this: noise and blur of cameras shrink with them. 0: never.
+  /// Larger pictures are shrunk until their longer side is this: noise and blur of cameras shrink with
+  /// them. 0: never.
   /// Several sizes: each picture once for each, and details of every size among the patches.
   std::vector<int> largest_sides = {0};
   int smallest_side = 0;  ///< pictures with a shorter side, after that, are left out
@@ -36,15 +36,14 @@ class PictureSet {
   const std::string& path(int i) const { return files_[static_cast<std::size_t>(i)].path; }
   /// Picture i of size(), 8-bit RGB; null if it cannot be decoded: the note says so, once.
   std::shared_ptr<const Image> picture(int i);
-  /// A picture that can be decoded, drawn with a chance that goes with its number of pixels. Throws
-  /// InputError if 100 in a row cannot.
+  /// A picture that can be decoded, each with the same chance (and each of its sizes). Throws InputError
+  /// if 100 in a row cannot.
   std::shared_ptr<const Image> draw(RandomStream& random);
 
  private:
   struct File {
     std::string path;
-    int shrink;           // whole factor
-    std::int64_t pixels;  // of all files up to this one, shrunk
+    int longer_side;  // shrunk
   };
   struct Decoded {
     int index;
@@ -52,7 +51,7 @@ class PictureSet {
   };
 
   void add(const std::string& path);
-  void add(const std::string& path, int width, int height, int shrink);
+  void add(const std::string& path, int width, int height);
   std::shared_ptr<const Image> decode(const File& file) const;
   void tell(const std::string& text) const;
 

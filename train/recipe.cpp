@@ -120,6 +120,7 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
     entries.refuse(fmt::format("'task' is '{}', which is none; see `mend --help`", recipe.task));
   }
   take_network(recipe, entries);
+  entries.take("initialize", recipe.initialize);
   entries.take("start", recipe.start);
   entries.take("seed", recipe.seed);
   entries.take("steps", recipe.steps, std::int64_t{1}, kMost);

@@ -6,6 +6,7 @@
 //     "task": "upscale",                     // what the network is for
 //     "network": {"name": "srvgg", "num_feat": 48, "num_conv": 12, "upscale": 2, ...},
 //     "start": "upscale-x2.safetensors",     // its tensors of the same key and shape; beside the recipe
+//     "initialize": {"zero": ["*.res.2"]},   // of single layers: initialize.h
 //     "seed": 1, "steps": 100000, "batch": 16, "patch": 48, "margin": 8,
 //     "pictures": ["photos"], "largest_side": [2048, 1024], "cache": "1G",
 //     "looks": 4,                            // of so many places the one with the most detail is taken
@@ -36,6 +37,7 @@ struct Recipe {
   std::string task;
   std::string architecture;  ///< models/registry.h
   Json hyperparameters = Json::object();
+  Json initialize = Json::object();
   std::string start;  ///< a checkpoint to go on from; empty: numbers from a formula
 
   std::uint64_t seed = 1;

@@ -48,6 +48,7 @@ Checkpoint first_checkpoint(const Recipe& recipe, const Trainer::Tell& tell) {
   }
   const Architecture& architecture = architecture_named(recipe.architecture);
   Checkpoint first = initial_checkpoint(architecture, recipe.hyperparameters, recipe.seed);
+  start_layers(first, recipe.initialize);
   first.metadata["task"] = recipe.task;
   if (!recipe.start.empty()) {
     const int taken = take_matching(first, read_checkpoint(recipe.start));

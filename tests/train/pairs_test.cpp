@@ -120,6 +120,35 @@ TEST_CASE("training pictures: each once for every size") {
   PictureSet pictures({folder.path() + "/large.png"}, options);
   CHECK(pictures.picture(0)->width == 400);
   CHECK(pictures.picture(1)->width == 100);
+  CHECK(pictures.picture(1)->height == 50);
+}
+
+TEST_CASE("training pictures: made small without a fault of scale or place") {
+  const Folder folder;
+  const std::string path = folder.path() + "/ramp.png";
+  Image ramp = make_image(900, 300, 3, 8);
+  for (int y = 0; y < ramp.height; ++y)
+    for (int x = 0; x < ramp.width * 3; ++x) {
+      ramp.row(y)[x] = static_cast<std::uint8_t>(20 + (x / 3) / 5 + y / 10);
+    }
+  write_image(path, ramp);
+  PictureSetOptions options;
+  for (const int side : {450, 300, 171, 60}) {  // by 2, 3, a broken factor, and averaged first
+    options.largest_sides = {side};
+    PictureSet pictures({path}, options);
+    const Image& small = *pictures.picture(0);
+    CAPTURE(side);
+    REQUIRE(small.width == side);
+    REQUIRE(small.height == side / 3);
+    const double factor = 900.0 / side;
+    for (int y = 4; y < small.height - 4; ++y)
+      for (int x = 4; x < small.width - 4; ++x) {
+        const double wanted =
+            20 + ((x + 0.5) * factor - 0.5) / 5 + ((y + 0.5) * factor - 0.5) / 10 - 0.85;
+        REQUIRE(std::abs(small.row(y)[3 * x + 1] - wanted) <
+                2);  // the ramp's own steps, and two roundings
+      }
+  }
 }
 
 TEST_CASE("training pairs: without noise the input is the target made small") {

@@ -170,6 +170,26 @@ TEST_CASE("training: what a planned step computes is what the eager tape does") 
   }
 }
 
+TEST_CASE("training: layers that start as zero and as identity make DRUNet give back its input") {
+  const Json hyperparameters = Json::parse(
+      R"({"in_nc": 3, "out_nc": 3, "nc": [8, 8, 12, 12], "nb": 1, "bias": false, "act_mode": "R",
+          "downsample_mode": "strideconv", "upsample_mode": "convtranspose"})");
+  const auto result = [&](const char* rules, const Tensor& x) {
+    Checkpoint first = initial_checkpoint(architecture_named("drunet"), hyperparameters, 4);
+    start_layers(first, Json::parse(rules));
+    const TrainableModel model(first);
+    return model.forward(values_of(model), {x})[0];
+  };
+  const Tensor x = random_tensor({1, 16, 24, 3}, 3);
+  CHECK(relative_error(
+            result(R"({"zero": ["*.res.2", "m_up1.0"], "identity": ["m_head", "m_tail"]})", x),
+            x) <= 1e-6);
+  CHECK_FALSE(relative_error(result(R"({"zero": ["*.res.2"]})", x), x) <= 0.1);
+  CHECK_THROWS_AS(result(R"({"zero": ["*.res.9"]})", x), UsageError);
+  CHECK_THROWS_AS(result(R"({"identity": ["m_up1.0"]})", x), UsageError);  // 2x2
+  CHECK_THROWS_AS(result(R"({"ones": ["m_head"]})", x), UsageError);
+}
+
 TEST_CASE("training: a recipe may start from another network's tensors") {
   const Workplace place;
   Recipe recipe = place.recipe();
