@@ -1,10 +1,6 @@
 #include "models/drunet.h"
 
-#include <fmt/format.h>
-
 #include <string>
-
-#include "engine/error.h"
 
 namespace mend {
 namespace {
@@ -24,8 +20,19 @@ std::optional<Recognised> recognise(const Checkpoint& checkpoint) {
                       {"bias", has(checkpoint, "m_head.bias")},
                       {"downsample_mode", "strideconv"},
                       {"upsample_mode", "convtranspose"}};
-  recognised.defaults = {{"act_mode", "R"}, {"global_skip", false}};
+  recognised.defaults = {{"act_mode", "R"}};
   return recognised;
+}
+
+/// One channel in and two out: not KAIR's, but of our own weights that colorize. L*/100 in, a*b*/100 out.
+Built colours_from_lightness(Traits traits, const DRUNet& network) {
+  traits.tasks = {"colorize"};
+  traits.colour = Colour::kLightness;
+  traits.white = 100;
+  traits.working_size = 256;
+  return {traits, image_to_image([network](const Tensor& x) {
+            return affine(network(affine(x, 0.01F, 0)), 100, 0);
+          })};
 }
 
 Built make(const Scope& p, const Json& hyper) {
@@ -36,17 +43,13 @@ Built make(const Scope& p, const Json& hyper) {
   std::copy(widths.begin(), widths.end(), h.nc.begin());
   h.nb = integer(hyper, "nb", 1, 1024);
   h.bias = flag(hyper, "bias");
-  h.global_skip = hyper.contains("global_skip") && flag(hyper, "global_skip");
-  if (h.global_skip && h.in_nc < h.out_nc) {
-    throw CheckpointError(
-        fmt::format("drunet: a global_skip from {} channels to {}", h.in_nc, h.out_nc));
-  }
   choice(hyper, "act_mode", {"R"});
   Traits traits(TilePolicy::kExactHalo);
   traits.tasks = {"denoise"};
   traits.input_channels = h.in_nc;
   traits.colour = h.out_nc == 1 ? Colour::kGray : Colour::kRgb;
   if (h.in_nc == h.out_nc + 1) traits.condition = Condition::kSigmaMap;
+  if (h.in_nc == 1 && h.out_nc == 2) return colours_from_lightness(traits, DRUNet(p, h));
   return {traits, image_to_image(DRUNet(p, h))};
 }
 

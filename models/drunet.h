@@ -9,8 +9,6 @@
 //
 // m_down: nb residual blocks, then a 2x2 convolution of stride 2. m_up: its transpose, then nb
 // blocks. Every skip is added before an m_up or m_tail. Without biases the network is homogeneous.
-// `global_skip`, which KAIR's has not, adds the first out_nc channels of x to y: the network then makes
-// what has to change alone, and a short training does not harm a picture that is good already.
 #pragma once
 
 #include <array>
@@ -74,7 +72,6 @@ struct DRUNet {
     std::array<int, 4> nc = {64, 128, 256, 512};
     int nb = 4;
     bool bias = false;
-    bool global_skip = false;
   };
 
   /// Twice the size, then residual blocks.
@@ -97,8 +94,7 @@ struct DRUNet {
         m_up3(p / "m_up3", h.nc[3], h.nc[2], h.nb, h.bias),
         m_up2(p / "m_up2", h.nc[2], h.nc[1], h.nb, h.bias),
         m_up1(p / "m_up1", h.nc[1], h.nc[0], h.nb, h.bias),
-        m_tail(p / "m_tail", h.nc[0], h.out_nc, 3, {.bias = h.bias}),
-        skipped(h.global_skip ? h.out_nc : 0) {}
+        m_tail(p / "m_tail", h.nc[0], h.out_nc, 3, {.bias = h.bias}) {}
 
   Tensor operator()(const Tensor& x) const {
     const Tensor x1 = m_head(pad_to_multiple(x, 8, PadMode::kReplicate));
@@ -107,8 +103,7 @@ struct DRUNet {
     const Tensor x4 = m_down3(x3);
     Tensor y = m_up3(m_body(x4) + x4);
     y = m_up1(m_up2(y + x3) + x2);
-    y = crop(m_tail(y + x1), 0, 0, x.shape().h, x.shape().w);
-    return skipped > 0 ? y + slice_channels(x, 0, skipped) : y;
+    return crop(m_tail(y + x1), 0, 0, x.shape().h, x.shape().w);
   }
 
   Conv2d m_head;
@@ -116,7 +111,6 @@ struct DRUNet {
   ResBlocks m_body;
   UpBlocks m_up3, m_up2, m_up1;
   Conv2d m_tail;
-  int skipped;  ///< channels of x that are added to y
 };
 
 /// The widths and depth that DRUNet and FBCNN tell by the same keys; none if keys are missing.

@@ -36,6 +36,9 @@ DARK = [{"do": "darken", "gamma": [1.5, 2.5], "gain": [0.5, 0.9]},
 MIXED = [{"do": "blur", "shape": "gaussian", "deviation": [0.6, 1.4]},
          {"do": "gaussian_noise", "sigma": [5, 20]}, {"do": "jpeg", "quality": [30, 80], "grid": "corner"}]
 
+# What a task is measured by, if not PSNR.
+METRICS = {"colorize": "delta-e"}
+
 # task, set, what, degradation
 SEEDED = [
     ("denoise", "CBSD68_20", "sigma 15", noise(15)),
@@ -48,6 +51,7 @@ SEEDED = [
     ("deblur", "Kodak_6", "motion and defocus", BLUR),
     ("lowlight", "Kodak_6", "gamma, gain, noise", DARK),
     ("restore", "Kodak_6", "blur, noise and JPEG", MIXED),
+    ("colorize", "Kodak_6", "CIEDE2000, less: better", [{"do": "gray"}]),
 ]
 
 
@@ -99,7 +103,7 @@ def seeded(mend, images, task, name, what, steps):
     if not (images / name).is_dir():
         return print(f"{task:<10} skipped: {images / name} is missing")
     line = mean_of(run([mend, "evaluate", images / name, "--task", task, "--degrade", json.dumps(steps), "--seed", SEED,
-                        "--metric", "psnr", "--json"]))
+                        "--metric", METRICS.get(task, "psnr"), "--json"]))
     show(task, name, what, line["input"], line["value"], line["protocol"])
 
 

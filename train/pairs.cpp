@@ -10,8 +10,10 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
+#include "layers/functions.h"
 #include "models/task.h"
 #include "restore/color.h"
+#include "restore/lab.h"
 #include "train/holes.h"
 
 namespace mend {
@@ -103,15 +105,18 @@ PairSource::Pair PairSource::make(std::int64_t sample) const {
                     "{{\"do\": \"fit\"}}",
                     input.shape().w, input.shape().h, seen, seen));
   }
+  if (options_.colours) {
+    return {lightness(input), slice_channels(rgb_to_lab(target), 1, 2).clone()};
+  }
   if (!holes_) return {input, target};
   return {with_mask(input, draw_mask(holes_, seen, seen, random)), target};
 }
 
 Pairs PairSource::batch(std::int64_t first, int count) const {
-  const int channels = options_.gray ? 1 : 3, side = options_.patch * options_.scale;
-  const int seen_channels = channels + (holes_ ? 1 : 0);
+  const int side = options_.patch * options_.scale;
+  const int seen_channels = options_.picture_channels() + (holes_ ? 1 : 0);
   const Pairs batch{Tensor::empty({count, options_.patch, options_.patch, seen_channels}),
-                    Tensor::empty({count, side, side, channels})};
+                    Tensor::empty({count, side, side, options_.target_channels()})};
   std::exception_ptr fault;
   std::mutex mutex;
   parallel_for(count, [&](std::int64_t n, int) {

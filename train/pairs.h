@@ -16,6 +16,12 @@ struct PairOptions {
   int margin = 8;     ///< input pixels around the patch that are degraded with it and cut off then
   int looks = 1;      ///< places that are looked at; the one with the most detail is taken
   bool gray = false;  ///< BT.601 luma, full range, one channel
+  bool colours =
+      false;  ///< to colorize: the input is L* in 0..100, the target a*b* (restore/lab.h)
+
+  int target_channels() const { return colours ? 2 : gray ? 1 : 3; }
+  /// Without a mask.
+  int picture_channels() const { return colours || gray ? 1 : 3; }
 };
 
 /// f32 [N,patch,patch,C] and [N,patch·scale,patch·scale,C], in [0,1]; the input is not clipped. With holes
@@ -36,6 +42,7 @@ class PairSource {
   /// Throws UsageError if the degradation ends at another size.
   Pairs batch(std::int64_t first, int count) const;
 
+  const PairOptions& options() const { return options_; }
   /// The shorter side that pictures must have.
   static int smallest_side(const PairOptions& options) {
     return (options.patch + 2 * options.margin) * options.scale;

@@ -58,8 +58,10 @@ Checkpoint first_checkpoint(const Recipe& recipe, const Trainer::Tell& tell) {
   return first;
 }
 
-PairOptions pair_options(const Recipe& recipe, std::uint64_t seed, int patch) {
+PairOptions pair_options(const Recipe& recipe, const TrainableModel& model, std::uint64_t seed,
+                         int patch) {
   PairOptions options;
+  options.colours = model.traits().gives_colours();
   options.seed = seed;
   options.patch = patch;
   options.scale = recipe.scale;
@@ -101,20 +103,20 @@ Trainer::Trainer(Recipe recipe, std::string folder, Tell tell)
     : recipe_(std::move(recipe)), folder_(std::move(folder)), tell_(std::move(tell)) {
   model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_, tell_));
   check_mask(recipe_, *model_);
-  const PairOptions options = pair_options(recipe_, recipe_.seed, recipe_.patch);
+  const PairOptions options = pair_options(recipe_, *model_, recipe_.seed, recipe_.patch);
   pairs_ = pairs_of(recipe_, recipe_.pictures, options, tell_);
   if (!recipe_.held_out.empty()) {
     const PairOptions held_out =
-        pair_options(recipe_, kValidationSeed, recipe_.validate_side / recipe_.scale);
+        pair_options(recipe_, *model_, kValidationSeed, recipe_.validate_side / recipe_.scale);
     validation_ =
         std::make_unique<Validation>(*pairs_of(recipe_, recipe_.held_out, held_out, tell_),
                                      recipe_.validate_count, recipe_.scale);
   }
-  const int channels = recipe_.gray ? 1 : 3, side = recipe_.patch * recipe_.scale;
-  const int seen_channels = channels + (recipe_.mask.empty() ? 0 : 1);
+  const int side = recipe_.patch * recipe_.scale;
+  const int seen_channels = options.picture_channels() + (recipe_.mask.empty() ? 0 : 1);
   step_ = std::make_unique<TrainingStep>(
       *model_, Shape{recipe_.batch, recipe_.patch, recipe_.patch, seen_channels},
-      Shape{recipe_.batch, side, side, channels}, recipe_.objective);
+      Shape{recipe_.batch, side, side, options.target_channels()}, recipe_.objective);
   std::error_code error;
   fs::create_directories(folder_, error);
   if (!fs::is_directory(folder_, error)) {

@@ -4,6 +4,7 @@
 
 #include "layers/functions.h"
 #include "restore/imresize.h"
+#include "restore/lab.h"
 #include "restore/metrics.h"
 #include "train/as_image.h"
 
@@ -16,7 +17,8 @@ double psnr_of(const Tensor& test, const Tensor& reference, int border) {
 
 }  // namespace
 
-Validation::Validation(const PairSource& source, int count, int scale) : scale_(scale) {
+Validation::Validation(const PairSource& source, int count, int scale)
+    : scale_(scale), colours_(source.options().colours) {
   for (int i = 0; i < count; ++i) {
     const Pairs pair = source.batch(i, 1);
     inputs_.push_back(pair.input);
@@ -29,11 +31,18 @@ std::vector<Tensor> Validation::results(const TrainableModel& model, const Tenso
   Plan plan([&](const Tensors& given) { return model.forward(parameters, given); },
             {inputs_.front().shape()});
   std::vector<Tensor> results;
-  for (int i = 0; i < count; ++i) results.push_back(plan({inputs_[i]})[0]);
+  for (int i = 0; i < count; ++i) {
+    results.push_back(as_picture(plan({inputs_[i]})[0].clone(), i));
+  }
   return results;
 }
 
+Tensor Validation::as_picture(const Tensor& tensor, int i) const {
+  return colours_ ? lab_to_rgb(concat({inputs_[i], tensor})) : tensor;
+}
+
 Tensor Validation::given(int i) const {
+  if (colours_) return as_picture(Tensor::zeros(targets_[i].shape()), i);
   const Tensor picture = slice_channels(inputs_[i], 0, targets_[i].shape().c);  // without a mask
   return scale_ > 1 ? imresize(picture, scale_) : picture;
 }
@@ -44,8 +53,9 @@ ValidationScore Validation::score(const TrainableModel& model, const Tensors& pa
   const int border = scale_ > 1 ? scale_ : 0;
   ValidationScore score;
   for (int i = 0; i < count; ++i) {
-    score.psnr += psnr_of(made[i], targets_[i], border) / count;
-    score.psnr_of_input += psnr_of(given(i), targets_[i], border) / count;
+    const Tensor wanted = as_picture(targets_[i], i);
+    score.psnr += psnr_of(made[i], wanted, border) / count;
+    score.psnr_of_input += psnr_of(given(i), wanted, border) / count;
   }
   return score;
 }
@@ -54,11 +64,11 @@ Image Validation::sheet(const TrainableModel& model, const Tensors& parameters, 
   rows = std::min(rows, static_cast<int>(inputs_.size()));
   const std::vector<Tensor> made = results(model, parameters, rows);
   const Shape shape = targets_.front().shape();
-  Image sheet = make_image(3 * shape.w, rows * shape.h, shape.c, 8);
+  Image sheet = make_image(3 * shape.w, rows * shape.h, made.front().shape().c, 8);
   for (int i = 0; i < rows; ++i) {
     store_float(sheet, i * shape.h, 0, given(i));
     store_float(sheet, i * shape.h, shape.w, made[i]);
-    store_float(sheet, i * shape.h, 2 * shape.w, targets_[i]);
+    store_float(sheet, i * shape.h, 2 * shape.w, as_picture(targets_[i], i));
   }
   return sheet;
 }

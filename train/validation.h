@@ -11,7 +11,7 @@ namespace mend {
 
 struct ValidationScore {
   double psnr = 0;  ///< dB, mean over the pictures; RGB, 8 bit, the scale left out as border
-  double psnr_of_input = 0;  ///< the same of what the network is given (enlarged by bicubic)
+  double psnr_of_input = 0;  ///< the same of what the network is given (enlarged by bicubic; gray)
 };
 
 class Validation {
@@ -24,12 +24,15 @@ class Validation {
   Image sheet(const TrainableModel& model, const Tensors& parameters, int rows) const;
 
  private:
+  /// A target or a result of patch i in RGB or gray: a*b* get the patch's lightness.
+  Tensor as_picture(const Tensor& tensor, int i) const;
   /// What the network is given of patch i, as a picture of the target's size.
   Tensor given(int i) const;
   std::vector<Tensor> results(const TrainableModel& model, const Tensors& parameters,
                               int count) const;
 
   int scale_;
+  bool colours_;
   std::vector<Tensor> inputs_, targets_;
 };
 

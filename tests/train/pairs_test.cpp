@@ -11,7 +11,9 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
+#include "layers/functions.h"
 #include "restore/image_file.h"
+#include "restore/lab.h"
 #include "tests/support/guarded.h"
 #include "tests/support/paths.h"
 #include "tests/support/thrown.h"
@@ -166,6 +168,22 @@ TEST_CASE("training pairs: without noise the input is the target made small") {
                            4;
         REQUIRE(input(n, y, x, 1) == doctest::Approx(mean).epsilon(1e-5));
       }
+}
+
+TEST_CASE("training pairs: to colorize, lightness is given and a*b* are wanted") {
+  const Folder folder;
+  PairOptions options = kOptions;
+  options.scale = 1;
+  const Pairs plain =
+      PairSource(pictures_of(folder, nullptr), make_degradation(Json::array()), options)
+          .batch(3, 4);
+  options.colours = true;
+  const Pairs pairs =
+      PairSource(pictures_of(folder, nullptr), make_degradation(Json::array()), options)
+          .batch(3, 4);
+  CHECK(pairs.input.shape().c == 1);
+  CHECK(pairs.target.shape().c == 2);
+  CHECK(relative_error(lab_to_rgb(concat({pairs.input, pairs.target})), plain.target) <= 1e-5);
 }
 
 TEST_CASE("training pictures: what cannot be used is named and left out") {

@@ -190,6 +190,31 @@ TEST_CASE("training: layers that start as zero and as identity make DRUNet give 
   CHECK_THROWS_AS(result(R"({"ones": ["m_head"]})", x), UsageError);
 }
 
+TEST_CASE("training: colours from lightness") {
+  const Workplace place;
+  const Recipe recipe = parse_recipe(R"({
+      "task": "colorize",
+      "network": {"name": "drunet", "in_nc": 1, "out_nc": 2, "nc": [4, 4, 4, 4], "nb": 1,
+                  "bias": true, "act_mode": "R", "downsample_mode": "strideconv",
+                  "upsample_mode": "convtranspose"},
+      "steps": 60, "batch": 2, "patch": 16, "margin": 0, "pictures": ["pictures"],
+      "optimizer": {"name": "adam", "learning_rate": 1e-2},
+      "validate": {"pictures": ["pictures"], "every": 60, "count": 2, "side": 32}})",
+                                     place.folder("recipe.json"));
+  std::string told;
+  Trainer trainer(recipe, place.folder("colours"), [&](const std::string& line) { told = line; });
+  double first = 0, last = 0;
+  trainer.run([&](const StepReport& report) { (report.step == 1 ? first : last) = report.loss; });
+  CHECK(first > 1);  // a*b* of these pictures, in their own units
+  CHECK(last < 0.8 * first);
+  CHECK(told.find("PSNR") != std::string::npos);
+  const Image sheet = read_image(place.folder("colours") + "/sheet.png");
+  CHECK(sheet.channels == 3);
+  CHECK(sheet.width == 3 * 32);
+  const Model model = load_model(read_checkpoint(place.folder("colours") + "/model.safetensors"));
+  CHECK(model.traits.gives_colours());
+}
+
 TEST_CASE("training: a recipe may start from another network's tensors") {
   const Workplace place;
   Recipe recipe = place.recipe();
