@@ -5,6 +5,7 @@
 
 #include "models/architecture.h"
 #include "weights/checkpoint.h"
+#include "weights/parameter.h"
 
 namespace mend {
 
@@ -23,5 +24,8 @@ const Architecture& architecture_named(const std::string& name);
 /// Throws CheckpointError if a hyper-parameter is absurd.
 Checkpoint initial_checkpoint(const Architecture& architecture, const Json& hyperparameters,
                               std::uint64_t seed);
+
+/// The numbers that this rule gives one tensor.
+StoredTensor initial_tensor(const Parameter& parameter, std::uint64_t seed);
 
 }  // namespace mend
