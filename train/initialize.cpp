@@ -141,6 +141,10 @@ const Architecture& architecture_named(const std::string& name) {
   throw UsageError(fmt::format("'{}' is no network; `mend models` lists their names", name));
 }
 
+StoredTensor initial_tensor(const Parameter& parameter, std::uint64_t seed) {
+  return drawn(parameter, false, seed);
+}
+
 Checkpoint initial_checkpoint(const Architecture& architecture, const Json& hyperparameters,
                               std::uint64_t seed) {
   const auto store = ParameterStore::untrained(architecture.title);

@@ -5,6 +5,7 @@
 
 #include "models/architecture.h"
 #include "weights/checkpoint.h"
+#include "weights/parameter.h"
 
 namespace mend {
 
@@ -34,5 +35,8 @@ Checkpoint initial_checkpoint(const Architecture& architecture, const Json& hype
 /// around it, such as DRUNet, begins as one that gives back its input.
 /// `*` is any text. Throws UsageError if a pattern fits no layer, or a layer is no convolution of odd size.
 void start_layers(Checkpoint& checkpoint, const Json& rules);
+
+/// The numbers that this rule gives one tensor.
+StoredTensor initial_tensor(const Parameter& parameter, std::uint64_t seed);
 
 }  // namespace mend

@@ -98,4 +98,26 @@ Loss colour_constancy_loss(const Tensor& x);
 /// r are the maps of the curves, summed over, not averaged.
 Loss illumination_smoothness_loss(const Tensor& maps);
 
+// ---- of a discriminator's verdict (adversarial_losses.cpp) ----
+//
+// z are its logits, f32 of any shape, M numbers, above 0 where it takes the picture for a real one
+// (Goodfellow et al. 2014, arXiv:1406.2661). All throw ShapeError if there is no z.
+
+/// How a verdict is judged. With `real` = 1 and `made` = 0 as what it should be:
+enum class GanKind {
+  kVanilla,       ///< binary cross-entropy of sigmoid(z); the generator's is the non-saturating one
+  kLeastSquares,  ///< (z − 1)², z² (LSGAN, Mao et al. 2017, arXiv:1611.04076, equation 9)
+  kHinge,  ///< max(0, 1 − z), max(0, 1 + z); the generator's −z (Lim & Ye 2017, arXiv:1705.02894)
+};
+
+/// What the generator wants: that z says "real".
+///   vanilla L = Σ ln(1 + exp(−z)) / M    least squares L = Σ (z − 1)² / M    hinge L = −Σ z / M
+Loss generator_loss(const Tensor& z, GanKind kind);
+
+/// What the discriminator wants, of real pictures or of made ones:
+///   vanilla L = Σ ln(1 + exp(∓z)) / M    least squares Σ (z − 1)² / M or Σ z² / M
+///   hinge   L = Σ max(0, 1 ∓ z) / M      the upper sign is that of real pictures
+/// Equals BasicSR's GANLoss with its targets 1 and 0.
+Loss discriminator_loss(const Tensor& z, GanKind kind, bool is_real);
+
 }  // namespace mend

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "models/vgg19.h"
 #include "train/entries.h"
 
 namespace mend {
@@ -83,7 +84,7 @@ constexpr LossKind kKinds[] = {
 std::string all_names() {
   std::vector<std::string_view> names;
   for (const LossKind& kind : kKinds) names.push_back(kind.name);
-  return fmt::format("{}, zero_dce", fmt::join(names, ", "));
+  return fmt::format("{}, zero_dce, perceptual, gan", fmt::join(names, ", "));
 }
 
 /// The weights of the authors' training.
@@ -109,6 +110,64 @@ LossTerm term_of(const std::string& name, const Json& given, const std::string& 
   return term;
 }
 
+PerceptualOptions perceptual_of(const Json& given, const std::string& place) {
+  Entries entries(given, place + ": perceptual");
+  PerceptualOptions options;
+  entries.take("weight", options.weight, 1e-12, 1e12);
+  entries.take("vgg19", options.vgg19);
+  if (options.vgg19.empty()) {
+    entries.refuse("needs 'vgg19', the path of torchvision's weights of VGG19");
+  }
+  Json layers = {
+      {"conv1_2", 0.1}, {"conv2_2", 0.1}, {"conv3_4", 1}, {"conv4_4", 1}, {"conv5_4", 1}};
+  entries.take("layers", layers);
+  if (!layers.is_object() || layers.empty()) {
+    entries.refuse(R"('layers' must be an object, {"conv5_4": 1})");
+  }
+  Entries weights(layers, place + ": perceptual: layers");
+  for (const auto& [name, weight] : layers.items()) {
+    if (!Vgg19::has_layer(name)) {
+      weights.refuse(
+          fmt::format("VGG19 has no '{}'; its layers are conv1_1 to conv5_4, and relu1_1 "
+                      "to relu5_4 behind them",
+                      name));
+    }
+    weights.take(name, options.layers.emplace_back(name, 1).second, 1e-12, 1e12);
+  }
+  std::string criterion = "l1";
+  entries.take("criterion", criterion);
+  if (criterion != "l1" && criterion != "mse") {
+    entries.refuse(fmt::format("'criterion' is '{}'; it must be l1 or mse", criterion));
+  }
+  options.criterion = criterion == "l1" ? l1_loss : mse_loss;
+  entries.finish();
+  return options;
+}
+
+AdversarialOptions adversarial_of(const Json& given, const std::string& place) {
+  Entries entries(given, place + ": gan");
+  AdversarialOptions options;
+  entries.take("weight", options.weight, 1e-12, 1e12);
+  std::string kind = "vanilla";
+  entries.take("kind", kind);
+  if (kind != "vanilla" && kind != "least_squares" && kind != "hinge") {
+    entries.refuse(fmt::format("'kind' is '{}'; it must be vanilla, least_squares or hinge", kind));
+  }
+  options.kind = kind == "vanilla"         ? GanKind::kVanilla
+                 : kind == "least_squares" ? GanKind::kLeastSquares
+                                           : GanKind::kHinge;
+  const Json* discriminator = entries.entry("discriminator");
+  if (discriminator == nullptr) entries.refuse(R"(needs 'discriminator', {"name": "unet"})");
+  options.discriminator =
+      read_discriminator_options(*discriminator, place + ": gan: discriminator");
+  entries.take("optimizer", options.optimizer);
+  if (!options.optimizer.is_null() && !options.optimizer.is_object()) {
+    entries.refuse("'optimizer' must be an object, {...}");
+  }
+  entries.finish();
+  return options;
+}
+
 }  // namespace
 
 Objective make_objective(const Json& loss, const std::string& place) {
@@ -126,6 +185,24 @@ Objective make_objective(const Json& loss, const std::string& place) {
     objective.push_back(term_of(name, options, place));
   }
   return objective;
+}
+
+LossOptions make_losses(const Json& loss, const std::string& place) {
+  LossOptions options;
+  Json direct = loss;
+  if (loss.is_object()) {
+    if (const auto found = loss.find("perceptual"); found != loss.end()) {
+      options.perceptual = perceptual_of(*found, place);
+      direct.erase("perceptual");
+    }
+    if (const auto found = loss.find("gan"); found != loss.end()) {
+      options.adversarial = adversarial_of(*found, place);
+      direct.erase("gan");
+    }
+  }
+  const bool is_all = direct.is_object() && direct.empty() && !loss.empty();
+  if (!is_all) options.objective = make_objective(direct, place);
+  return options;
 }
 
 }  // namespace mend

@@ -32,10 +32,13 @@ std::int64_t bytes_of(const Json& value, const Entries& entries) {
 }
 
 /// Relative places are beside the recipe.
+void resolve(std::string& place, const fs::path& folder) {
+  if (place.empty() || !fs::path(place).is_relative()) return;
+  place = (folder / place).lexically_normal().string();
+}
+
 void resolve(std::vector<std::string>& places, const fs::path& folder) {
-  for (std::string& place : places) {
-    if (fs::path(place).is_relative()) place = (folder / place).lexically_normal().string();
-  }
+  for (std::string& place : places) resolve(place, folder);
 }
 
 void take_schedule(Recipe& recipe, Entries& entries, const std::string& path) {
@@ -135,9 +138,8 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   if (const Json* cache = entries.entry("cache")) recipe.cache_bytes = bytes_of(*cache, entries);
   entries.take("degrade", recipe.degrade);
   entries.take("mask", recipe.mask);
-  if (const Json* loss = entries.entry("loss")) {
-    recipe.objective = make_objective(*loss, path + ": loss");
-  }
+  entries.take("accumulate", recipe.accumulate, 1, 4096);
+  if (const Json* loss = entries.entry("loss")) recipe.loss = make_losses(*loss, path + ": loss");
   entries.take("optimizer", recipe.optimizer);
   take_schedule(recipe, entries, path);
   entries.take("clip", recipe.clip, 0.0, 1e9);
@@ -148,9 +150,9 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   const fs::path folder = fs::path(path).parent_path();
   resolve(recipe.pictures, folder);
   resolve(recipe.held_out, folder);
-  if (!recipe.start.empty() && fs::path(recipe.start).is_relative()) {
-    recipe.start = (folder / recipe.start).lexically_normal().string();
-  }
+  resolve(recipe.start, folder);
+  if (recipe.loss.perceptual) resolve(recipe.loss.perceptual->vgg19, folder);
+  if (recipe.loss.adversarial) resolve(recipe.loss.adversarial->discriminator.start, folder);
   return recipe;
 }
 

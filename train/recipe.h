@@ -12,6 +12,7 @@
 //     "looks": 4,                            // of so many places the one with the most detail is taken
 //     "degrade": [{"do": "resize", "scale": 0.5, "filter": "matlab"}],
 //     "mask": [{"do": "holes", "share": 0.1, "size": 4}],   // to inpaint: what draws the holes
+//     "accumulate": 1,                       // a step's gradient is the mean of so many batches
 //     "loss": "l1",                          // or a weighted sum: {"l1": 1, "ssim": 0.1}; objective.h
 //     "optimizer": {"name": "adam", "learning_rate": 5e-4, "beta1": 0.9, "beta2": 0.99},
 //     "schedule": {"name": "cosine", "warm_up": 500, "final": 1e-6},
@@ -43,6 +44,7 @@ struct Recipe {
   std::uint64_t seed = 1;
   std::int64_t steps = 100'000;
   int batch = 16, patch = 48, margin = 8, scale = 1;
+  int accumulate = 1;  ///< batches a step
   bool gray = false;
   std::vector<std::string> pictures;
   std::vector<int> largest_sides = {2048};
@@ -53,7 +55,7 @@ struct Recipe {
   /// last channel; empty: there are none.
   Json mask = Json::array();
 
-  Objective objective = make_objective("l1", "loss");
+  LossOptions loss = make_losses("l1", "loss");
   Json optimizer = Json::object();
   Schedule schedule;
   double clip = 1;

@@ -10,6 +10,7 @@
 #include "engine/error.h"
 #include "engine/parallel.h"
 #include "train/initialize.h"
+#include "train/perceptual.h"
 #include "weights/safetensors.h"
 
 namespace mend {
@@ -23,6 +24,8 @@ constexpr int kMostRollbacks = 8;
 constexpr std::int64_t kLogEvery = 100;
 /// Of the pictures that validation sees; never those of a training sample.
 constexpr std::uint64_t kValidationSeed = 0x76616C6964;
+/// So that the two networks do not start with the same numbers.
+constexpr std::uint64_t kDiscriminatorSeed = 0x64697363;
 
 /// Puts the tensors of `other` with the same key and shape into `checkpoint`; how many there are.
 /// Throws UsageError if there are none.
@@ -100,7 +103,10 @@ void check_mask(const Recipe& recipe, const TrainableModel& model) {
 }  // namespace
 
 Trainer::Trainer(Recipe recipe, std::string folder, Tell tell)
-    : recipe_(std::move(recipe)), folder_(std::move(folder)), tell_(std::move(tell)) {
+    : recipe_(std::move(recipe)),
+      folder_(std::move(folder)),
+      tell_(std::move(tell)),
+      gradient_(recipe_.accumulate) {
   model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_, tell_));
   check_mask(recipe_, *model_);
   const PairOptions options = pair_options(recipe_, *model_, recipe_.seed, recipe_.patch);
@@ -114,16 +120,24 @@ Trainer::Trainer(Recipe recipe, std::string folder, Tell tell)
   }
   const int side = recipe_.patch * recipe_.scale;
   const int seen_channels = options.picture_channels() + (recipe_.mask.empty() ? 0 : 1);
+  const Shape target{recipe_.batch, side, side, options.target_channels()};
+  std::vector<Critic> critics;
+  if (recipe_.loss.perceptual) critics.push_back(perceptual_critic(*recipe_.loss.perceptual));
+  if (recipe_.loss.adversarial) {
+    adversary_ = std::make_unique<Adversary>(*recipe_.loss.adversarial, recipe_.optimizer, target,
+                                             recipe_.accumulate, recipe_.seed ^ kDiscriminatorSeed);
+    critics.push_back(adversary_->critic());
+  }
   step_ = std::make_unique<TrainingStep>(
-      *model_, Shape{recipe_.batch, recipe_.patch, recipe_.patch, seen_channels},
-      Shape{recipe_.batch, side, side, options.target_channels()}, recipe_.objective);
+      *model_, Shape{recipe_.batch, recipe_.patch, recipe_.patch, seen_channels}, target,
+      recipe_.loss.objective, critics);
   std::error_code error;
   fs::create_directories(folder_, error);
   if (!fs::is_directory(folder_, error)) {
     throw WriteError(fmt::format("{}: no such folder, and it cannot be made", folder_));
   }
   fs::exists(file("state.safetensors"), error) ? resume() : start();
-  log_ = std::make_unique<TrainingLog>(folder_, state_.step);
+  log_ = std::make_unique<TrainingLog>(folder_, state_.step, adversary_ != nullptr);
 }
 
 void Trainer::start() {
@@ -131,10 +145,11 @@ void Trainer::start() {
   state_.averages = copies_of(state_.parameters);
   state_.recipe = recipe_.text;
   optimizer_ = make_optimizer(recipe_.optimizer, state_.parameters);
+  if (adversary_) adversary_->start();
 }
 
 void Trainer::resume() {
-  state_ = read_training_state(file("state.safetensors"), model_->parameters());
+  state_ = read_training_state(file("state.safetensors"), model_->parameters(), adversaries());
   if (state_.recipe != recipe_.text) {
     throw UsageError(fmt::format(
         "{}: holds a training by another recipe; give another folder, or the recipe as it was",
@@ -142,6 +157,11 @@ void Trainer::resume() {
   }
   optimizer_ = make_optimizer(recipe_.optimizer, state_.parameters);
   optimizer_->restore(state_.optimizer);
+  if (adversary_) adversary_->restore(state_.discriminator, state_.discriminator_optimizer);
+}
+
+std::vector<Parameter> Trainer::adversaries() const {
+  return adversary_ ? adversary_->discriminator().tensors() : std::vector<Parameter>{};
 }
 
 std::int64_t Trainer::parameters() const {
@@ -150,13 +170,33 @@ std::int64_t Trainer::parameters() const {
   return count;
 }
 
-bool Trainer::train_on(const Pairs& pairs, double& loss, double& norm) {
-  loss = step_->run(state_.parameters, pairs.input, pairs.target);
-  norm = norm_of(step_->gradients());
-  if (!std::isfinite(loss) || !std::isfinite(norm)) return false;
-  if (recipe_.clip > 0 && norm > recipe_.clip) scale_by(step_->gradients(), recipe_.clip / norm);
-  optimizer_->set_learning_rate(state_.rate_factor * recipe_.schedule.rate(state_.step));
-  optimizer_->step(step_->gradients());
+bool Trainer::train(StepLosses& losses) {
+  losses = {};
+  gradient_.clear();
+  if (adversary_) adversary_->forget();
+  const double share = 1.0 / recipe_.accumulate;
+  for (int part = 0; part < recipe_.accumulate; ++part) {
+    const std::int64_t batch = state_.step * recipe_.accumulate + part;
+    const Pairs pairs = pairs_->batch(batch * recipe_.batch, recipe_.batch);
+    losses.loss += share * step_->run(state_.parameters, pairs.input, pairs.target,
+                                      adversary_ ? adversary_->tensors() : Tensors{});
+    gradient_.add(step_->gradients());
+    if (adversary_) {
+      losses.discriminator_loss += share * adversary_->judge(pairs.target, step_->picture());
+    }
+  }
+  const Tensors& gradient = gradient_.mean();
+  losses.gradient_norm = norm_of(gradient);
+  const double opposite_norm = adversary_ ? adversary_->gradient_norm() : 0;
+  if (!std::isfinite(losses.loss + losses.gradient_norm)) return false;
+  if (!std::isfinite(losses.discriminator_loss + opposite_norm)) return false;
+  if (recipe_.clip > 0 && losses.gradient_norm > recipe_.clip) {
+    scale_by(gradient, recipe_.clip / losses.gradient_norm);
+  }
+  const double rate = state_.rate_factor * recipe_.schedule.rate(state_.step);
+  optimizer_->set_learning_rate(rate);
+  optimizer_->step(gradient);
+  if (adversary_) adversary_->learn(rate > 0 ? rate / recipe_.schedule.peak : 0);
   update_averages();
   return true;
 }
@@ -211,7 +251,12 @@ void Trainer::write_model(const std::string& path) const {
 void Trainer::save() {
   state_.optimizer = optimizer_->state();
   write_model(file("model.safetensors"));
-  write_training_state(file("state.safetensors"), state_, model_->parameters());
+  if (adversary_) {
+    state_.discriminator = adversary_->tensors();
+    state_.discriminator_optimizer = adversary_->state();
+    adversary_->write(file("discriminator.safetensors"));
+  }
+  write_training_state(file("state.safetensors"), state_, model_->parameters(), adversaries());
 }
 
 void Trainer::run(const std::function<void(const StepReport&)>& report, double seconds) {
@@ -222,13 +267,13 @@ void Trainer::run(const std::function<void(const StepReport&)>& report, double s
   const auto start = Clock::now();
   auto row_start = start;
   LogRow row{};
+  double discriminator_loss = 0;
   int bad = 0;
   std::int64_t rows = 0;
   while (state_.step < recipe_.steps) {
-    const Pairs pairs = pairs_->batch(state_.step * recipe_.batch, recipe_.batch);
-    double loss = 0, norm = 0;
+    StepLosses losses;
     try {
-      bad = train_on(pairs, loss, norm) ? 0 : bad + 1;
+      bad = train(losses) ? 0 : bad + 1;
     } catch (const Interrupted&) {
       save();  // a plan stops between its steps, before any parameter has changed
       throw;
@@ -237,13 +282,15 @@ void Trainer::run(const std::function<void(const StepReport&)>& report, double s
       roll_back();
       bad = 0;
       row = {};
+      discriminator_loss = 0;
       rows = 0;
       continue;
     }
     ++state_.step;
     if (bad == 0) {
-      row.loss += loss;
-      row.gradient_norm += norm;
+      row.loss += losses.loss;
+      row.gradient_norm += losses.gradient_norm;
+      discriminator_loss += losses.discriminator_loss;
       ++rows;
     } else {
       tell_(fmt::format("step {} skipped: its loss or gradient is not finite", state_.step));
@@ -251,12 +298,14 @@ void Trainer::run(const std::function<void(const StepReport&)>& report, double s
     if (state_.step % kLogEvery == 0 && rows > 0) {
       const auto count = static_cast<double>(rows);
       log_->add({state_.step, row.loss / count, optimizer_->learning_rate(),
-                 row.gradient_norm / count, since(row_start) / count});
+                 row.gradient_norm / count, since(row_start) / count,
+                 adversary_ ? std::optional(discriminator_loss / count) : std::nullopt});
       row = {};
+      discriminator_loss = 0;
       rows = 0;
       row_start = Clock::now();
     }
-    if (report) report({state_.step, recipe_.steps, loss});
+    if (report) report({state_.step, recipe_.steps, losses.loss});
     const bool last = state_.step == recipe_.steps;
     if (validation_ && (last || state_.step % recipe_.validate_every == 0)) validate();
     const bool stops = cancel_requested() || (seconds > 0 && since(start) >= seconds);

@@ -1,6 +1,7 @@
 // The training loop: recipe in, weights out.
 //
 //   for each step:  pairs ─ forward, loss, backward ─ guard ─ clip ─ optimizer ─ average
+//                   with a discriminator its loss and backward before the guard, its optimizer behind
 //   now and then:   validation, log, sheet and curve, state
 //
 // Everything that a step does follows from the recipe and from the state before it, so a training that
@@ -10,6 +11,7 @@
 //   state.safetensors   all to go on from            model.safetensors  the averaged weights, as now
 //   best.safetensors    those of the best validation log.csv, log.jsonl a row a hundred steps
 //   validation.csv      a row a validation           curve.png, sheet.png
+//   discriminator.safetensors  of an adversarial training
 #pragma once
 
 #include <functional>
@@ -17,6 +19,7 @@
 #include <optional>
 #include <string>
 
+#include "train/adversary.h"
 #include "train/recipe.h"
 #include "train/training_log.h"
 #include "train/training_state.h"
@@ -30,6 +33,12 @@ struct StepReport {
   double loss;
 };
 
+/// What a step has found.
+struct StepLosses {
+  double loss = 0, gradient_norm = 0;
+  double discriminator_loss = 0;  ///< of an adversarial training
+};
+
 class Trainer {
  public:
   using Tell = std::function<void(const std::string& line)>;
@@ -41,7 +50,9 @@ class Trainer {
 
   std::int64_t steps_done() const { return state_.step; }
   std::int64_t parameters() const;
-  std::int64_t arena_bytes() const { return step_->arena_bytes(); }
+  std::int64_t arena_bytes() const {
+    return step_->arena_bytes() + (adversary_ ? adversary_->arena_bytes() : 0);
+  }
 
   /// Trains to the end, or for at most `seconds` (0: no limit). Writes the state before it returns, also
   /// when cancel_requested(), which ends in Interrupted. Throws NumericError if losses stay NaN after
@@ -54,9 +65,11 @@ class Trainer {
  private:
   void start();
   void resume();
-  /// One step; false if loss or gradient was not finite and nothing has changed.
-  bool train_on(const Pairs& pairs, double& loss, double& norm);
+  /// One step; false if a loss or gradient was not finite and nothing has changed.
+  bool train(StepLosses& losses);
   void update_averages();
+  /// The discriminator's tensors, if there is one.
+  std::vector<Parameter> adversaries() const;
   void roll_back();
   void validate();
   void save();
@@ -69,7 +82,9 @@ class Trainer {
   std::unique_ptr<PairSource> pairs_;
   std::unique_ptr<Validation> validation_;
   std::unique_ptr<TrainingStep> step_;
+  GradientMean gradient_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<Adversary> adversary_;  ///< or none
   std::unique_ptr<TrainingLog> log_;
   TrainingState state_;
 };

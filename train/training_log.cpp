@@ -47,8 +47,10 @@ void append(const std::string& path, const std::string& line) {
 
 }  // namespace
 
-TrainingLog::TrainingLog(std::string folder, std::int64_t step) : folder_(std::move(folder)) {
-  keep_rows(folder_ + "/log.csv", kHeader, step);
+TrainingLog::TrainingLog(std::string folder, std::int64_t step, bool is_adversarial)
+    : folder_(std::move(folder)) {
+  const std::string header = std::string(kHeader) + (is_adversarial ? ",discriminator_loss" : "");
+  keep_rows(folder_ + "/log.csv", header.c_str(), step);
   keep_rows(folder_ + "/log.jsonl", "", step);
   for (const std::string& row : keep_rows(folder_ + "/validation.csv", kValidationHeader, step)) {
     const std::size_t comma = row.find(',');
@@ -59,13 +61,16 @@ TrainingLog::TrainingLog(std::string folder, std::int64_t step) : folder_(std::m
 }
 
 void TrainingLog::add(const LogRow& row) {
-  append(folder_ + "/log.csv", fmt::format("{},{:.6g},{:.6g},{:.6g},{:.4g}", row.step, row.loss,
-                                           row.learning_rate, row.gradient_norm, row.seconds));
-  const nlohmann::ordered_json json = {{"step", row.step},
-                                       {"loss", row.loss},
-                                       {"learning_rate", row.learning_rate},
-                                       {"gradient_norm", row.gradient_norm},
-                                       {"seconds_per_step", row.seconds}};
+  std::string line = fmt::format("{},{:.6g},{:.6g},{:.6g},{:.4g}", row.step, row.loss,
+                                 row.learning_rate, row.gradient_norm, row.seconds);
+  if (row.discriminator_loss) line += fmt::format(",{:.6g}", *row.discriminator_loss);
+  append(folder_ + "/log.csv", line);
+  nlohmann::ordered_json json = {{"step", row.step},
+                                 {"loss", row.loss},
+                                 {"learning_rate", row.learning_rate},
+                                 {"gradient_norm", row.gradient_norm},
+                                 {"seconds_per_step", row.seconds}};
+  if (row.discriminator_loss) json["discriminator_loss"] = *row.discriminator_loss;
   append(folder_ + "/log.jsonl", json.dump());
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,15 +15,16 @@ struct LogRow {
   std::int64_t step;
   double loss;  ///< mean since the row before
   double learning_rate;
-  double gradient_norm;  ///< mean, before clipping
-  double seconds;        ///< a step, mean
+  double gradient_norm;                           ///< mean, before clipping
+  double seconds;                                 ///< a step, mean
+  std::optional<double> discriminator_loss = {};  ///< of an adversarial training, mean
 };
 
 class TrainingLog {
  public:
   /// Goes on with the files in `folder`, without their rows after `step`: a resumed training writes those
-  /// again.
-  TrainingLog(std::string folder, std::int64_t step);
+  /// again. An adversarial training has a column more.
+  TrainingLog(std::string folder, std::int64_t step, bool is_adversarial = false);
 
   /// Throw WriteError.
   void add(const LogRow& row);

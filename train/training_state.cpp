@@ -19,6 +19,28 @@ StoredTensor stored(const Tensor& tensor) {
                             {values, values + shape.elements()});
 }
 
+struct Writer {
+  std::map<std::string, StoredTensor> tensors;
+  std::map<std::string, std::string> metadata;
+
+  /// What is trained, and what its optimizer remembers of it.
+  void add(const std::string& prefix, const std::vector<Parameter>& keys,
+           const std::vector<Tensor>& values, const Optimizer::State& optimizer) {
+    const std::size_t memories = keys.empty() ? 0 : optimizer.memory.size() / keys.size();
+    std::string steps;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      tensors[prefix + "parameter/" + keys[i].key] = stored(values[i]);
+      for (std::size_t m = 0; m < memories; ++m) {
+        tensors[fmt::format("{}memory{}/{}", prefix, m, keys[i].key)] =
+            stored(optimizer.memory[i * memories + m]);
+      }
+      steps += fmt::format("{} ", optimizer.steps[i]);
+    }
+    metadata[prefix + "memories"] = fmt::format("{}", memories);
+    metadata[prefix + "steps"] = steps;
+  }
+};
+
 class Reader {
  public:
   Reader(const std::string& path) : checkpoint_(read_checkpoint(path)) {}
@@ -42,6 +64,24 @@ class Reader {
     const double number = std::strtod(value.c_str(), &end);
     if (value.empty() || *end != '\0') refuse(fmt::format("'{}' is no number", name));
     return number;
+  }
+  /// What Writer::add has written.
+  void take(const std::string& prefix, const std::vector<Parameter>& keys,
+            std::vector<Tensor>& values, Optimizer::State& optimizer) const {
+    const auto memories = static_cast<int>(number(prefix + "memories"));
+    const char* next = text(prefix + "steps").c_str();
+    for (const Parameter& parameter : keys) {
+      const Shape& shape = parameter.tensor.shape();
+      values.push_back(tensor(prefix + "parameter/" + parameter.key, shape));
+      for (int m = 0; m < memories; ++m) {
+        optimizer.memory.push_back(
+            tensor(fmt::format("{}memory{}/{}", prefix, m, parameter.key), shape));
+      }
+      char* end = nullptr;
+      optimizer.steps.push_back(std::strtoll(next, &end, 10));
+      if (end == next) refuse("has fewer counts of steps than parameters");
+      next = end;
+    }
   }
   [[noreturn]] void refuse(const std::string& what) const {
     throw CheckpointError(fmt::format(
@@ -73,33 +113,26 @@ void move_averages(const std::vector<Tensor>& averages, const std::vector<Tensor
 }
 
 void write_training_state(const std::string& path, const TrainingState& state,
-                          const std::vector<Parameter>& parameters) {
-  std::map<std::string, StoredTensor> tensors;
-  std::string steps;
-  const std::size_t memories =
-      parameters.empty() ? 0 : state.optimizer.memory.size() / parameters.size();
+                          const std::vector<Parameter>& parameters,
+                          const std::vector<Parameter>& discriminator) {
+  Writer writer;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const std::string& key = parameters[i].key;
-    tensors["parameter/" + key] = stored(state.parameters[i]);
-    tensors["average/" + key] = stored(state.averages[i]);
-    for (std::size_t m = 0; m < memories; ++m) {
-      tensors[fmt::format("memory{}/{}", m, key)] =
-          stored(state.optimizer.memory[i * memories + m]);
-    }
-    steps += fmt::format("{} ", state.optimizer.steps[i]);
+    writer.tensors["average/" + parameters[i].key] = stored(state.averages[i]);
   }
-  write_safetensors(path, tensors,
-                    {{"step", fmt::format("{}", state.step)},
-                     {"rate_factor", fmt::format("{:.17g}", state.rate_factor)},
-                     {"rollbacks", fmt::format("{}", state.rollbacks)},
-                     {"best_psnr", fmt::format("{:.17g}", state.best_psnr)},
-                     {"memories", fmt::format("{}", memories)},
-                     {"steps", steps},
-                     {"recipe", state.recipe}});
+  writer.add("", parameters, state.parameters, state.optimizer);
+  if (!discriminator.empty()) {
+    writer.add("discriminator/", discriminator, state.discriminator, state.discriminator_optimizer);
+  }
+  writer.metadata["step"] = fmt::format("{}", state.step);
+  writer.metadata["rate_factor"] = fmt::format("{:.17g}", state.rate_factor);
+  writer.metadata["rollbacks"] = fmt::format("{}", state.rollbacks);
+  writer.metadata["best_psnr"] = fmt::format("{:.17g}", state.best_psnr);
+  writer.metadata["recipe"] = state.recipe;
+  write_safetensors(path, writer.tensors, writer.metadata);
 }
 
-TrainingState read_training_state(const std::string& path,
-                                  const std::vector<Parameter>& parameters) {
+TrainingState read_training_state(const std::string& path, const std::vector<Parameter>& parameters,
+                                  const std::vector<Parameter>& discriminator) {
   const Reader reader(path);
   TrainingState state;
   state.step = static_cast<std::int64_t>(reader.number("step"));
@@ -107,20 +140,13 @@ TrainingState read_training_state(const std::string& path,
   state.rollbacks = static_cast<std::int64_t>(reader.number("rollbacks"));
   state.best_psnr = reader.number("best_psnr");
   state.recipe = reader.text("recipe");
-  const auto memories = static_cast<int>(reader.number("memories"));
-  const char* next = reader.text("steps").c_str();
   for (const Parameter& parameter : parameters) {
-    const Shape& shape = parameter.tensor.shape();
-    state.parameters.push_back(reader.tensor("parameter/" + parameter.key, shape));
-    state.averages.push_back(reader.tensor("average/" + parameter.key, shape));
-    for (int m = 0; m < memories; ++m) {
-      state.optimizer.memory.push_back(
-          reader.tensor(fmt::format("memory{}/{}", m, parameter.key), shape));
-    }
-    char* end = nullptr;
-    state.optimizer.steps.push_back(std::strtoll(next, &end, 10));
-    if (end == next) reader.refuse("has fewer counts of steps than parameters");
-    next = end;
+    state.averages.push_back(reader.tensor("average/" + parameter.key, parameter.tensor.shape()));
+  }
+  reader.take("", parameters, state.parameters, state.optimizer);
+  if (!discriminator.empty()) {
+    reader.take("discriminator/", discriminator, state.discriminator,
+                state.discriminator_optimizer);
   }
   return state;
 }

@@ -19,6 +19,9 @@ struct TrainingState {
   double best_psnr = -1;                     ///< of all validations, dB
   std::vector<Tensor> parameters, averages;  ///< in the order of the model's
   Optimizer::State optimizer;
+  /// Of an adversarial training (train/adversary.h): the discriminator's tensors, else none.
+  std::vector<Tensor> discriminator;
+  Optimizer::State discriminator_optimizer;
   std::string recipe;  ///< its text
 };
 
@@ -31,10 +34,11 @@ void move_averages(const std::vector<Tensor>& averages, const std::vector<Tensor
 
 /// Writes beside `path` and renames when all is on the disk. Throws WriteError.
 void write_training_state(const std::string& path, const TrainingState& state,
-                          const std::vector<Parameter>& parameters);
+                          const std::vector<Parameter>& parameters,
+                          const std::vector<Parameter>& discriminator = {});
 
 /// Throws CheckpointError if the file is none, or is of another network.
-TrainingState read_training_state(const std::string& path,
-                                  const std::vector<Parameter>& parameters);
+TrainingState read_training_state(const std::string& path, const std::vector<Parameter>& parameters,
+                                  const std::vector<Parameter>& discriminator = {});
 
 }  // namespace mend

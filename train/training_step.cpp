@@ -5,66 +5,19 @@
 
 #include <algorithm>
 #include <map>
-#include <string_view>
 
 #include "engine/error.h"
+#include "engine/parallel.h"
 #include "kernels/gradient_tape.h"
+#include "train/loss_steps.h"
 
 namespace mend {
 namespace {
 
-/// Σ weight · loss of x, with its gradient.
-Loss weighted_sum(const Objective& terms, const Tensor& x, const Tensor& target,
-                  const Tensor& input) {
-  Loss total{0, Tensor::zeros(x.shape())};
-  float* sum = total.gradient.view<float>().data;
-  for (const LossTerm& term : terms) {
-    const Loss loss = term.loss(x, term.other == LossTerm::Other::kInput ? input : target);
-    total.value += term.weight * loss.value;
-    const float* gradient = loss.gradient.view<const float>().data;
-    for (std::int64_t i = 0; i < x.shape().elements(); ++i) {
-      sum[i] += static_cast<float>(term.weight * gradient[i]);
-    }
-  }
-  return total;
-}
-
-/// dL/dx of [x, target, input], as an operation of the plan.
-struct LossGradient {
-  static constexpr std::string_view kName = "loss_gradient";
+/// One of the network's outputs, and the terms that look at it.
+struct JudgedOutput {
+  std::size_t index;  // in traits.outputs
   Objective terms;
-
-  Shape shape(const Shapes& in) const {
-    for (const LossTerm& term : terms) {
-      if (term.other == LossTerm::Other::kTarget) check(in, term, in[1], "the target");
-      if (term.other == LossTerm::Other::kInput) check(in, term, in[2], "its input");
-    }
-    return in[0];
-  }
-  Cost cost(const Shapes& in) const {
-    const auto numbers = static_cast<double>(in[0].elements()) * static_cast<double>(terms.size());
-    return {3.0 * numbers, 12.0 * numbers};
-  }
-  Footprint footprint(const Shapes&) const { return {}; }
-  void forward(Inputs inputs, const Tensor& y, Scratch) const {
-    const Tensor gradient = weighted_sum(terms, inputs[0], inputs[1], inputs[2]).gradient;
-    const View<const float> from = gradient.view<const float>();
-    const View<float> to = y.view<float>();
-    for (int n = 0; n < to.shape.n; ++n)
-      for (int h = 0; h < to.shape.h; ++h)
-        for (int w = 0; w < to.shape.w; ++w) {
-          std::copy_n(from.pixel(n, h, w), to.shape.c, to.pixel(n, h, w));
-        }
-  }
-
- private:
-  static void check(const Shapes& in, const LossTerm& term, const Shape& other,
-                    std::string_view what) {
-    if (in[0] == other) return;
-    throw ShapeError(
-        fmt::format("training: {} compares what the network makes of its input, {}, with {}, {}",
-                    term.name, to_string(in[0]), what, to_string(other)));
-  }
 };
 
 /// The terms, by the output that they look at.
@@ -85,28 +38,73 @@ std::vector<JudgedOutput> judged_outputs(const TrainableModel& model, const Obje
   return judged;
 }
 
-Shapes shapes_of(const TrainableModel& model, const Shape& input, const Shape& target) {
+Shapes shapes_of(const TrainableModel& model, const Shape& input, const Shape& target,
+                 const std::vector<Critic>& critics) {
   Shapes shapes{input, target};
   for (const Parameter& parameter : model.parameters()) shapes.push_back(parameter.tensor.shape());
+  for (const Critic& critic : critics) {
+    shapes.insert(shapes.end(), critic.parameters.begin(), critic.parameters.end());
+  }
   return shapes;
 }
 
-/// [input, target, parameters...] -> [judged outputs..., gradients...], those that there are.
+/// What the loss is of, where its gradient starts, and its values.
+struct Judgement {
+  Tensors ends, cotangents, values;
+
+  void add(const Tensor& x, const Objective& terms, const Tensor& target, const Tensor& input) {
+    const Tensors compared{x.taped(nullptr), target, input};
+    ends.push_back(x);
+    cotangents.push_back(gradient_of(terms, compared));
+    values.push_back(value_of(terms, compared));
+  }
+  void add(const Tensor& x, const LossTerm& term, const Tensor& target) {
+    const bool compares = term.other == LossTerm::Other::kTarget;
+    add(x, {term}, compares ? target : x.taped(nullptr), x.taped(nullptr));
+  }
+};
+
+/// The terms of a critic, on the picture as it was made.
+void add_critic(Judgement& judgement, const Critic& critic, const Tensors& parameters,
+                const Tensor& picture, const Tensor& target) {
+  const bool compares =
+      std::any_of(critic.terms.begin(), critic.terms.end(),
+                  [](const LossTerm& term) { return term.other == LossTerm::Other::kTarget; });
+  const Tensors made = critic.features(parameters, picture);
+  const Tensors wanted = compares ? critic.features(parameters, target) : Tensors(made.size());
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    judgement.add(made[i], critic.terms[i], wanted[i]);
+  }
+}
+
+/// [input, target, parameters..., those of the critics...] -> [picture, values..., gradients...], of
+/// these those that there are.
 Network step_of(const TrainableModel& model, const std::vector<JudgedOutput>& judged,
+                const std::vector<Critic>& critics, std::size_t& values,
                 std::vector<bool>& has_gradient) {
   return [&](const Tensors& given) {
     const auto tape = make_gradient_tape();
+    const auto first = given.begin() + 2;
+    auto next = first + static_cast<std::ptrdiff_t>(model.parameters().size());
     Tensors watched;
-    for (std::size_t i = 2; i < given.size(); ++i) watched.push_back(tape->watch(given[i]));
-    const Tensors outputs = model.forward(watched, {given[0]});
-    Tensors made, ends, cotangents;
-    for (const auto& [index, terms] : judged) {
-      const Tensor& plain = made.emplace_back(outputs[index].taped(nullptr));
-      ends.push_back(outputs[index]);
-      cotangents.push_back(apply(LossGradient{terms}, {plain, given[1], given[0]}));
+    for (auto parameter = first; parameter != next; ++parameter) {
+      watched.push_back(tape->watch(*parameter));
     }
+    const Tensors outputs = model.forward(watched, {given[0]});
+    Judgement judgement;
+    for (const auto& [index, terms] : judged) {
+      judgement.add(outputs[index], terms, given[1], given[0]);
+    }
+    for (const Critic& critic : critics) {
+      const auto begin = next;
+      next += static_cast<std::ptrdiff_t>(critic.parameters.size());
+      add_critic(judgement, critic, {begin, next}, outputs[0], given[1]);
+    }
+    Tensors made{outputs[0].taped(nullptr)};
+    made.insert(made.end(), judgement.values.begin(), judgement.values.end());
+    values = judgement.values.size();
     has_gradient.clear();
-    for (const Tensor& gradient : tape->gradients(ends, cotangents, watched)) {
+    for (const Tensor& gradient : tape->gradients(judgement.ends, judgement.cotangents, watched)) {
       has_gradient.push_back(gradient.defined());
       if (gradient) made.push_back(gradient);
     }
@@ -117,28 +115,56 @@ Network step_of(const TrainableModel& model, const std::vector<JudgedOutput>& ju
 }  // namespace
 
 TrainingStep::TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
-                           const Objective& objective)
-    : judged_(judged_outputs(model, objective)),
-      plan_(step_of(model, judged_, has_gradient_), shapes_of(model, input, target)) {}
+                           const Objective& objective, const std::vector<Critic>& critics)
+    : plan_(step_of(model, judged_outputs(model, objective), critics, values_, has_gradient_),
+            shapes_of(model, input, target, critics)) {}
 
-double TrainingStep::run(const Tensors& parameters, const Tensor& input, const Tensor& target) {
+double TrainingStep::run(const Tensors& parameters, const Tensor& input, const Tensor& target,
+                         const Tensors& critic_parameters) {
   plan_.set_input(0, input);
   plan_.set_input(1, target);
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    plan_.set_input(static_cast<int>(i) + 2, parameters[i]);
+  int slot = 2;
+  for (const Tensors* tensors : {&parameters, &critic_parameters}) {
+    for (const Tensor& tensor : *tensors) plan_.set_input(slot++, tensor);
   }
   plan_.run();
+  auto next = static_cast<int>(values_) + 1;
   if (gradients_.empty()) {
-    auto next = static_cast<int>(judged_.size());
     for (const bool there : has_gradient_) {
       gradients_.push_back(there ? plan_.output(next++) : Tensor());
     }
   }
   double loss = 0;
-  for (std::size_t i = 0; i < judged_.size(); ++i) {
-    loss += weighted_sum(judged_[i].terms, plan_.output(static_cast<int>(i)), target, input).value;
+  for (int i = 1; i <= static_cast<int>(values_); ++i) {
+    loss += double{plan_.output(i).view<const float>()(0, 0, 0, 0)};
   }
   return loss;
+}
+
+void GradientMean::add(const Tensors& gradients) {
+  const bool is_first = added_ == 0;
+  ++added_;
+  if (count_ == 1 || sums_.empty()) {
+    sums_.clear();
+    for (const Tensor& gradient : gradients) {
+      sums_.push_back(gradient && count_ > 1 ? gradient.clone() : gradient);
+    }
+    return;
+  }
+  parallel_for(static_cast<std::int64_t>(gradients.size()), [&](std::int64_t i, int) {
+    if (!gradients[i]) return;
+    const float* from = gradients[i].view<const float>().data;
+    float* to = sums_[i].view<float>().data;
+    for (std::int64_t k = 0; k < gradients[i].shape().elements(); ++k) {
+      to[k] = is_first ? from[k] : to[k] + from[k];
+    }
+  });
+}
+
+const Tensors& GradientMean::mean() {
+  if (added_ > 1) scale_by(sums_, 1.0 / added_);
+  added_ = 0;
+  return sums_;
 }
 
 double norm_of(const Tensors& gradients) {

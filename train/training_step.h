@@ -1,6 +1,7 @@
 // Forward, loss and backward of one batch as one plan: it allocates its arena once, at the first step.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "engine/plan.h"
@@ -9,35 +10,62 @@
 
 namespace mend {
 
-/// One of the network's outputs, and the terms that look at it.
-struct JudgedOutput {
-  std::size_t index;  ///< in traits.outputs
+/// A network that looks at the picture, the first output, and whose features are what a loss is of.
+struct Critic {
+  using Features = std::function<Tensors(const Tensors& parameters, const Tensor& picture)>;
+
+  /// Made of `apply`. `parameters` are those that change between steps; others are constants in it.
+  Features features;
+  Shapes parameters;
+  /// Term i looks at feature i, or compares it with the same feature of the target.
   Objective terms;
 };
 
 class TrainingStep {
  public:
-  /// For batches of these shapes. Throws ShapeError if the network cannot take `input` or gives something
-  /// that the objective cannot compare with `target` or `input`, UsageError if it has no output that the
-  /// objective looks at, or one of its operations has no gradient.
+  /// For batches of these shapes. `critics` add their terms to the objective. Throws ShapeError if the
+  /// network or a critic cannot take its input, or a term cannot compare what it is given, UsageError if
+  /// the network has no output that the objective looks at, or an operation has no gradient.
   TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
-               const Objective& objective);
+               const Objective& objective, const std::vector<Critic>& critics = {});
 
-  /// The loss of this batch, with the parameters as they are given; then gradients() are its own.
-  double run(const Tensors& parameters, const Tensor& input, const Tensor& target);
+  /// The loss of this batch, with the parameters as they are given, those of the critics one critic after
+  /// the other; then gradients() and picture() are its own.
+  double run(const Tensors& parameters, const Tensor& input, const Tensor& target,
+             const Tensors& critic_parameters = {});
   /// dL/d(parameter), in the order of the model's parameters; undefined where the loss does not depend on
   /// one. Valid until the next run.
   const Tensors& gradients() const { return gradients_; }
+  /// What the network made of the input, not clipped. Valid until the next run.
+  Tensor picture() { return plan_.output(0); }
 
   /// Bytes of activations, gradients and scratch.
   std::int64_t arena_bytes() const { return plan_.arena_bytes(); }
   Cost cost() const { return plan_.cost(); }
 
  private:
-  std::vector<JudgedOutput> judged_;
-  std::vector<bool> has_gradient_;  // written while plan_ is traced
+  std::size_t values_ = 0;  // of the plan's outputs, how many are values of losses; this and
+  std::vector<bool> has_gradient_;  // this are written while plan_ is traced
   Plan plan_;
   Tensors gradients_;
+};
+
+/// The mean of several batches' gradients, for steps that a single batch of that size would be too large for.
+class GradientMean {
+ public:
+  /// Of so many.
+  explicit GradientMean(int count) : count_(count) {}
+
+  /// One batch more. Of a single one the handles are kept, of several their sums.
+  void add(const Tensors& gradients);
+  /// Valid until the next add; the one after the last begins anew.
+  const Tensors& mean();
+  /// Forgets what was added.
+  void clear() { added_ = 0; }
+
+ private:
+  int count_, added_ = 0;
+  Tensors sums_;
 };
 
 /// √Σ g² over all gradients, in double and in their order; undefined ones count nothing.

@@ -1,0 +1,145 @@
+#include "train/adversary.h"
+
+#include <map>
+
+#include "kernels/gradient_tape.h"
+#include "train/loss_steps.h"
+#include "train/trainer.h"
+#include "train/training_state.h"
+#include "weights/safetensors.h"
+
+namespace mend {
+namespace {
+
+LossTerm verdict_term(const std::string& name, double weight,
+                      std::function<Loss(const Tensor& logits)> loss) {
+  return {name, weight, "", LossTerm::Other::kNothing,
+          [loss = std::move(loss)](const Tensor& logits, const Tensor&) { return loss(logits); }};
+}
+
+Shapes shapes_of(const Discriminator& discriminator) {
+  Shapes shapes;
+  for (const Parameter& parameter : discriminator.tensors()) {
+    shapes.push_back(parameter.tensor.shape());
+  }
+  return shapes;
+}
+
+Shapes step_shapes(const Discriminator& discriminator, const Shape& picture) {
+  Shapes shapes{picture, picture};
+  for (const Shape& shape : shapes_of(discriminator)) shapes.push_back(shape);
+  return shapes;
+}
+
+/// [real, made, tensors...] -> [loss of real, loss of made, gradients...], of these those that there are.
+Network step_of(const Discriminator& discriminator, GanKind kind, std::vector<bool>& has_gradient) {
+  return [&discriminator, kind, &has_gradient](const Tensors& given) {
+    const auto tape = make_gradient_tape();
+    Tensors tensors(given.begin() + 2, given.end()), watched;
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      if (!discriminator.is_trained()[i]) continue;
+      watched.push_back(tensors[i] = tape->watch(tensors[i]));
+    }
+    const Tensors verdicts = discriminator(tensors, {given[0], given[1]});
+    Tensors made, cotangents;
+    for (const bool is_real : {true, false}) {
+      const Objective term{verdict_term("gan", 1, [kind, is_real](const Tensor& logits) {
+        return discriminator_loss(logits, kind, is_real);
+      })};
+      const Tensor logits = verdicts[is_real ? 0 : 1].taped(nullptr);
+      made.push_back(value_of(term, {logits}));
+      cotangents.push_back(gradient_of(term, {logits}));
+    }
+    const Tensors gradients = tape->gradients(verdicts, cotangents, watched);
+    has_gradient.clear();
+    auto next = gradients.begin();
+    for (const bool is_trained : discriminator.is_trained()) {
+      const Tensor gradient = is_trained ? *next++ : Tensor();
+      has_gradient.push_back(gradient.defined());
+      if (gradient) made.push_back(gradient);
+    }
+    return made;
+  };
+}
+
+}  // namespace
+
+Adversary::Adversary(const AdversarialOptions& options, const Json& usual_optimizer,
+                     const Shape& picture, int accumulate, std::uint64_t seed)
+    : options_(options),
+      optimizer_options_(options.optimizer.is_null() ? usual_optimizer : options.optimizer),
+      discriminator_(options.discriminator, picture, seed),
+      plan_(step_of(discriminator_, options.kind, has_gradient_),
+            step_shapes(discriminator_, picture)),
+      gradient_(accumulate) {
+  start();
+}
+
+Critic Adversary::critic() const {
+  const GanKind kind = options_.kind;
+  return {[this](const Tensors& tensors, const Tensor& picture) {
+            return discriminator_(tensors, {picture});
+          },
+          shapes_of(discriminator_),
+          {verdict_term("gan", options_.weight,
+                        [kind](const Tensor& logits) { return generator_loss(logits, kind); })}};
+}
+
+void Adversary::own(const Tensors& tensors) {
+  tensors_ = copies_of(tensors);
+  optimizer_ = make_optimizer(optimizer_options_, tensors_);
+  learning_rate_ = optimizer_->learning_rate();
+  forget();
+}
+
+void Adversary::start() {
+  Tensors first;
+  for (const Parameter& parameter : discriminator_.tensors()) first.push_back(parameter.tensor);
+  own(first);
+}
+
+void Adversary::restore(const Tensors& tensors, const Optimizer::State& optimizer) {
+  own(tensors);
+  optimizer_->restore(optimizer);
+}
+
+double Adversary::judge(const Tensor& real, const Tensor& made) {
+  plan_.set_input(0, real);
+  plan_.set_input(1, made);
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    plan_.set_input(static_cast<int>(i) + 2, tensors_[i]);
+  }
+  plan_.run();
+  Tensors gradients;
+  int next = 2;
+  for (const bool there : has_gradient_) {
+    gradients.push_back(there ? plan_.output(next++) : Tensor());
+  }
+  gradient_.add(gradients);
+  const auto value = [&](int output) {
+    return double{plan_.output(output).view<const float>()(0, 0, 0, 0)};
+  };
+  return value(0) + value(1);
+}
+
+double Adversary::gradient_norm() {
+  mean_ = gradient_.mean();
+  return norm_of(mean_);
+}
+
+void Adversary::learn(double rate) {
+  optimizer_->set_learning_rate(rate * learning_rate_);
+  optimizer_->step(mean_);
+  discriminator_.iterate(tensors_);
+}
+
+void Adversary::write(const std::string& path) const {
+  std::map<std::string, StoredTensor> tensors;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    const Parameter& parameter = discriminator_.tensors()[i];
+    tensors[parameter.key] = to_stored(parameter, tensors_[i]);
+  }
+  write_safetensors(path, tensors, {{"discriminator", discriminator_.description()}});
+}
+
+}  // namespace mend

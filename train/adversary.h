@@ -1,0 +1,68 @@
+// The other side of an adversarial training: a discriminator that learns while the network does
+// (Goodfellow et al. 2014, arXiv:1406.2661, algorithm 1, one step each).
+//
+//   the network's step:       input ─ network ─ picture ─ discriminator, as it is ─ generator_loss
+//   the discriminator's:      picture, with no way back ─┐
+//                             target ────────────────────┴ discriminator ─ discriminator_loss of each, added
+//
+// Both gradients are of the same numbers: both steps are taken when all of them are known and finite.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "train/discriminator.h"
+#include "train/objective.h"
+#include "train/optimizers.h"
+#include "train/training_step.h"
+
+namespace mend {
+
+class Adversary {
+ public:
+  /// For batches of pictures of this shape, `accumulate` of them a step. `usual_optimizer` is the network's.
+  /// Throws as Discriminator and make_optimizer do.
+  Adversary(const AdversarialOptions& options, const Json& usual_optimizer, const Shape& picture,
+            int accumulate, std::uint64_t seed);
+
+  /// weight · generator_loss, for the network's step; its parameters are tensors().
+  Critic critic() const;
+
+  /// Begins with the discriminator's first numbers.
+  void start();
+  /// Goes on with what state() and tensors() were.
+  void restore(const Tensors& tensors, const Optimizer::State& optimizer);
+  const Tensors& tensors() const { return tensors_; }
+  Optimizer::State state() const { return optimizer_->state(); }
+  const Discriminator& discriminator() const { return discriminator_; }
+
+  /// The discriminator's loss of one batch, whose gradient is added to those before.
+  double judge(const Tensor& real, const Tensor& made);
+  /// √Σ g² of the mean gradient of the batches of this step; once a step, after the last of them.
+  double gradient_norm();
+  /// One step against that gradient, at `rate` of the optimizer's learning rate, and one of the power
+  /// iterations.
+  void learn(double rate);
+  /// Forgets the batches of this step.
+  void forget() { gradient_.clear(); }
+
+  /// The discriminator under official keys.
+  void write(const std::string& path) const;
+  std::int64_t arena_bytes() const { return plan_.arena_bytes(); }
+
+ private:
+  void own(const Tensors& tensors);
+
+  AdversarialOptions options_;
+  Json optimizer_options_;
+  Discriminator discriminator_;
+  std::vector<bool> has_gradient_;  // written while plan_ is traced
+  Plan plan_;
+  Tensors tensors_;
+  std::unique_ptr<Optimizer> optimizer_;
+  double learning_rate_ = 0;
+  GradientMean gradient_;
+  Tensors mean_;
+};
+
+}  // namespace mend
