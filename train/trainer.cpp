@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <span>
 
 #include "engine/cancel.h"
 #include "engine/error.h"
@@ -96,31 +97,73 @@ void check_mask(const Recipe& recipe, const TrainableModel& model) {
 
 }  // namespace
 
-Trainer::Trainer(Recipe recipe, std::string folder, Tell tell)
-    : recipe_(std::move(recipe)), folder_(std::move(folder)), tell_(std::move(tell)) {
-  model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_, tell_));
+Trainer::Trainer(Recipe recipe, std::string folder, Tell tell, std::shared_ptr<Replicas> replicas)
+    : recipe_(std::move(recipe)),
+      folder_(std::move(folder)),
+      tell_(std::move(tell)),
+      replicas_(std::move(replicas)),
+      share_(recipe_.batch / replicas_->size()) {
+  replicas_->check_same(std::as_bytes(std::span(recipe_.text)), "the recipe's numbers");
+  replicas_->together([&] { set_up(); });
+  read_state();
+  replicas_->lead([&] { log_ = std::make_unique<TrainingLog>(folder_, state_.step); });
+}
+
+void Trainer::set_up() {
+  if (share_ * replicas_->size() != recipe_.batch) {
+    throw UsageError(fmt::format("training: a batch of {} has no equal shares for {} processes",
+                                 recipe_.batch, replicas_->size()));
+  }
+  const Tell note = [this](const std::string& line) {
+    if (replicas_->leads()) return tell_(line);
+    // All have read the same headers; what is found later, others may never see.
+    if (running_) tell_(fmt::format("rank {}: {}", replicas_->rank(), line));
+  };
+  model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_, note));
   check_mask(recipe_, *model_);
   const PairOptions options = pair_options(recipe_, recipe_.seed, recipe_.patch);
-  pairs_ = pairs_of(recipe_, recipe_.pictures, options, tell_);
-  if (!recipe_.held_out.empty()) {
+  pairs_ = pairs_of(recipe_, recipe_.pictures, options, note);
+  if (!recipe_.held_out.empty() && replicas_->leads()) {
     const PairOptions held_out =
         pair_options(recipe_, kValidationSeed, recipe_.validate_side / recipe_.scale);
-    validation_ =
-        std::make_unique<Validation>(*pairs_of(recipe_, recipe_.held_out, held_out, tell_),
-                                     recipe_.validate_count, recipe_.scale);
+    validation_ = std::make_unique<Validation>(*pairs_of(recipe_, recipe_.held_out, held_out, note),
+                                               recipe_.validate_count, recipe_.scale);
   }
   const int channels = recipe_.gray ? 1 : 3, side = recipe_.patch * recipe_.scale;
   const int seen_channels = channels + (recipe_.mask.empty() ? 0 : 1);
   step_ = std::make_unique<TrainingStep>(
-      *model_, Shape{recipe_.batch, recipe_.patch, recipe_.patch, seen_channels},
-      Shape{recipe_.batch, side, side, channels}, recipe_.objective);
+      *model_, Shape{share_, recipe_.patch, recipe_.patch, seen_channels},
+      Shape{share_, side, side, channels}, recipe_.objective,
+      recipe_.checkpointing ? LateReads::kRecomputed : LateReads::kKept);
+  if (replicas_->size() > 1) {
+    std::vector<std::int64_t> sizes;
+    for (const Parameter& parameter : model_->parameters()) {
+      sizes.push_back(parameter.tensor.shape().elements());
+    }
+    mean_ = std::make_unique<GradientMean>(replicas_, step_->final_order(), sizes);
+  }
+  if (!replicas_->leads()) return;
   std::error_code error;
   fs::create_directories(folder_, error);
   if (!fs::is_directory(folder_, error)) {
     throw WriteError(fmt::format("{}: no such folder, and it cannot be made", folder_));
   }
-  fs::exists(file("state.safetensors"), error) ? resume() : start();
-  log_ = std::make_unique<TrainingLog>(folder_, state_.step);
+}
+
+void Trainer::read_state() {
+  replicas_->together([&] {
+    std::error_code error;
+    const bool resumes = replicas_->leads() && fs::exists(file("state.safetensors"), error);
+    resumes ? resume() : start();
+  });
+  if (replicas_->size() == 1) return;
+  state_.optimizer = optimizer_->state();
+  broadcast(state_, *replicas_);
+  optimizer_->restore(state_.optimizer);
+}
+
+void Trainer::say(const std::string& line) const {
+  if (replicas_->leads()) tell_(line);
 }
 
 void Trainer::start() {
@@ -147,8 +190,27 @@ std::int64_t Trainer::parameters() const {
   return count;
 }
 
-bool Trainer::train_on(const Pairs& pairs, double& loss, double& norm) {
-  loss = step_->run(state_.parameters, pairs.input, pairs.target);
+double Trainer::loss_and_gradients() {
+  double loss = 0;
+  TrainingStep::Progress progress;
+  if (mean_) {
+    progress = [&](std::size_t final) { mean_->progress(step_->gradients(), final); };
+  }
+  std::exception_ptr fault;
+  try {
+    const std::int64_t first = state_.step * recipe_.batch + replicas_->rank() * share_;
+    const Pairs pairs = pairs_->batch(first, share_);
+    loss = step_->run(state_.parameters, pairs.input, pairs.target, progress);
+  } catch (...) {
+    fault = std::current_exception();
+  }
+  if (mean_) mean_->finish(step_->gradients());  // with a fault, too: the other ranks wait for it
+  replicas_->meet(fault);
+  return loss;
+}
+
+bool Trainer::train(double& loss, double& norm) {
+  loss = replicas_->mean(loss_and_gradients());
   norm = norm_of(step_->gradients());
   if (!std::isfinite(loss) || !std::isfinite(norm)) return false;
   if (recipe_.clip > 0 && norm > recipe_.clip) scale_by(step_->gradients(), recipe_.clip / norm);
@@ -168,18 +230,18 @@ void Trainer::update_averages() {
 void Trainer::roll_back() {
   const double factor = state_.rate_factor / 2;
   const std::int64_t rollbacks = state_.rollbacks + 1;
-  if (rollbacks > kMostRollbacks) {
+  replicas_->together([&] {
+    if (rollbacks <= kMostRollbacks) return;
     throw NumericError(
         fmt::format("training: the loss is not finite from step {} on, after {} rollbacks; lower "
                     "the learning rate",
                     state_.step, kMostRollbacks));
-  }
-  std::error_code error;
-  fs::exists(file("state.safetensors"), error) ? resume() : start();
+  });
+  read_state();
   state_.rate_factor = factor;
   state_.rollbacks = rollbacks;
-  tell_(fmt::format("the loss is not finite; back to step {} with {} of the learning rate",
-                    state_.step, state_.rate_factor));
+  say(fmt::format("the loss is not finite; back to step {} with {} of the learning rate",
+                  state_.step, state_.rate_factor));
   save();
 }
 
@@ -206,9 +268,18 @@ void Trainer::write_model(const std::string& path) const {
 }
 
 void Trainer::save() {
-  state_.optimizer = optimizer_->state();
-  write_model(file("model.safetensors"));
-  write_training_state(file("state.safetensors"), state_, model_->parameters());
+  for (std::size_t i = 0; i < state_.parameters.size(); ++i) {
+    const Tensor& parameter = state_.parameters[i];
+    const auto* numbers = static_cast<const std::byte*>(parameter.address());
+    replicas_->check_same(
+        {numbers, static_cast<std::size_t>(parameter.bytes())},
+        fmt::format("after {} steps the numbers of {}", state_.step, model_->parameters()[i].key));
+  }
+  replicas_->lead([&] {
+    state_.optimizer = optimizer_->state();
+    write_model(file("model.safetensors"));
+    write_training_state(file("state.safetensors"), state_, model_->parameters());
+  });
 }
 
 void Trainer::run(const std::function<void(const StepReport&)>& report, double seconds) {
@@ -217,15 +288,15 @@ void Trainer::run(const std::function<void(const StepReport&)>& report, double s
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
   const auto start = Clock::now();
+  running_ = true;
   auto row_start = start;
   LogRow row{};
   int bad = 0;
   std::int64_t rows = 0;
   while (state_.step < recipe_.steps) {
-    const Pairs pairs = pairs_->batch(state_.step * recipe_.batch, recipe_.batch);
     double loss = 0, norm = 0;
     try {
-      bad = train_on(pairs, loss, norm) ? 0 : bad + 1;
+      bad = train(loss, norm) ? 0 : bad + 1;
     } catch (const Interrupted&) {
       save();  // a plan stops between its steps, before any parameter has changed
       throw;
@@ -243,24 +314,36 @@ void Trainer::run(const std::function<void(const StepReport&)>& report, double s
       row.gradient_norm += norm;
       ++rows;
     } else {
-      tell_(fmt::format("step {} skipped: its loss or gradient is not finite", state_.step));
+      say(fmt::format("step {} skipped: its loss or gradient is not finite", state_.step));
     }
     if (state_.step % kLogEvery == 0 && rows > 0) {
       const auto count = static_cast<double>(rows);
-      log_->add({state_.step, row.loss / count, optimizer_->learning_rate(),
-                 row.gradient_norm / count, since(row_start) / count});
+      replicas_->lead([&] {
+        log_->add({state_.step, row.loss / count, optimizer_->learning_rate(),
+                   row.gradient_norm / count, since(row_start) / count});
+      });
       row = {};
       rows = 0;
       row_start = Clock::now();
     }
     if (report) report({state_.step, recipe_.steps, loss});
     const bool last = state_.step == recipe_.steps;
-    if (validation_ && (last || state_.step % recipe_.validate_every == 0)) validate();
-    const bool stops = cancel_requested() || (seconds > 0 && since(start) >= seconds);
+    const bool validates = !recipe_.held_out.empty();
+    if (validates && (last || state_.step % recipe_.validate_every == 0)) {
+      replicas_->lead([&] { validate(); });
+    }
+    const bool cancelled = replicas_->any(cancel_requested());
+    const bool late = seconds > 0 && since(start) >= seconds;
+    const bool stops = cancelled || replicas_->any(replicas_->leads() && late);
     // Not between bad steps: a resumed training has not counted those before.
     const bool saves = bad == 0 && state_.step % recipe_.checkpoint_every == 0;
     if (last || stops || saves) save();
-    if (cancel_requested()) check_cancel();
+    if (cancelled) {
+      replicas_->together([] {
+        request_cancel();  // another rank's signal, perhaps
+        check_cancel();
+      });
+    }
     if (stops) return;
   }
 }

@@ -117,23 +117,46 @@ Network step_of(const TrainableModel& model, const std::vector<JudgedOutput>& ju
 }  // namespace
 
 TrainingStep::TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
-                           const Objective& objective)
+                           const Objective& objective, LateReads late_reads)
     : judged_(judged_outputs(model, objective)),
-      plan_(step_of(model, judged_, has_gradient_), shapes_of(model, input, target)) {}
+      plan_(step_of(model, judged_, has_gradient_), shapes_of(model, input, target), nullptr,
+            nullptr, late_reads) {
+  find_final_steps();
+}
 
-double TrainingStep::run(const Tensors& parameters, const Tensor& input, const Tensor& target) {
+void TrainingStep::find_final_steps() {
+  const Graph& graph = plan_.graph();
+  const std::vector<int> producers = graph.producers();
+  std::vector<std::pair<int, std::size_t>> steps;  // and the gradient that each makes
+  std::size_t output = judged_.size();
+  for (std::size_t i = 0; i < has_gradient_.size(); ++i) {
+    if (has_gradient_[i]) steps.emplace_back(producers[graph.outputs[output++]], i);
+  }
+  std::sort(steps.begin(), steps.end());
+  for (const auto& [step, gradient] : steps) {
+    final_steps_.push_back(step);
+    final_order_.push_back(gradient);
+  }
+}
+
+double TrainingStep::run(const Tensors& parameters, const Tensor& input, const Tensor& target,
+                         const Progress& progress) {
   plan_.set_input(0, input);
   plan_.set_input(1, target);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     plan_.set_input(static_cast<int>(i) + 2, parameters[i]);
   }
-  plan_.run();
   if (gradients_.empty()) {
     auto next = static_cast<int>(judged_.size());
     for (const bool there : has_gradient_) {
       gradients_.push_back(there ? plan_.output(next++) : Tensor());
     }
   }
+  plan_.run([&](int done, int) {
+    if (!progress) return;
+    const auto end = std::lower_bound(final_steps_.begin(), final_steps_.end(), done);
+    progress(static_cast<std::size_t>(end - final_steps_.begin()));
+  });
   double loss = 0;
   for (std::size_t i = 0; i < judged_.size(); ++i) {
     loss += weighted_sum(judged_[i].terms, plan_.output(static_cast<int>(i)), target, input).value;

@@ -98,7 +98,7 @@ std::vector<int> segment_starts(const Graph& graph, const Lives& lives, int turn
   }
   std::partial_sum(crossing.begin(), crossing.end(), crossing.begin());
   std::partial_sum(saved.begin(), saved.end(), saved.begin());
-  if (saved.back() == 0) return {0};  // nobody reads anything behind the turn
+  if (saved.back() == 0) return {0};        // nobody reads anything behind the turn
   const auto share_before = [&](int cut) {  // in segments
     return static_cast<double>(count) * static_cast<double>(saved[cut - 1]) /
            static_cast<double>(saved.back());
@@ -133,8 +133,8 @@ class Segmented {
         std::map<int, int> copies;
         for (const int early : repeat->second) {
           Step step = graph_.steps[early];
-          const int output = result.add_value(graph_.values[step.output].shape,
-                                              graph_.values[step.output].dtype);
+          const int output =
+              result.add_value(graph_.values[step.output].shape, graph_.values[step.output].dtype);
           replace(step, again);
           join_copies(result, step, copies);
           again[step.output] = output;
@@ -153,7 +153,8 @@ class Segmented {
  private:
   int segment_of(int step) const {
     return static_cast<int>(std::upper_bound(starts_.begin(), starts_.end(), step) -
-                            starts_.begin()) - 1;
+                            starts_.begin()) -
+           1;
   }
   bool is_forgotten(int value, int segment) const {
     return value != kNoValue && producer_[value] >= 0 && producer_[value] <= turn_ &&

@@ -63,7 +63,8 @@ void check_saving(const Network& network, double at_most) {
 }  // namespace
 
 TEST_CASE(
-    "recompute: what is read again in reverse takes about half of the memory, and has the same bits") {
+    "recompute: what is read again in reverse takes about half of the memory, and has the same "
+    "bits") {
   check_saving(there_and_back, 0.55);
 }
 
