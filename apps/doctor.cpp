@@ -14,6 +14,7 @@
 #include "kernels/catalogue.h"
 #include "models/registry.h"
 #include "restore/image_file.h"
+#include "train/replicas.h"
 #include "weights/catalogue.h"
 #include "weights/pull.h"
 
@@ -103,6 +104,8 @@ std::vector<Finding> examine() {
       {"networks", fmt::format("{} architectures, {} operations (mend models)",
                                architectures().size(), all_ladders().size())},
       {"downloads", can_pull() ? "libcurl" : "this build has no libcurl; `mend pull` cannot work"},
+      {"processes", mpi_module().empty() ? "this build has no MPI; mend train runs as one"
+                                         : "MPI; mpirun -np N mend train ... splits each batch"},
       {"cache", cache()},
   };
 }

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "apps/program.h"
+#include "apps/replicated.h"
 #include "engine/log.h"
 #include "engine/parallel.h"
 #include "train/trainer.h"
@@ -51,18 +52,31 @@ class TrainingProgress {
   Clock::time_point start_ = Clock::now(), told_ = start_;
 };
 
-ExitCode train(const TrainOptions& options) {
-  options.common.apply();
-  const Recipe recipe = read_recipe(options.recipe);
+ExitCode train(const TrainOptions& options, const std::shared_ptr<Replicas>& replicas) {
+  Recipe recipe;
+  replicas->together([&] {
+    options.common.apply();
+    recipe = read_recipe(options.recipe);
+  });
   const std::string folder = options.folder.empty() ? recipe.name : options.folder;
-  Trainer trainer(recipe, folder, [](const std::string& line) { inform(line); });
-  inform(fmt::format("{}: {} parameters, {} MB a step, {} threads; step {} of {}", recipe.name,
-                     trainer.parameters(), trainer.arena_bytes() >> 20, threads(),
-                     trainer.steps_done(), recipe.steps));
+  Trainer trainer(
+      recipe, folder, [](const std::string& line) { inform(line); }, replicas);
+  const auto say = [&](const std::string& line) {
+    if (replicas->leads()) inform(line);
+  };
+  const std::string processes =
+      replicas->size() > 1 ? fmt::format("{} processes of ", replicas->size()) : "";
+  say(fmt::format("{}: {} parameters, {} MB a step, {}{} threads; step {} of {}", recipe.name,
+                  trainer.parameters(), trainer.arena_bytes() >> 20, processes, threads(),
+                  trainer.steps_done(), recipe.steps));
   TrainingProgress progress(trainer.steps_done());
-  trainer.run([&](const StepReport& report) { progress(report); }, 60 * options.minutes);
-  inform(fmt::format("{}/model.safetensors: {} of {} steps", folder, trainer.steps_done(),
-                     recipe.steps));
+  trainer.run(
+      [&](const StepReport& report) {
+        if (replicas->leads()) progress(report);
+      },
+      60 * options.minutes);
+  say(fmt::format("{}/model.safetensors: {} of {} steps", folder, trainer.steps_done(),
+                  recipe.steps));
   return ExitCode::kDone;
 }
 
@@ -74,11 +88,15 @@ void add_train(Program& program) {
       "train", "Train a network by a recipe",
       "  mend train upscale-x2.json -o runs/upscale-x2\n"
       "  mend train upscale-x2.json -o runs/upscale-x2 --minutes 30   go on for half an hour\n"
+      "  mpirun -np 4 mend train upscale-x2.json      four processes, each a quarter of the batch\n"
       "The same line goes on from where the last one stopped, whatever stopped it. In the folder:\n"
       "model.safetensors (the averaged weights), best.safetensors, log.csv, log.jsonl,\n"
       "validation.csv, curve.png, sheet.png (input, result, target), state.safetensors.\n"
       "train/recipe.h says what a recipe holds; train/recipes has those of the default weights.\n",
-      [options] { return train(*options); });
+      [options] {
+        return run_replicated(
+            [&](const std::shared_ptr<Replicas>& replicas) { return train(*options, replicas); });
+      });
   command->add_option("recipe", options->recipe, "A JSON file")->required()->type_name("RECIPE");
   command->add_option("-o,--output", options->folder, "Folder of this training; the recipe's name")
       ->type_name("FOLDER");

@@ -1,4 +1,5 @@
-# mend_floor(NAME DEPENDS ...): the static library mend_NAME from all sources below NAME/.
+# mend_floor(NAME DEPENDS ...): the static library mend_NAME from all sources below NAME/, without that of
+# the MPI module (cmake/mpi.cmake).
 add_library(mend_options INTERFACE)
 target_include_directories(mend_options INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
                                                   $<INSTALL_INTERFACE:include/mend>)
@@ -24,6 +25,7 @@ endif()
 function(mend_floor name)
   cmake_parse_arguments(FLOOR "" "" "DEPENDS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${name}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/train/mpi/")
   add_library(mend_${name} STATIC ${sources})
   target_link_libraries(mend_${name} PUBLIC mend_options ${FLOOR_DEPENDS})
 endfunction()

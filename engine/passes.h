@@ -30,6 +30,11 @@ void lower(Graph& graph);
 /// first run, and not in every run. Their outputs are constants from here on.
 std::vector<Step> hoist_constants(Graph& graph);
 
+/// Forgets what is read again only far behind the peak of memory, as a gradient reads the forward pass, and
+/// does its steps again before that, segment by segment: the same bits, in less memory. Takes the number
+/// of segments with the smallest arena; leaves the graph as it is if none makes it smaller.
+void recompute(Graph& graph);
+
 /// Makes one step of neighbouring steps that can run depth first, band by band of rows, where what lies
 /// between them is larger than the cache: it then never leaves it, and takes no room in the arena.
 /// `cache_bytes`: of one core's L2; 0 joins all that can be joined (for tests). `strips`: at most so

@@ -28,7 +28,7 @@ void copy_pixels(const Tensor& from, const Tensor& to) {
 }  // namespace
 
 Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<ConstantCache> constants,
-           const Calibration* calibration)
+           const Calibration* calibration, LateReads late_reads)
     : traced_(trace(network, inputs)),
       graph_(traced_),
       threads_(threads()),
@@ -38,6 +38,7 @@ Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<Constan
   if (calibration != nullptr) quantize(graph_, *calibration);
   lower(graph_);
   constant_steps_ = hoist_constants(graph_);
+  if (late_reads == LateReads::kRecomputed) recompute(graph_);
   const std::string chains = forced_variant(op::RowChain::kName);
   if (chains != "never") chain_rows(graph_, chains == "always" ? 0 : l2_cache_bytes(), threads_);
   homes_ = find_homes(graph_);

@@ -25,14 +25,18 @@ struct StepTime {
   double seconds = 0;
 };
 
+/// What becomes of results that are read again much later, as gradients read the forward pass.
+enum class LateReads { kKept, kRecomputed };
+
 class Plan {
  public:
   /// Traces `network` on inputs of these shapes. Reads no pixels and allocates no arena yet. With a
   /// `calibration`, the steps that it names run on 8-bit integers; it must live as long as `constants`.
+  /// With kRecomputed a gradient takes less memory, and up to one more forward pass; the same bits.
   /// Throws ShapeError if the network cannot take the shapes.
   Plan(const Network& network, const Shapes& inputs,
-       std::shared_ptr<ConstantCache> constants = nullptr,
-       const Calibration* calibration = nullptr);
+       std::shared_ptr<ConstantCache> constants = nullptr, const Calibration* calibration = nullptr,
+       LateReads late_reads = LateReads::kKept);
 
   /// Where to put input i before a run, and where to find output i until the next run.
   Tensor input(int i);

@@ -213,7 +213,12 @@ ImageInfo probe_image(const std::string& path, const ReadOptions& options) {
   InputFile file(path);
   std::vector<std::uint8_t> bytes;
   file.read_up_to(kHeaderBytes, bytes);
-  const Source source{bytes, display_name(path), options};
+  return probe_image(bytes, display_name(path), options);
+}
+
+ImageInfo probe_image(std::span<const std::uint8_t> bytes, const std::string& name,
+                      const ReadOptions& options) {
+  const Source source{bytes, name, options};
   return recognise(source).probe(source);
 }
 

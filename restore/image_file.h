@@ -35,6 +35,10 @@ struct ImageInfo {
 /// from it. Of standard input, "-", it takes what a later read_image would miss.
 ImageInfo probe_image(const std::string& path, const ReadOptions& options = {});
 
+/// The same from memory, where the whole file is, or the first 8 MiB of it; `name` is what messages call it.
+ImageInfo probe_image(std::span<const std::uint8_t> bytes, const std::string& name,
+                      const ReadOptions& options = {});
+
 /// Reads a picture; "-" is standard input. Throws InputError; never returns half a picture.
 Image read_image(const std::string& path, const ReadOptions& options = {});
 

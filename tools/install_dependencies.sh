@@ -4,7 +4,8 @@
 set -eu
 required="g++ cmake make pkg-config libhwy-dev libstb-dev libcli11-dev nlohmann-json3-dev libzip-dev
   libfmt-dev libpng-dev libjpeg-dev"
-optional="libcurl4-openssl-dev doctest-dev libbenchmark-dev libdnnl-dev valgrind clang-format"
+optional="libcurl4-openssl-dev doctest-dev libbenchmark-dev libdnnl-dev libopenmpi-dev openmpi-bin
+  valgrind clang-format"
 wanted=""
 for package in $required $optional; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || wanted="$wanted $package"

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "kernels/gradient_tape.h"
+#include "train/gradient_mean.h"
 #include "train/loss_steps.h"
 #include "train/trainer.h"
 #include "train/training_state.h"
@@ -122,8 +123,9 @@ double Adversary::judge(const Tensor& real, const Tensor& made) {
   return value(0) + value(1);
 }
 
-double Adversary::gradient_norm() {
+double Adversary::gradient_norm(Replicas& replicas) {
   mean_ = gradient_.mean();
+  average(mean_, replicas);
   return norm_of(mean_);
 }
 

@@ -14,6 +14,7 @@
 #include "train/discriminator.h"
 #include "train/objective.h"
 #include "train/optimizers.h"
+#include "train/replicas.h"
 #include "train/training_step.h"
 
 namespace mend {
@@ -38,8 +39,9 @@ class Adversary {
 
   /// The discriminator's loss of one batch, whose gradient is added to those before.
   double judge(const Tensor& real, const Tensor& made);
-  /// √Σ g² of the mean gradient of the batches of this step; once a step, after the last of them.
-  double gradient_norm();
+  /// √Σ g² of the mean gradient of the batches of this step, on all replicas; once a step, after the last
+  /// of them. Collective.
+  double gradient_norm(Replicas& replicas);
   /// One step against that gradient, at `rate` of the optimizer's learning rate, and one of the power
   /// iterations.
   void learn(double rate);
@@ -61,7 +63,7 @@ class Adversary {
   Tensors tensors_;
   std::unique_ptr<Optimizer> optimizer_;
   double learning_rate_ = 0;
-  GradientMean gradient_;
+  AccumulatedGradient gradient_;
   Tensors mean_;
 };
 

@@ -15,6 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// What probe_image looks at.
+constexpr std::int64_t kHeaderBytes = 8 << 20;
+
 /// The files of a folder and its folders, or the file itself, sorted.
 std::vector<std::string> files_of(const std::string& place) {
   std::error_code error;
@@ -77,7 +80,9 @@ Image as_rgb(const Image& image) {
 PictureSet::PictureSet(const std::vector<std::string>& places, PictureSetOptions options)
     : options_(std::move(options)) {
   for (const std::string& place : places) {
-    for (const std::string& path : files_of(place)) add(path);
+    for (const std::string& path : files_of(place)) {
+      is_tar(path) ? add_archive(path) : add(path, std::nullopt);
+    }
   }
   if (files_.empty()) {
     throw InputError(fmt::format("{}: no picture to train on in {}",
@@ -91,32 +96,45 @@ void PictureSet::tell(const std::string& text) const {
   if (options_.note) options_.note(text);
 }
 
-void PictureSet::add(const std::string& path) {
+void PictureSet::add_archive(const std::string& path) {
+  const TarIndex index = read_tar_index(path);
+  for (const TarMember& member : index.members) add(path, member);
+  if (!index.fault.empty()) tell(fmt::format("left out: {}", index.fault));
+}
+
+void PictureSet::add(const std::string& path, const std::optional<TarMember>& member) {
+  File file{path, member, 0};
   try {
-    const ImageInfo info = probe_image(path);
+    const ImageInfo info =
+        member ? probe_image(read_tar_member(path, *member, kHeaderBytes), file.name())
+               : probe_image(path);
     const int longer = std::max(info.width, info.height);
     std::set<int, std::greater<>> sides;  // the largest first
     for (const int largest : options_.largest_sides) {
       sides.insert(largest > 0 ? std::min(longer, largest) : longer);
     }
     for (const int side : sides) {
-      add(path, shrunk(info.width, longer, side), shrunk(info.height, longer, side));
+      file.longer_side = side;
+      add(file, shrunk(info.width, longer, side), shrunk(info.height, longer, side));
     }
   } catch (const InputError& error) {
     tell(fmt::format("left out: {}", error.what()));
   }
 }
 
-void PictureSet::add(const std::string& path, int width, int height) {
+void PictureSet::add(File file, int width, int height) {
   if (std::min(width, height) < std::max(1, options_.smallest_side)) {
-    return tell(fmt::format("{}: left out, {}x{} is smaller than a patch of {}", path, width,
+    return tell(fmt::format("{}: left out, {}x{} is smaller than a patch of {}", file.name(), width,
                             height, options_.smallest_side));
   }
-  files_.push_back({path, std::max(width, height)});
+  files_.push_back(std::move(file));
 }
 
 std::shared_ptr<const Image> PictureSet::decode(const File& file) const {
-  return std::make_shared<const Image>(shrunk(as_rgb(read_image(file.path)), file.longer_side));
+  const Image image = file.member
+                          ? decode_image(read_tar_member(file.path, *file.member), file.name())
+                          : read_image(file.path);
+  return std::make_shared<const Image>(shrunk(as_rgb(image), file.longer_side));
 }
 
 std::shared_ptr<const Image> PictureSet::picture(int i) {

@@ -6,11 +6,13 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "restore/image_file.h"
 #include "train/random.h"
+#include "train/tar.h"
 
 namespace mend {
 
@@ -24,7 +26,8 @@ struct PictureSetOptions {
   NoteCallback note = {};  ///< is told what is left out, and why; may be empty
 };
 
-/// All pictures in files and folders (and their folders), in the order of their names. Decodes them when
+/// All pictures in files and folders (and their folders), in the order of their names, and in tar archives
+/// among them, in the order that they have there ("photos.tar: lake.png"). Decodes them when
 /// they are asked for and keeps as many as the cache allows. What is drawn does not depend on the cache,
 /// nor on the order of the calls. May be used by several threads.
 class PictureSet {
@@ -33,7 +36,7 @@ class PictureSet {
   PictureSet(const std::vector<std::string>& places, PictureSetOptions options);
 
   int size() const { return static_cast<int>(files_.size()); }
-  const std::string& path(int i) const { return files_[static_cast<std::size_t>(i)].path; }
+  std::string path(int i) const { return files_[static_cast<std::size_t>(i)].name(); }
   /// Picture i of size(), 8-bit RGB; null if it cannot be decoded: the note says so, once.
   std::shared_ptr<const Image> picture(int i);
   /// A picture that can be decoded, each with the same chance (and each of its sizes). Throws InputError
@@ -43,15 +46,18 @@ class PictureSet {
  private:
   struct File {
     std::string path;
-    int longer_side;  // shrunk
+    std::optional<TarMember> member;  // of the archive at `path`
+    int longer_side;                  // shrunk
+    std::string name() const { return member ? path + ": " + member->name : path; }
   };
   struct Decoded {
     int index;
     std::shared_ptr<const Image> image;
   };
 
-  void add(const std::string& path);
-  void add(const std::string& path, int width, int height);
+  void add_archive(const std::string& path);
+  void add(const std::string& path, const std::optional<TarMember>& member);
+  void add(File file, int width, int height);
   std::shared_ptr<const Image> decode(const File& file) const;
   void tell(const std::string& text) const;
 

@@ -146,6 +146,7 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   entries.take("average", recipe.average, 0.0, 0.999999);
   take_validation(recipe, entries, path);
   entries.take("checkpoint_every", recipe.checkpoint_every, std::int64_t{1}, kMost);
+  entries.take("checkpointing", recipe.checkpointing);
   entries.finish();
   const fs::path folder = fs::path(path).parent_path();
   resolve(recipe.pictures, folder);

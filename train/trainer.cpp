@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <span>
 
 #include "engine/cancel.h"
 #include "engine/error.h"
@@ -102,21 +103,40 @@ void check_mask(const Recipe& recipe, const TrainableModel& model) {
 
 }  // namespace
 
-Trainer::Trainer(Recipe recipe, std::string folder, Tell tell)
+Trainer::Trainer(Recipe recipe, std::string folder, Tell tell, std::shared_ptr<Replicas> replicas)
     : recipe_(std::move(recipe)),
       folder_(std::move(folder)),
       tell_(std::move(tell)),
+      replicas_(std::move(replicas)),
+      share_(recipe_.batch / replicas_->size()),
       gradient_(recipe_.accumulate) {
-  model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_, tell_));
+  replicas_->check_same(std::as_bytes(std::span(recipe_.text)), "the recipe's numbers");
+  replicas_->together([&] { set_up(); });
+  read_state();
+  replicas_->lead([&] {
+    log_ = std::make_unique<TrainingLog>(folder_, state_.step, adversary_ != nullptr);
+  });
+}
+
+void Trainer::set_up() {
+  if (share_ * replicas_->size() != recipe_.batch) {
+    throw UsageError(fmt::format("training: a batch of {} has no equal shares for {} processes",
+                                 recipe_.batch, replicas_->size()));
+  }
+  const Tell note = [this](const std::string& line) {
+    if (replicas_->leads()) return tell_(line);
+    // All have read the same headers; what is found later, others may never see.
+    if (running_) tell_(fmt::format("rank {}: {}", replicas_->rank(), line));
+  };
+  model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_, note));
   check_mask(recipe_, *model_);
   const PairOptions options = pair_options(recipe_, *model_, recipe_.seed, recipe_.patch);
-  pairs_ = pairs_of(recipe_, recipe_.pictures, options, tell_);
-  if (!recipe_.held_out.empty()) {
+  pairs_ = pairs_of(recipe_, recipe_.pictures, options, note);
+  if (!recipe_.held_out.empty() && replicas_->leads()) {
     const PairOptions held_out =
         pair_options(recipe_, *model_, kValidationSeed, recipe_.validate_side / recipe_.scale);
-    validation_ =
-        std::make_unique<Validation>(*pairs_of(recipe_, recipe_.held_out, held_out, tell_),
-                                     recipe_.validate_count, recipe_.scale);
+    validation_ = std::make_unique<Validation>(*pairs_of(recipe_, recipe_.held_out, held_out, note),
+                                               recipe_.validate_count, recipe_.scale);
   }
   const int side = recipe_.patch * recipe_.scale;
   const int seen_channels = options.picture_channels() + (recipe_.mask.empty() ? 0 : 1);
@@ -129,15 +149,39 @@ Trainer::Trainer(Recipe recipe, std::string folder, Tell tell)
     critics.push_back(adversary_->critic());
   }
   step_ = std::make_unique<TrainingStep>(
-      *model_, Shape{recipe_.batch, recipe_.patch, recipe_.patch, seen_channels}, target,
-      recipe_.loss.objective, critics);
+      *model_, Shape{share_, recipe_.patch, recipe_.patch, seen_channels}, target,
+      recipe_.loss.objective, critics,
+      recipe_.checkpointing ? LateReads::kRecomputed : LateReads::kKept);
+  if (replicas_->size() > 1) {
+    std::vector<std::int64_t> sizes;
+    for (const Parameter& parameter : model_->parameters()) {
+      sizes.push_back(parameter.tensor.shape().elements());
+    }
+    mean_ = std::make_unique<GradientMean>(replicas_, step_->final_order(), sizes);
+  }
+  if (!replicas_->leads()) return;
   std::error_code error;
   fs::create_directories(folder_, error);
   if (!fs::is_directory(folder_, error)) {
     throw WriteError(fmt::format("{}: no such folder, and it cannot be made", folder_));
   }
-  fs::exists(file("state.safetensors"), error) ? resume() : start();
-  log_ = std::make_unique<TrainingLog>(folder_, state_.step, adversary_ != nullptr);
+}
+
+void Trainer::read_state() {
+  replicas_->together([&] {
+    std::error_code error;
+    const bool resumes = replicas_->leads() && fs::exists(file("state.safetensors"), error);
+    resumes ? resume() : start();
+  });
+  if (replicas_->size() == 1) return;
+  gather_state();
+  broadcast(state_, *replicas_);
+  optimizer_->restore(state_.optimizer);
+  if (adversary_) adversary_->restore(state_.discriminator, state_.discriminator_optimizer);
+}
+
+void Trainer::say(const std::string& line) const {
+  if (replicas_->leads()) tell_(line);
 }
 
 void Trainer::start() {
@@ -170,24 +214,40 @@ std::int64_t Trainer::parameters() const {
   return count;
 }
 
+StepLosses Trainer::losses_of(std::int64_t batch) {
+  StepLosses losses;
+  TrainingStep::Progress progress;
+  if (mean_) {
+    progress = [&](std::size_t final) { mean_->progress(step_->gradients(), final); };
+  }
+  std::exception_ptr fault;
+  try {
+    const std::int64_t first = batch * recipe_.batch + replicas_->rank() * share_;
+    const Pairs pairs = pairs_->batch(first, share_);
+    losses.loss = step_->run(state_.parameters, pairs.input, pairs.target,
+                             adversary_ ? adversary_->tensors() : Tensors{}, progress);
+    if (adversary_) losses.discriminator_loss = adversary_->judge(pairs.target, step_->picture());
+  } catch (...) {
+    fault = std::current_exception();
+  }
+  if (mean_) mean_->finish(step_->gradients());  // with a fault, too: the other ranks wait for it
+  replicas_->meet(fault);
+  return losses;
+}
+
 bool Trainer::train(StepLosses& losses) {
   losses = {};
   gradient_.clear();
   if (adversary_) adversary_->forget();
-  const double share = 1.0 / recipe_.accumulate;
   for (int part = 0; part < recipe_.accumulate; ++part) {
-    const std::int64_t batch = state_.step * recipe_.accumulate + part;
-    const Pairs pairs = pairs_->batch(batch * recipe_.batch, recipe_.batch);
-    losses.loss += share * step_->run(state_.parameters, pairs.input, pairs.target,
-                                      adversary_ ? adversary_->tensors() : Tensors{});
+    const StepLosses here = losses_of(state_.step * recipe_.accumulate + part);
+    losses.loss += replicas_->mean(here.loss) / recipe_.accumulate;
+    losses.discriminator_loss += replicas_->mean(here.discriminator_loss) / recipe_.accumulate;
     gradient_.add(step_->gradients());
-    if (adversary_) {
-      losses.discriminator_loss += share * adversary_->judge(pairs.target, step_->picture());
-    }
   }
   const Tensors& gradient = gradient_.mean();
   losses.gradient_norm = norm_of(gradient);
-  const double opposite_norm = adversary_ ? adversary_->gradient_norm() : 0;
+  const double opposite_norm = adversary_ ? adversary_->gradient_norm(*replicas_) : 0;
   if (!std::isfinite(losses.loss + losses.gradient_norm)) return false;
   if (!std::isfinite(losses.discriminator_loss + opposite_norm)) return false;
   if (recipe_.clip > 0 && losses.gradient_norm > recipe_.clip) {
@@ -211,18 +271,18 @@ void Trainer::update_averages() {
 void Trainer::roll_back() {
   const double factor = state_.rate_factor / 2;
   const std::int64_t rollbacks = state_.rollbacks + 1;
-  if (rollbacks > kMostRollbacks) {
+  replicas_->together([&] {
+    if (rollbacks <= kMostRollbacks) return;
     throw NumericError(
         fmt::format("training: the loss is not finite from step {} on, after {} rollbacks; lower "
                     "the learning rate",
                     state_.step, kMostRollbacks));
-  }
-  std::error_code error;
-  fs::exists(file("state.safetensors"), error) ? resume() : start();
+  });
+  read_state();
   state_.rate_factor = factor;
   state_.rollbacks = rollbacks;
-  tell_(fmt::format("the loss is not finite; back to step {} with {} of the learning rate",
-                    state_.step, state_.rate_factor));
+  say(fmt::format("the loss is not finite; back to step {} with {} of the learning rate",
+                  state_.step, state_.rate_factor));
   save();
 }
 
@@ -248,15 +308,28 @@ void Trainer::write_model(const std::string& path) const {
                      {"step", fmt::format("{}", state_.step)}});
 }
 
-void Trainer::save() {
+/// What optimizers and the discriminator hold, into the state.
+void Trainer::gather_state() {
   state_.optimizer = optimizer_->state();
-  write_model(file("model.safetensors"));
-  if (adversary_) {
-    state_.discriminator = adversary_->tensors();
-    state_.discriminator_optimizer = adversary_->state();
-    adversary_->write(file("discriminator.safetensors"));
+  if (!adversary_) return;
+  state_.discriminator = adversary_->tensors();
+  state_.discriminator_optimizer = adversary_->state();
+}
+
+void Trainer::save() {
+  for (std::size_t i = 0; i < state_.parameters.size(); ++i) {
+    const Tensor& parameter = state_.parameters[i];
+    const auto* numbers = static_cast<const std::byte*>(parameter.address());
+    replicas_->check_same(
+        {numbers, static_cast<std::size_t>(parameter.bytes())},
+        fmt::format("after {} steps the numbers of {}", state_.step, model_->parameters()[i].key));
   }
-  write_training_state(file("state.safetensors"), state_, model_->parameters(), adversaries());
+  replicas_->lead([&] {
+    gather_state();
+    write_model(file("model.safetensors"));
+    if (adversary_) adversary_->write(file("discriminator.safetensors"));
+    write_training_state(file("state.safetensors"), state_, model_->parameters(), adversaries());
+  });
 }
 
 void Trainer::run(const std::function<void(const StepReport&)>& report, double seconds) {
@@ -265,6 +338,7 @@ void Trainer::run(const std::function<void(const StepReport&)>& report, double s
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
   const auto start = Clock::now();
+  running_ = true;
   auto row_start = start;
   LogRow row{};
   double discriminator_loss = 0;
@@ -293,13 +367,15 @@ void Trainer::run(const std::function<void(const StepReport&)>& report, double s
       discriminator_loss += losses.discriminator_loss;
       ++rows;
     } else {
-      tell_(fmt::format("step {} skipped: its loss or gradient is not finite", state_.step));
+      say(fmt::format("step {} skipped: its loss or gradient is not finite", state_.step));
     }
     if (state_.step % kLogEvery == 0 && rows > 0) {
       const auto count = static_cast<double>(rows);
-      log_->add({state_.step, row.loss / count, optimizer_->learning_rate(),
-                 row.gradient_norm / count, since(row_start) / count,
-                 adversary_ ? std::optional(discriminator_loss / count) : std::nullopt});
+      replicas_->lead([&] {
+        log_->add({state_.step, row.loss / count, optimizer_->learning_rate(),
+                   row.gradient_norm / count, since(row_start) / count,
+                   adversary_ ? std::optional(discriminator_loss / count) : std::nullopt});
+      });
       row = {};
       discriminator_loss = 0;
       rows = 0;
@@ -307,12 +383,22 @@ void Trainer::run(const std::function<void(const StepReport&)>& report, double s
     }
     if (report) report({state_.step, recipe_.steps, losses.loss});
     const bool last = state_.step == recipe_.steps;
-    if (validation_ && (last || state_.step % recipe_.validate_every == 0)) validate();
-    const bool stops = cancel_requested() || (seconds > 0 && since(start) >= seconds);
+    const bool validates = !recipe_.held_out.empty();
+    if (validates && (last || state_.step % recipe_.validate_every == 0)) {
+      replicas_->lead([&] { validate(); });
+    }
+    const bool cancelled = replicas_->any(cancel_requested());
+    const bool late = seconds > 0 && since(start) >= seconds;
+    const bool stops = cancelled || replicas_->any(replicas_->leads() && late);
     // Not between bad steps: a resumed training has not counted those before.
     const bool saves = bad == 0 && state_.step % recipe_.checkpoint_every == 0;
     if (last || stops || saves) save();
-    if (cancel_requested()) check_cancel();
+    if (cancelled) {
+      replicas_->together([] {
+        request_cancel();  // another rank's signal, perhaps
+        check_cancel();
+      });
+    }
     if (stops) return;
   }
 }

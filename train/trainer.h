@@ -7,6 +7,10 @@
 // Everything that a step does follows from the recipe and from the state before it, so a training that
 // was killed at any moment and resumed ends with the same bits as one that was not.
 //
+// Several processes (train/replicas.h) split each batch: sample k is the same for any number of them, and
+// the gradients are averaged before anything is decided by them. So they end with the same weights as
+// one process, but for rounding. Rank 0 alone reads and writes the folder, validates, and speaks.
+//
 // The folder of a training:
 //   state.safetensors   all to go on from            model.safetensors  the averaged weights, as now
 //   best.safetensors    those of the best validation log.csv, log.jsonl a row a hundred steps
@@ -20,7 +24,9 @@
 #include <string>
 
 #include "train/adversary.h"
+#include "train/gradient_mean.h"
 #include "train/recipe.h"
+#include "train/replicas.h"
 #include "train/training_log.h"
 #include "train/training_state.h"
 #include "train/training_step.h"
@@ -45,8 +51,11 @@ class Trainer {
 
   /// Reads the state in `folder` if there is one, else starts. `tell` gets a line for what a user should
   /// know: pictures left out, validations, rollbacks. Throws UsageError if the folder holds a training by
-  /// another recipe.
-  Trainer(Recipe recipe, std::string folder, Tell tell);
+  /// another recipe, or the batch does not split into equal shares.
+  Trainer(Recipe recipe, std::string folder, Tell tell,
+          std::shared_ptr<Replicas> replicas = alone());
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
   std::int64_t steps_done() const { return state_.step; }
   std::int64_t parameters() const;
@@ -63,26 +72,38 @@ class Trainer {
   void write_model(const std::string& path) const;
 
  private:
+  void set_up();
   void start();
   void resume();
+  /// The state in the folder if there is one, else the first, on all ranks.
+  void read_state();
   /// One step; false if a loss or gradient was not finite and nothing has changed.
   bool train(StepLosses& losses);
+  /// The losses of this rank's share of one batch; then the step's gradients are those of the whole batch.
+  StepLosses losses_of(std::int64_t batch);
   void update_averages();
   /// The discriminator's tensors, if there is one.
   std::vector<Parameter> adversaries() const;
   void roll_back();
   void validate();
+  void gather_state();
   void save();
+  /// Tells what all ranks know.
+  void say(const std::string& line) const;
   std::string file(const char* name) const { return folder_ + "/" + name; }
 
   Recipe recipe_;
   std::string folder_;
   Tell tell_;
+  std::shared_ptr<Replicas> replicas_;
+  int share_;  ///< of a batch, that one rank takes
+  bool running_ = false;
   std::unique_ptr<TrainableModel> model_;
   std::unique_ptr<PairSource> pairs_;
   std::unique_ptr<Validation> validation_;
   std::unique_ptr<TrainingStep> step_;
-  GradientMean gradient_;
+  std::unique_ptr<GradientMean> mean_;  ///< if there are several ranks
+  AccumulatedGradient gradient_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Adversary> adversary_;  ///< or none
   std::unique_ptr<TrainingLog> log_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <span>
 
 #include "engine/error.h"
 #include "engine/parallel.h"
@@ -149,6 +150,27 @@ TrainingState read_training_state(const std::string& path, const std::vector<Par
                 state.discriminator_optimizer);
   }
   return state;
+}
+
+void broadcast(TrainingState& state, Replicas& replicas) {
+  const auto send = [&](auto* first, std::size_t count) {
+    replicas.broadcast(std::as_writable_bytes(std::span(first, count)));
+  };
+  send(&state.step, 1);
+  send(&state.rate_factor, 1);
+  send(&state.rollbacks, 1);
+  send(&state.best_psnr, 1);
+  for (std::vector<std::int64_t>* steps :
+       {&state.optimizer.steps, &state.discriminator_optimizer.steps}) {
+    send(steps->data(), steps->size());
+  }
+  for (const std::vector<Tensor>* tensors :
+       {&state.parameters, &state.averages, &state.optimizer.memory, &state.discriminator,
+        &state.discriminator_optimizer.memory}) {
+    for (const Tensor& tensor : *tensors) {
+      send(tensor.view<float>().data, static_cast<std::size_t>(tensor.shape().elements()));
+    }
+  }
 }
 
 }  // namespace mend

@@ -8,6 +8,7 @@
 
 #include "engine/tensor.h"
 #include "train/optimizers.h"
+#include "train/replicas.h"
 #include "weights/parameter.h"
 
 namespace mend {
@@ -40,5 +41,8 @@ void write_training_state(const std::string& path, const TrainingState& state,
 /// Throws CheckpointError if the file is none, or is of another network.
 TrainingState read_training_state(const std::string& path, const std::vector<Parameter>& parameters,
                                   const std::vector<Parameter>& discriminator = {});
+
+/// Rank 0's state to all ranks, into tensors that are shaped like its own. Not its recipe.
+void broadcast(TrainingState& state, Replicas& replicas);
 
 }  // namespace mend

@@ -115,25 +115,47 @@ Network step_of(const TrainableModel& model, const std::vector<JudgedOutput>& ju
 }  // namespace
 
 TrainingStep::TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
-                           const Objective& objective, const std::vector<Critic>& critics)
+                           const Objective& objective, const std::vector<Critic>& critics,
+                           LateReads late_reads)
     : plan_(step_of(model, judged_outputs(model, objective), critics, values_, has_gradient_),
-            shapes_of(model, input, target, critics)) {}
+            shapes_of(model, input, target, critics), nullptr, nullptr, late_reads) {
+  find_final_steps();
+}
+
+void TrainingStep::find_final_steps() {
+  const Graph& graph = plan_.graph();
+  const std::vector<int> producers = graph.producers();
+  std::vector<std::pair<int, std::size_t>> steps;  // and the gradient that each makes
+  std::size_t output = values_ + 1;
+  for (std::size_t i = 0; i < has_gradient_.size(); ++i) {
+    if (has_gradient_[i]) steps.emplace_back(producers[graph.outputs[output++]], i);
+  }
+  std::sort(steps.begin(), steps.end());
+  for (const auto& [step, gradient] : steps) {
+    final_steps_.push_back(step);
+    final_order_.push_back(gradient);
+  }
+}
 
 double TrainingStep::run(const Tensors& parameters, const Tensor& input, const Tensor& target,
-                         const Tensors& critic_parameters) {
+                         const Tensors& critic_parameters, const Progress& progress) {
   plan_.set_input(0, input);
   plan_.set_input(1, target);
   int slot = 2;
   for (const Tensors* tensors : {&parameters, &critic_parameters}) {
     for (const Tensor& tensor : *tensors) plan_.set_input(slot++, tensor);
   }
-  plan_.run();
-  auto next = static_cast<int>(values_) + 1;
   if (gradients_.empty()) {
+    auto next = static_cast<int>(values_) + 1;
     for (const bool there : has_gradient_) {
       gradients_.push_back(there ? plan_.output(next++) : Tensor());
     }
   }
+  plan_.run([&](int done, int) {
+    if (!progress) return;
+    const auto end = std::lower_bound(final_steps_.begin(), final_steps_.end(), done);
+    progress(static_cast<std::size_t>(end - final_steps_.begin()));
+  });
   double loss = 0;
   for (int i = 1; i <= static_cast<int>(values_); ++i) {
     loss += double{plan_.output(i).view<const float>()(0, 0, 0, 0)};
@@ -141,7 +163,7 @@ double TrainingStep::run(const Tensors& parameters, const Tensor& input, const T
   return loss;
 }
 
-void GradientMean::add(const Tensors& gradients) {
+void AccumulatedGradient::add(const Tensors& gradients) {
   const bool is_first = added_ == 0;
   ++added_;
   if (count_ == 1 || sums_.empty()) {
@@ -161,7 +183,7 @@ void GradientMean::add(const Tensors& gradients) {
   });
 }
 
-const Tensors& GradientMean::mean() {
+const Tensors& AccumulatedGradient::mean() {
   if (added_ > 1) scale_by(sums_, 1.0 / added_);
   added_ = 0;
   return sums_;

@@ -27,12 +27,18 @@ class TrainingStep {
   /// network or a critic cannot take its input, or a term cannot compare what it is given, UsageError if
   /// the network has no output that the objective looks at, or an operation has no gradient.
   TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
-               const Objective& objective, const std::vector<Critic>& critics = {});
+               const Objective& objective, const std::vector<Critic>& critics = {},
+               LateReads late_reads = LateReads::kKept);
+
+  /// Is told between the plan's steps how many of final_order() are final by now.
+  using Progress = std::function<void(std::size_t final)>;
 
   /// The loss of this batch, with the parameters as they are given, those of the critics one critic after
   /// the other; then gradients() and picture() are its own.
   double run(const Tensors& parameters, const Tensor& input, const Tensor& target,
-             const Tensors& critic_parameters = {});
+             const Tensors& critic_parameters = {}, const Progress& progress = {});
+  /// The gradients that there are, by their indices, in the order in which a run makes them.
+  const std::vector<std::size_t>& final_order() const { return final_order_; }
   /// dL/d(parameter), in the order of the model's parameters; undefined where the loss does not depend on
   /// one. Valid until the next run.
   const Tensors& gradients() const { return gradients_; }
@@ -44,17 +50,21 @@ class TrainingStep {
   Cost cost() const { return plan_.cost(); }
 
  private:
+  void find_final_steps();
+
   std::size_t values_ = 0;  // of the plan's outputs, how many are values of losses; this and
   std::vector<bool> has_gradient_;  // this are written while plan_ is traced
   Plan plan_;
   Tensors gradients_;
+  std::vector<std::size_t> final_order_;
+  std::vector<int> final_steps_;  // of the plan, by place in final_order_
 };
 
 /// The mean of several batches' gradients, for steps that a single batch of that size would be too large for.
-class GradientMean {
+class AccumulatedGradient {
  public:
   /// Of so many.
-  explicit GradientMean(int count) : count_(count) {}
+  explicit AccumulatedGradient(int count) : count_(count) {}
 
   /// One batch more. Of a single one the handles are kept, of several their sums.
   void add(const Tensors& gradients);

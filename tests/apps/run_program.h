@@ -24,6 +24,7 @@ struct Surroundings {
   std::string standard_input = "/dev/null";  ///< a file
   std::string standard_output;               ///< a file to write to instead of Finished::out
   std::string folder;                        ///< to run in
+  std::vector<std::string> launcher;         ///< a program, with arguments, that starts mend
   std::int64_t file_limit_bytes = 0;         ///< as `ulimit -f`; 0: none
   int terminal = -1;                         ///< a terminal's descriptor, for stderr
   /// Is called once the process runs, with its id and the file that its stderr goes to.
@@ -73,10 +74,13 @@ inline void redirect(const std::string& path, int flags, int descriptor) {
     const rlimit limit{bytes, bytes};
     setrlimit(RLIMIT_FSIZE, &limit);
   }
-  std::vector<char*> argv = {const_cast<char*>("mend")};
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  std::vector<std::string> words = around.launcher;
+  words.push_back(words.empty() ? "mend" : MEND_BINARY);
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  execv(MEND_BINARY, argv.data());
+  execv(around.launcher.empty() ? MEND_BINARY : argv[0], argv.data());
   _exit(127);
 }
 

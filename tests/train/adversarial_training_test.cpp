@@ -138,7 +138,7 @@ TEST_CASE("accumulation: two batches of three are one batch of six") {
 }
 
 TEST_CASE("accumulation: the mean is that of the gradients, and the next step begins anew") {
-  GradientMean mean(2);
+  AccumulatedGradient mean(2);
   const auto pair = [](float a, float b) {
     return Tensors{Tensor::full({1, 1, 1, 3}, a), Tensor(), Tensor::full({2, 1, 1, 1}, b)};
   };
