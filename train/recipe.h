@@ -20,7 +20,7 @@
 //     "average": 0.999,                      // of the weights (EMA); 0: none
 //     "validate": {"pictures": ["held-out"], "every": 1000, "count": 8, "side": 256},
 //     "checkpoint_every": 500,
-//     "checkpointing": false                 // of gradients: less memory, a third more time, the same bits
+//     "checkpointing": false                 // of gradients: less memory, up to a third more time, same bits
 //   }
 #pragma once
 
