@@ -63,6 +63,7 @@ struct PerceptualOptions {
 };
 
 /// A discriminator that learns to tell results from targets, and weight · generator_loss of its verdict.
+/// Its learning rate follows the recipe's schedule in proportion; its gradient is not clipped.
 struct AdversarialOptions {
   double weight = 1;
   GanKind kind = GanKind::kVanilla;

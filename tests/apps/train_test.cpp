@@ -19,9 +19,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Two pictures and a recipe of 60 short steps.
+/// Two pictures and a recipe of short steps.
 struct Lesson {
-  Lesson() {
+  explicit Lesson(const std::string& changes = "", int steps = 60) {
     fs::create_directory(folder / "photos");
     write_image(folder / "photos/a.png", smooth_image(90, 70, 3));
     write_image(folder / "photos/b.png", smooth_image(64, 80, 3));
@@ -29,9 +29,25 @@ struct Lesson {
       "task": "denoise",
       "network": {"name": "srvgg", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 16, "num_conv": 3,
                   "upscale": 1, "act_type": "prelu"},
-      "steps": 60, "batch": 4, "patch": 32, "margin": 0, "pictures": ["photos"],
+      "batch": 4, "patch": 32, "margin": 0, "pictures": ["photos"],
       "degrade": [{"do": "gaussian_noise", "sigma": [5, 40]}],  // of 255
-      "checkpoint_every": 7})";
+      "checkpoint_every": 7, "steps": )" << steps
+                                          << changes << "}";
+  }
+  /// Kills it so often, at moments that `seed` draws of the time that a whole one took, and lets it end.
+  void train_killed(int times, unsigned seed, double whole_seconds) const {
+    std::mt19937 random(seed);
+    std::uniform_real_distribution<double> moment(0.05, 0.5);
+    for (int i = 0; i < times; ++i) {
+      Surroundings around;
+      const auto pause = std::chrono::duration<double>(whole_seconds * moment(random));
+      around.meanwhile = [pause](pid_t process, const std::string&) {
+        std::this_thread::sleep_for(pause);
+        kill(process, SIGKILL);
+      };
+      train("killed", around);
+    }
+    REQUIRE(train("killed").code == 0);
   }
   Finished train(const std::string& to, const Surroundings& around = {}) const {
     return mend_run({"train", folder / "recipe.json", "-o", folder / to}, around);
@@ -48,20 +64,35 @@ TEST_CASE("mend train: killed ten times at random moments it ends with the same 
   const Lesson lesson;
   const Finished whole = lesson.train("whole");
   REQUIRE(whole.code == 0);
-  std::mt19937 random(1);
-  std::uniform_real_distribution<double> moment(0.05, 0.5);
-  for (int i = 0; i < 10; ++i) {
-    Surroundings around;
-    const auto pause = std::chrono::duration<double>(whole.seconds * moment(random));
-    around.meanwhile = [pause](pid_t process, const std::string&) {
-      std::this_thread::sleep_for(pause);
-      kill(process, SIGKILL);
-    };
-    lesson.train("killed", around);
-  }
-  const Finished rest = lesson.train("killed");
-  REQUIRE(rest.code == 0);
+  lesson.train_killed(10, 1, whole.seconds);
   CHECK(lesson.model("killed") == lesson.model("whole"));
+}
+
+TEST_CASE("mend train: so does one against a discriminator, and so does the discriminator") {
+  const Lesson lesson(R"(, "accumulate": 2, "loss": {"l1": 1, "gan": {"weight": 0.1,
+      "discriminator": {"name": "unet", "num_feat": 2}}})",
+                      20);
+  const Finished whole = lesson.train("whole");
+  REQUIRE_MESSAGE(whole.code == 0, whole.err);
+  lesson.train_killed(3, 2, whole.seconds);
+  for (const char* file : {"model.safetensors", "discriminator.safetensors", "state.safetensors"}) {
+    CAPTURE(file);
+    CHECK(read_file(lesson.folder / ("killed/" + std::string(file))) ==
+          read_file(lesson.folder / ("whole/" + std::string(file))));
+  }
+}
+
+TEST_CASE("mend train: weights of VGG19 that are not there, or none, are named") {
+  const Lesson lesson(R"(, "loss": {"perceptual": {"vgg19": "vgg19.pth"}})");
+  const Finished missing = lesson.train("run");
+  CHECK(missing.code == 4);
+  CHECK(missing.err.find("vgg19.pth") != std::string::npos);
+  std::ofstream(lesson.folder / "vgg19.pth", std::ios::binary) << "no weights";
+  CHECK(lesson.train("run").code == 4);
+  tiny_srvgg(1, 16, 3).write(lesson.folder / "vgg19.pth");
+  const Finished other = lesson.train("run");
+  CHECK(other.code == 4);
+  CHECK(other.err.find("does not fit torchvision's VGG19") != std::string::npos);
 }
 
 TEST_CASE("mend train: a signal keeps the steps that are done, and ends with 75") {
