@@ -10,6 +10,7 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
+#include "layers/functions.h"
 #include "models/task.h"
 #include "restore/color.h"
 #include "train/holes.h"
@@ -105,6 +106,12 @@ PairSource::Pair PairSource::make(std::int64_t sample) const {
   }
   if (!holes_) return {input, target};
   return {with_mask(input, draw_mask(holes_, seen, seen, random)), target};
+}
+
+Tensors network_inputs(const Traits& traits, const Tensor& input) {
+  if (traits.condition != Condition::kMask) return {input};
+  const int channels = input.shape().c - 1;
+  return {slice_channels(input, 0, channels), slice_channels(input, channels, 1)};
 }
 
 Pairs PairSource::batch(std::int64_t first, int count) const {

@@ -40,9 +40,10 @@ int take_matching(Checkpoint& checkpoint, const Checkpoint& other) {
   return taken;
 }
 
-Checkpoint first_checkpoint(const Recipe& recipe, const Trainer::Tell& tell) {
+Checkpoint first_checkpoint(const Recipe& recipe, const Trainer::Tell& tell,
+                            const Trainer::Open& open) {
   if (recipe.architecture.empty()) {
-    Checkpoint first = read_checkpoint(recipe.start);
+    Checkpoint first = open(recipe.start);
     if (!recipe.task.empty()) first.metadata["task"] = recipe.task;
     return first;
   }
@@ -50,7 +51,7 @@ Checkpoint first_checkpoint(const Recipe& recipe, const Trainer::Tell& tell) {
   Checkpoint first = initial_checkpoint(architecture, recipe.hyperparameters, recipe.seed);
   first.metadata["task"] = recipe.task;
   if (!recipe.start.empty()) {
-    const int taken = take_matching(first, read_checkpoint(recipe.start));
+    const int taken = take_matching(first, open(recipe.start));
     tell(fmt::format("{}: {} of {} tensors are taken from there", recipe.start, taken,
                      first.tensors.size()));
   }
@@ -83,7 +84,8 @@ std::unique_ptr<PairSource> pairs_of(const Recipe& recipe, const std::vector<std
 
 /// Throws UsageError unless recipe and network agree on whether there are holes.
 void check_mask(const Recipe& recipe, const TrainableModel& model) {
-  const bool takes_one = model.traits().condition == Condition::kMaskMap;
+  const Condition condition = model.traits().condition;
+  const bool takes_one = condition == Condition::kMaskMap || condition == Condition::kMask;
   if (takes_one != recipe.mask.empty()) return;
   throw UsageError(
       takes_one
@@ -96,9 +98,9 @@ void check_mask(const Recipe& recipe, const TrainableModel& model) {
 
 }  // namespace
 
-Trainer::Trainer(Recipe recipe, std::string folder, Tell tell)
+Trainer::Trainer(Recipe recipe, std::string folder, Tell tell, const Open& open)
     : recipe_(std::move(recipe)), folder_(std::move(folder)), tell_(std::move(tell)) {
-  model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_, tell_));
+  model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_, tell_, open));
   check_mask(recipe_, *model_);
   const PairOptions options = pair_options(recipe_, recipe_.seed, recipe_.patch);
   pairs_ = pairs_of(recipe_, recipe_.pictures, options, tell_);

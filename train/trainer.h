@@ -33,11 +33,15 @@ struct StepReport {
 class Trainer {
  public:
   using Tell = std::function<void(const std::string& line)>;
+  /// The checkpoint that a recipe's `start` names.
+  using Open = std::function<Checkpoint(const std::string& name)>;
 
   /// Reads the state in `folder` if there is one, else starts. `tell` gets a line for what a user should
   /// know: pictures left out, validations, rollbacks. Throws UsageError if the folder holds a training by
   /// another recipe.
-  Trainer(Recipe recipe, std::string folder, Tell tell);
+  Trainer(
+      Recipe recipe, std::string folder, Tell tell,
+      const Open& open = [](const std::string& path) { return read_checkpoint(path); });
 
   std::int64_t steps_done() const { return state_.step; }
   std::int64_t parameters() const;

@@ -9,6 +9,7 @@
 
 #include "engine/error.h"
 #include "kernels/gradient_tape.h"
+#include "train/pairs.h"
 
 namespace mend {
 namespace {
@@ -98,7 +99,7 @@ Network step_of(const TrainableModel& model, const std::vector<JudgedOutput>& ju
     const auto tape = make_gradient_tape();
     Tensors watched;
     for (std::size_t i = 2; i < given.size(); ++i) watched.push_back(tape->watch(given[i]));
-    const Tensors outputs = model.forward(watched, {given[0]});
+    const Tensors outputs = model.forward(watched, network_inputs(model.traits(), given[0]));
     Tensors made, ends, cotangents;
     for (const auto& [index, terms] : judged) {
       const Tensor& plain = made.emplace_back(outputs[index].taped(nullptr));
