@@ -7,7 +7,7 @@ CMAKE_FLAGS ?=
 CALLGRIND_FLAGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-arm demo eval train-data test test-arm test-memory bench bench-compare callgrind callgrind-record format format-check asan fuzz coverage docs install clean
+.PHONY: all help deps deps-arm demo eval finetune-check train-data test test-arm test-memory bench bench-compare callgrind callgrind-record format format-check asan fuzz coverage docs install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -25,6 +25,9 @@ demo: all ## spoil and restore the sample picture, with metrics; PHOTO=picture r
 
 eval: all ## measure the program's own weights; IMAGES=folder of Set5, CBSD68_20, classic5, Kodak_6
 	@tools/evaluate.py $(BUILD)/mend "$(or $(IMAGES),../shared/images)" $(if $(ONLY),--only $(ONLY))
+
+finetune-check: all ## fine-tune a published checkpoint on ten pictures for MINUTES=5 and measure three others
+	@tools/finetune_check.py $(BUILD)/mend "$(or $(IMAGES),../shared/images)" "$(or $(WEIGHTS),../shared/weights)" --minutes $(or $(MINUTES),5)
 
 train-data: ## fetch the photographs of the default weights into train-data (Debian packages, 220 MB)
 	@tools/fetch_training_pictures.sh train-data

@@ -112,6 +112,12 @@ PairSource::Pair PairSource::make(std::int64_t sample) const {
   return {with_mask(input, draw_mask(holes_, seen, seen, random)), target};
 }
 
+Tensors network_inputs(const Traits& traits, const Tensor& input) {
+  if (traits.condition != Condition::kMask) return {input};
+  const int channels = input.shape().c - 1;
+  return {slice_channels(input, 0, channels), slice_channels(input, channels, 1)};
+}
+
 Pairs PairSource::batch(std::int64_t first, int count) const {
   const int side = options_.patch * options_.scale;
   const int seen_channels = options_.picture_channels() + (holes_ ? 1 : 0);

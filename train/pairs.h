@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "models/network.h"
 #include "train/degradation.h"
 #include "train/picture_set.h"
 
@@ -29,6 +30,9 @@ struct PairOptions {
 struct Pairs {
   Tensor input, target;
 };
+
+/// `input` of Pairs as a network of these traits takes it: one tensor, or picture and mask apart.
+Tensors network_inputs(const Traits& traits, const Tensor& input);
 
 class PairSource {
  public:

@@ -44,9 +44,10 @@ int take_matching(Checkpoint& checkpoint, const Checkpoint& other) {
   return taken;
 }
 
-Checkpoint first_checkpoint(const Recipe& recipe, const Trainer::Tell& tell) {
+Checkpoint first_checkpoint(const Recipe& recipe, const Trainer::Tell& tell,
+                            const Trainer::Open& open) {
   if (recipe.architecture.empty()) {
-    Checkpoint first = read_checkpoint(recipe.start);
+    Checkpoint first = open(recipe.start);
     if (!recipe.task.empty()) first.metadata["task"] = recipe.task;
     return first;
   }
@@ -55,7 +56,7 @@ Checkpoint first_checkpoint(const Recipe& recipe, const Trainer::Tell& tell) {
   start_layers(first, recipe.initialize);
   first.metadata["task"] = recipe.task;
   if (!recipe.start.empty()) {
-    const int taken = take_matching(first, read_checkpoint(recipe.start));
+    const int taken = take_matching(first, open(recipe.start));
     tell(fmt::format("{}: {} of {} tensors are taken from there", recipe.start, taken,
                      first.tensors.size()));
   }
@@ -90,7 +91,8 @@ std::unique_ptr<PairSource> pairs_of(const Recipe& recipe, const std::vector<std
 
 /// Throws UsageError unless recipe and network agree on whether there are holes.
 void check_mask(const Recipe& recipe, const TrainableModel& model) {
-  const bool takes_one = model.traits().condition == Condition::kMaskMap;
+  const Condition condition = model.traits().condition;
+  const bool takes_one = condition == Condition::kMaskMap || condition == Condition::kMask;
   if (takes_one != recipe.mask.empty()) return;
   throw UsageError(
       takes_one
@@ -103,7 +105,8 @@ void check_mask(const Recipe& recipe, const TrainableModel& model) {
 
 }  // namespace
 
-Trainer::Trainer(Recipe recipe, std::string folder, Tell tell, std::shared_ptr<Replicas> replicas)
+Trainer::Trainer(Recipe recipe, std::string folder, Tell tell, std::shared_ptr<Replicas> replicas,
+                 const Open& open)
     : recipe_(std::move(recipe)),
       folder_(std::move(folder)),
       tell_(std::move(tell)),
@@ -111,14 +114,13 @@ Trainer::Trainer(Recipe recipe, std::string folder, Tell tell, std::shared_ptr<R
       share_(recipe_.batch / replicas_->size()),
       gradient_(recipe_.accumulate) {
   replicas_->check_same(std::as_bytes(std::span(recipe_.text)), "the recipe's numbers");
-  replicas_->together([&] { set_up(); });
+  replicas_->together([&] { set_up(open); });
   read_state();
-  replicas_->lead([&] {
-    log_ = std::make_unique<TrainingLog>(folder_, state_.step, adversary_ != nullptr);
-  });
+  replicas_->lead(
+      [&] { log_ = std::make_unique<TrainingLog>(folder_, state_.step, adversary_ != nullptr); });
 }
 
-void Trainer::set_up() {
+void Trainer::set_up(const Open& open) {
   if (share_ * replicas_->size() != recipe_.batch) {
     throw UsageError(fmt::format("training: a batch of {} has no equal shares for {} processes",
                                  recipe_.batch, replicas_->size()));
@@ -128,7 +130,7 @@ void Trainer::set_up() {
     // All have read the same headers; what is found later, others may never see.
     if (running_) tell_(fmt::format("rank {}: {}", replicas_->rank(), line));
   };
-  model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_, note));
+  model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_, note, open));
   check_mask(recipe_, *model_);
   const PairOptions options = pair_options(recipe_, *model_, recipe_.seed, recipe_.patch);
   pairs_ = pairs_of(recipe_, recipe_.pictures, options, note);

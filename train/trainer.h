@@ -48,12 +48,15 @@ struct StepLosses {
 class Trainer {
  public:
   using Tell = std::function<void(const std::string& line)>;
+  /// The checkpoint that a recipe's `start` names.
+  using Open = std::function<Checkpoint(const std::string& name)>;
 
   /// Reads the state in `folder` if there is one, else starts. `tell` gets a line for what a user should
   /// know: pictures left out, validations, rollbacks. Throws UsageError if the folder holds a training by
   /// another recipe, or the batch does not split into equal shares.
-  Trainer(Recipe recipe, std::string folder, Tell tell,
-          std::shared_ptr<Replicas> replicas = alone());
+  Trainer(
+      Recipe recipe, std::string folder, Tell tell, std::shared_ptr<Replicas> replicas = alone(),
+      const Open& open = [](const std::string& path) { return read_checkpoint(path); });
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
@@ -72,7 +75,7 @@ class Trainer {
   void write_model(const std::string& path) const;
 
  private:
-  void set_up();
+  void set_up(const Open& open);
   void start();
   void resume();
   /// The state in the folder if there is one, else the first, on all ranks.

@@ -10,6 +10,7 @@
 #include "engine/parallel.h"
 #include "kernels/gradient_tape.h"
 #include "train/loss_steps.h"
+#include "train/pairs.h"
 
 namespace mend {
 namespace {
@@ -90,7 +91,7 @@ Network step_of(const TrainableModel& model, const std::vector<JudgedOutput>& ju
     for (auto parameter = first; parameter != next; ++parameter) {
       watched.push_back(tape->watch(*parameter));
     }
-    const Tensors outputs = model.forward(watched, {given[0]});
+    const Tensors outputs = model.forward(watched, network_inputs(model.traits(), given[0]));
     Judgement judgement;
     for (const auto& [index, terms] : judged) {
       judgement.add(outputs[index], terms, given[1], given[0]);

@@ -28,8 +28,11 @@ Validation::Validation(const PairSource& source, int count, int scale)
 
 std::vector<Tensor> Validation::results(const TrainableModel& model, const Tensors& parameters,
                                         int count) const {
-  Plan plan([&](const Tensors& given) { return model.forward(parameters, given); },
-            {inputs_.front().shape()});
+  Plan plan(
+      [&](const Tensors& given) {
+        return model.forward(parameters, network_inputs(model.traits(), given[0]));
+      },
+      {inputs_.front().shape()});
   std::vector<Tensor> results;
   for (int i = 0; i < count; ++i) {
     results.push_back(as_picture(plan({inputs_[i]})[0].clone(), i));

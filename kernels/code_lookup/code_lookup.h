@@ -19,6 +19,10 @@ namespace op {
 /// all channels: a code that stood for nothing would hide the fault from all layers behind it.
 /// Throws ShapeError if codes is no matrix of K rows. Equals torch.argmax over the channels and an
 /// embedding of the indices: the quantization of CodeFormer (Zhou et al. 2022, arXiv:2206.11253).
+///
+/// The gradient is that of the embedding: dy of every pixel is added to the code that it took. Logits
+/// get none, as from torch.argmax: the official code trains them by the cross entropy of the codes that
+/// an encoder of good pictures takes, before this step, and lets nothing pass through it.
 struct CodeLookup {
   static constexpr std::string_view kName = "code_lookup";
   enum Slot { kLogits, kCodes };
@@ -26,6 +30,25 @@ struct CodeLookup {
   Shape shape(const Shapes& in) const;
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
+  void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
+};
+
+/// The gradient of CodeLookup with respect to its codes:
+///
+///   y[0,0,k,:] = Σ dy[n,h,w,:]   over the pixels whose largest logit is k, as CodeLookup has it
+///
+/// logits [N,H,W,K]   dy [N,H,W,C] -> y [1,1,K,C]. Pixels with a NaN among their logits add nothing.
+/// Summed in double, pixel by pixel.
+struct CodeLookupGradient {
+  static constexpr std::string_view kName = "code_lookup_gradient";
+  enum Slot { kLogits, kDy };
+
+  Shape shape(const Shapes& in) const;
+  Cost cost(const Shapes& in) const;
+  Footprint footprint(const Shapes& in) const;
+  std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
 };
 

@@ -29,6 +29,7 @@ namespace op {
 ///
 /// x [N,H,W,C] -> y [1,1,2,C], row 0 the means, row 1 the variances (biased).
 /// Sums are taken in double, in an order that depends on the shape of x alone.
+///   dx = (dmean + 2·dvariance·(x − mean)) / M
 struct BatchStatistics {
   static constexpr std::string_view kName = "batch_statistics";
 
@@ -37,6 +38,8 @@ struct BatchStatistics {
   Footprint footprint(const Shapes& in) const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// Each channel brought to mean 0 and variance 1 by given statistics.
@@ -48,6 +51,8 @@ struct BatchStatistics {
 /// With the statistics of x it equals torch.nn.BatchNorm2d in training mode (Ioffe & Szegedy 2015,
 /// arXiv:1502.03167, algorithm 1). A mean is an f32 number: it is as exact as the x that it is
 /// taken away from.
+/// The gradient that goes through the statistics is theirs, and ends in the same x: with u = (y − beta)
+/// / gamma, g = dy·gamma and the statistics of x, both parts together are (g − mean(g) − u·mean(g·u)) / σ.
 struct BatchNorm {
   static constexpr std::string_view kName = "batch_norm";
   enum Slot { kX, kStatistics, kGamma, kBeta };
@@ -61,6 +66,8 @@ struct BatchNorm {
   std::string describe() const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 }  // namespace op

@@ -1,5 +1,9 @@
 // The gradients of normalizations over the channels of each pixel. A pixel of x and of dy is read from
 // memory once and stays in L1 for the next look at it: its mean, the sums about that mean, the result.
+//
+// All of it is in double, half as many lanes: what a norm's gradient leaves of dy, after the parts along 1
+// and along u are taken away, may be a thousandth of dy (of two channels it is eps / variance of dy), and
+// everything further up stands behind it. With f32 sums DAT's gradients were off by 5e-4.
 #include <algorithm>
 #include <cmath>
 
@@ -35,28 +39,32 @@ HWY_BEFORE_NAMESPACE();
 namespace mend::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::ScalableTag<float>;
+using D = hn::ScalableTag<double>;
 using V = hn::Vec<D>;
+using Narrow = hn::Rebind<float, D>;
 constexpr int kVector = static_cast<int>(hn::MaxLanes(D()));
 
+/// `count` numbers, and zeros behind them.
 HWY_INLINE V load_some(const float* x, int count) {
-  const D d;
-  return count == kVector ? hn::LoadU(d, x) : load_partial(d, x, count);
+  const Narrow narrow;
+  const auto numbers = count == kVector ? hn::LoadU(narrow, x) : load_partial(narrow, x, count);
+  return hn::PromoteTo(D(), numbers);
 }
 HWY_INLINE void store_some(V v, float* y, int count) {
-  const D d;
+  const Narrow narrow;
+  const auto numbers = hn::DemoteTo(narrow, v);
   if (count == kVector) {
-    hn::StoreU(v, d, y);
+    hn::StoreU(numbers, narrow, y);
   } else {
-    store_partial(v, d, y, count);
+    store_partial(numbers, narrow, y, count);
   }
 }
-HWY_INLINE float sum_of_lanes(V v) {
+HWY_INLINE double sum_of_lanes(V v) {
   const D d;
   return hn::GetLane(hn::SumOfLanes(d, v));
 }
 
-HWY_INLINE float sum_of(const float* x, int C) {
+HWY_INLINE double sum_of(const float* x, int C) {
   V sum = hn::Zero(D());
   for (int c = 0; c < C; c += kVector) {
     sum = hn::Add(sum, load_some(x + c, std::min(kVector, C - c)));
@@ -64,9 +72,9 @@ HWY_INLINE float sum_of(const float* x, int C) {
   return sum_of_lanes(sum);
 }
 
-/// Over the channels of a pixel: with t = x − mean, Σt, Σt², Σg, Σg·t.
+/// Over the channels of a pixel: with t = x − mean, Σt², Σg, Σg·t.
 struct Sums {
-  float rest, squares, g, products;
+  double squares, g, products;
 };
 
 template <bool kGamma>
@@ -76,48 +84,43 @@ HWY_INLINE V g_of(const float* dy, const float* gamma, int c, int count) {
 }
 
 template <bool kGamma>
-HWY_INLINE Sums sums_about(float mean, const float* x, const float* dy, const float* gamma, int C) {
+HWY_INLINE Sums sums_about(double mean, const float* x, const float* dy, const float* gamma,
+                           int C) {
   const D d;
   const V centre = hn::Set(d, mean);
-  V rest = hn::Zero(d), squares = rest, sum_g = rest, products = rest;
+  V squares = hn::Zero(d), sum_g = squares, products = squares;
   for (int c = 0; c < C; c += kVector) {
     const int count = std::min(kVector, C - c);
     V t = hn::Sub(load_some(x + c, count), centre);
     if (count < kVector) t = hn::IfThenElseZero(hn::FirstN(d, static_cast<std::size_t>(count)), t);
     const V g = g_of<kGamma>(dy, gamma, c, count);
-    rest = hn::Add(rest, t);
     squares = hn::MulAdd(t, t, squares);
     sum_g = hn::Add(sum_g, g);
     products = hn::MulAdd(g, t, products);
   }
-  return {sum_of_lanes(rest), sum_of_lanes(squares), sum_of_lanes(sum_g), sum_of_lanes(products)};
+  return {sum_of_lanes(squares), sum_of_lanes(sum_g), sum_of_lanes(products)};
 }
 
 /// y = (g − offset − (x − mean) · slope) · factor
 struct Line {
-  float mean = 0, offset = 0, slope = 0, factor = 1;
+  double mean = 0, offset = 0, slope = 0, factor = 1;
 };
 
 /// The measures' formulas, in terms of the sums.
-HWY_INLINE Line line_of(PixelMeasure measure, float eps, float mean, const Sums& sums, int C) {
-  const float count = static_cast<float>(C);
+HWY_INLINE Line line_of(PixelMeasure measure, float eps, double mean, const Sums& sums, int C) {
   Line line{.mean = mean};
   if (measure == PixelMeasure::kLength) {
-    const float length = std::sqrt(sums.squares);
+    const double length = std::sqrt(sums.squares);
     const bool too_short = length < eps;
     line.factor = 1 / (too_short ? eps : length);
     line.slope = too_short ? 0 : sums.products * line.factor * line.factor;
     return line;
   }
-  // The rounding of the mean is taken out of the squares and the products.
-  const float off = measure == PixelMeasure::kRootMeanSquare ? 0 : sums.rest / count;
-  const float variance = std::max(0.0f, sums.squares / count - off * off);
-  line.factor = 1 / std::sqrt(variance + eps);
-  line.mean = mean + off;
-  float products = sums.products - off * sums.g;  // Σg·(x − mean)
-  if (measure == PixelMeasure::kDeviation) line.offset = sums.g / count;
-  if (measure == PixelMeasure::kDeviationOnly) products += line.mean * sums.g;  // Σg·x
-  line.slope = products / count * line.factor * line.factor;
+  line.factor = 1 / std::sqrt(sums.squares / C + eps);
+  double products = sums.products;
+  if (measure == PixelMeasure::kDeviation) line.offset = sums.g / C;
+  if (measure == PixelMeasure::kDeviationOnly) products += mean * sums.g;  // Σg·x
+  line.slope = products / C * line.factor * line.factor;
   return line;
 }
 
@@ -143,7 +146,7 @@ void norm_gradient_pixels(const NormGradientRun& run) {
   for (int pixel = 0; pixel < run.pixels; ++pixel) {
     const float* x = run.x + pixel * run.x_stride;
     const float* dy = run.dy + pixel * run.dy_stride;
-    const float mean = deviation ? sum_of(x, C) / static_cast<float>(C) : 0.0f;
+    const double mean = deviation ? sum_of(x, C) / C : 0;
     const Sums sums = sums_about<kGamma>(mean, x, dy, run.gamma, C);
     const Line line = line_of(run.measure, run.eps, mean, sums, C);
     write_line<kGamma>(line, x, dy, run.gamma, run.y + pixel * run.y_stride, C);

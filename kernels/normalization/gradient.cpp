@@ -19,7 +19,7 @@ double memory_seconds(const Op& op, const Shapes& in) {
 constexpr Variant<op::PixelNormGradient, PixelNormGradientKernel> kPixelNormLadder[] = {
     // name                           device            can it?        time            error  entry
     {"pixel_norm_gradient/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     pixel_norm_gradient_reference},
-    {"pixel_norm_gradient/simd",      DeviceKind::kCpu, never_refuses, memory_seconds, 5e-6,  pixel_norm_gradient_simd},
+    {"pixel_norm_gradient/simd",      DeviceKind::kCpu, never_refuses, memory_seconds, 1e-6,  pixel_norm_gradient_simd},
 };
 constexpr Variant<op::SoftmaxGradient, SoftmaxGradientKernel> kSoftmaxLadder[] = {
     {"softmax_gradient/reference",    DeviceKind::kCpu, never_refuses, slowest,        0,     softmax_gradient_reference},

@@ -1,12 +1,17 @@
-// The gradients of the normalizations over whole images, and of the factors of a modulated convolution.
-// Their statistics are small, [N,1,1,C]; what is done to images are sums, products and broadcasts.
+// The gradients of the normalizations over whole images or batches, and of the factors of a modulated
+// convolution. Their statistics are small, [N,1,1,C]; what is done to images are sums, products and
+// broadcasts.
 #include <fmt/format.h>
 
+#include "kernels/channels/channels.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/elementwise/gradient.h"
 #include "kernels/matmul/matmul.h"
+#include "kernels/normalization/adaptive_instance.h"
+#include "kernels/normalization/batch_norm.h"
 #include "kernels/normalization/global_response.h"
 #include "kernels/normalization/normalization.h"
+#include "kernels/pad/pad.h"
 #include "kernels/rearrange/rearrange.h"
 
 namespace mend {
@@ -53,6 +58,17 @@ class GroupSums {
   Tensor same_group_;
 };
 
+/// Row 0 or 1, [1,1,1,C], of batch statistics [1,1,2,C].
+Tensor statistic(const Tensor& statistics, int row) {
+  return apply(op::Crop{.left = row, .h = 1, .w = 1}, {statistics});
+}
+
+/// The two rows of batch statistics, put together.
+Tensor both_statistics(const Tensor& mean, const Tensor& variance) {
+  const auto column = [](const Tensor& x) { return apply(op::Transpose{}, {x}); };
+  return column(apply(op::Concat{}, {column(mean), column(variance)}));
+}
+
 }  // namespace
 
 namespace op {
@@ -80,6 +96,85 @@ Tensors GroupNorm::backward(const Backward& call) const {
 
 Saves GroupNorm::saves(const std::vector<bool>&) const {
   return {.inputs = 1u << kX | 1u << kGamma};
+}
+
+Tensors BatchStatistics::backward(const Backward& call) const {
+  const Tensor x = call.inputs[0];
+  const float part = 1 / static_cast<float>(x.shape().pixels());
+  const Tensor distance = subtract(x, statistic(call.y, 0));
+  const Tensor along = multiply(distance, affine(statistic(call.dy, 1), 2 * part));
+  return {add(along, affine(statistic(call.dy, 0), part))};
+}
+
+Saves BatchStatistics::saves(const std::vector<bool>&) const { return {.inputs = 1, .y = true}; }
+
+/// With d = √(variance + eps): dx = dy·gamma/d,   dmean = −Σ dy · gamma/d,
+///   dvariance = −½ Σ dy·(x − mean) · gamma/d³,   dgamma = Σ dy·(x − mean) / d
+Tensors BatchNorm::backward(const Backward& call) const {
+  const Tensor x = call.inputs[kX], statistics = call.inputs[kStatistics];
+  const Tensor gamma = call.input(kGamma), dy = call.dy;
+  const Shape each = vector_shape(x.shape().c);
+  const Tensor factor = power(affine(statistic(statistics, 1), 1, eps), -0.5f);
+  const Tensor slope = gamma ? multiply(gamma, factor) : factor;
+  Tensors gradients(4);
+  if (call.wants(kX)) gradients[kX] = multiply(dy, slope);
+  if (call.wants(kStatistics) || call.wants(kGamma)) {
+    const Tensor distance = subtract(x, statistic(statistics, 0));
+    const Tensor along = multiply(sum_products_to(dy, distance, each), factor);
+    if (call.wants(kGamma)) gradients[kGamma] = along;
+    if (call.wants(kStatistics)) {
+      const Tensor of_mean = affine(multiply(sum_to(dy, each), slope), -1);
+      const Tensor of_variance = affine(multiply(multiply(along, slope), factor), -0.5f);
+      gradients[kStatistics] = both_statistics(of_mean, of_variance);
+    }
+  }
+  if (call.wants(kBeta)) gradients[kBeta] = sum_to(dy, each);
+  return gradients;
+}
+
+Saves BatchNorm::saves(const std::vector<bool>& wanted) const {
+  const bool reads_x = wanted[kStatistics] || (wanted.size() > kGamma && wanted[kGamma]);
+  return {.inputs = 1u << kStatistics | 1u << kGamma | (reads_x ? 1u << kX : 0u)};
+}
+
+/// With u = (x − mean_x)/σ_x, v = (style − mean_s)/σ_s, their M and P pixels, and g = dy·σ_s:
+///   dx = (g − mean(g) − u·Σ(g·u)/(M−1)) / σ_x,   dstyle = Σ dy / P + v·Σ(dy·u)/(P−1)
+Tensors AdaptiveInstanceNorm::backward(const Backward& call) const {
+  const Tensor x = call.inputs[kX], style = call.inputs[kStyle], dy = call.dy;
+  const Shape each{x.shape().n, 1, 1, x.shape().c};
+  const auto pixels = [](const Tensor& image) {
+    return static_cast<double>(image.shape().h) * image.shape().w;
+  };
+  const auto distance_of = [&](const Tensor& image) {
+    return subtract(image, affine(sum_to(image, each), static_cast<float>(1 / pixels(image))));
+  };
+  // 1/σ of what has these distances from its mean.
+  const auto factor_of = [&](const Tensor& distance) {
+    const auto part = static_cast<float>(1 / (pixels(distance) - 1));
+    return power(affine(sum_products_to(distance, distance, each), part, eps), -0.5f);
+  };
+  const Tensor distance = distance_of(x), of_style = distance_of(style);
+  const Tensor factor = factor_of(distance), style_factor = factor_of(of_style);
+  const Tensor along = multiply(sum_products_to(dy, distance, each), factor);  // Σ dy·u
+  const Tensor sums = sum_to(dy, each);
+  const auto part_of = [&](const Tensor& sum, double count) {
+    return affine(sum, static_cast<float>(1 / count));
+  };
+  Tensors gradients(2);
+  if (call.wants(kX)) {
+    const Tensor slope = multiply(part_of(along, pixels(x) - 1), factor);
+    const Tensor rest = subtract(subtract(dy, part_of(sums, pixels(x))), multiply(distance, slope));
+    gradients[kX] = multiply(rest, divide(factor, style_factor));
+  }
+  if (call.wants(kStyle)) {
+    const Tensor slope = multiply(part_of(along, pixels(style) - 1), style_factor);
+    gradients[kStyle] = add(multiply(of_style, slope), part_of(sums, pixels(style)));
+  }
+  return gradients;
+}
+
+Saves AdaptiveInstanceNorm::saves(const std::vector<bool>&) const {
+  return {.inputs = 1u << kX | 1u << kStyle};
 }
 
 /// With the share r = g/s, s = mean(g) + eps, and y = x·(gamma·r + 1) + beta:

@@ -11,6 +11,10 @@
 #include "tests/apps/run_program.h"
 #include "tests/apps/tiny_networks.h"
 #include "tests/restore/make_images.h"
+#include "tests/support/golden.h"
+#include "tests/support/paths.h"
+#include "weights/embedded.h"
+#include "weights/safetensors.h"
 
 using namespace mend;
 using namespace mend::test;
@@ -137,10 +141,46 @@ TEST_CASE("mend finetune: writes a checkpoint of the same network with other num
   REQUIRE(before.tensors.size() == after.tensors.size());
   CHECK(before.tensors.at("body.0.weight").to_f32() != after.tensors.at("body.0.weight").to_f32());
   CHECK(load_model(after).hyperparameters == load_model(before).hyperparameters);
-  const Finished unusual = mend_run({"finetune", network, "--images", lesson.folder / "photos",
-                                     "-o", mine + "2", "--task", "inpaint"});
-  CHECK(unusual.code == 2);
-  CHECK(unusual.err.find("--degrade") != std::string::npos);
+  const auto refused = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> line = {"finetune", network,   "--images", lesson.folder / "photos",
+                                     "-o",       mine + "2"};
+    line.insert(line.end(), more.begin(), more.end());
+    const Finished end = mend_run(line);
+    CHECK(end.code == 2);
+    return end.err;
+  };
+  CHECK(refused({"--task", "colorize"}).find("--degrade") != std::string::npos);
+  CHECK(refused({"--task", "dejpeg", "--mask", "[]"}).find("fills no holes") != std::string::npos);
+}
+
+TEST_CASE("mend finetune: takes the program's own weights by name, and says so of others") {
+  const Lesson lesson;
+  const std::string mine = lesson.folder / "mine.safetensors";
+  const auto run = [&](const std::string& name) {
+    return mend_run({"finetune", name, "--images", lesson.folder / "photos", "-o", mine,
+                     "--minutes", "0.01", "--batch", "1", "--patch", "16"});
+  };
+  const Finished done = run("mend:denoise");
+  REQUIRE_MESSAGE(done.code == 0, done.err);
+  const Checkpoint own = read_embedded(*find_embedded("denoise"));
+  const Checkpoint after = read_checkpoint(mine);
+  CHECK(own.tensors.size() == after.tensors.size());
+  CHECK(load_model(after).traits.tasks == load_model(own).traits.tasks);
+  CHECK(run("mend:nothing").code == 4);
+}
+
+TEST_CASE("mend finetune: a network that fills holes learns from drawn ones") {
+  const Lesson lesson;
+  const std::string network = lesson.folder / "net.safetensors";
+  const Golden lama = load_golden(data_path("goldens/lama/ngf2_oddw_generator_keys.safetensors"));
+  write_safetensors(network, lama.weights.tensors, {});
+  const std::string mine = lesson.folder / "mine.safetensors";
+  const Finished run = mend_run({"finetune", network, "--images", lesson.folder / "photos", "-o",
+                                 mine, "--minutes", "0.02", "--batch", "2", "--patch", "32",
+                                 "--mask", R"([{"do": "holes", "share": 0.2, "size": [1, 4]}])"});
+  REQUIRE_MESSAGE(run.code == 0, run.err);
+  CHECK(read_checkpoint(mine).metadata.at("recipe").find("holes") != std::string::npos);
+  CHECK(load_model(read_checkpoint(mine)).traits.condition == Condition::kMask);
 }
 
 TEST_CASE("mend degrade: the same line makes the same pictures, and names what it cannot read") {

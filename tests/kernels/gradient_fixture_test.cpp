@@ -20,6 +20,7 @@
 #include "kernels/fft/fft.h"
 #include "kernels/gradient_tape.h"
 #include "kernels/matmul/matmul.h"
+#include "kernels/normalization/batch_norm.h"
 #include "kernels/normalization/normalization.h"
 #include "kernels/pad/pad.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
@@ -251,6 +252,31 @@ Tensor window_attention(const Fixture& f) {
   return linear(y, f.at("weights/proj.weight"), f.at("weights/proj.bias"));
 }
 
+/// Stored [1,heads,channels,pixels]; heads and channels of a pixel are side by side in the operation.
+Tensor channel_attention(const Fixture& f) {
+  const Shape stored = f.at("input").shape();
+  const int heads = stored.h, channels = stored.w;
+  const auto pixels = [&](const std::string& key) {
+    return apply(op::Transpose{}, {apply(op::Reshape{1, 1, heads * channels}, {f.at(key)})});
+  };
+  const Tensor temperature =
+      apply(op::Transpose{}, {apply(op::Reshape{1, 1, heads}, {f.at("weights/temperature")})});
+  const Tensor y = apply(op::ChannelAttention{heads},
+                         {pixels("input"), pixels("key"), pixels("value"), temperature});
+  return apply(op::Reshape{1, heads, channels}, {apply(op::Transpose{}, {y})});
+}
+
+/// With the statistics of the batch, or with the stored ones.
+Tensor batch_norm(const Fixture& f) {
+  const auto column = [](const Tensor& x) { return apply(op::Transpose{}, {x}); };
+  const Tensor running = column(apply(
+      op::Concat{}, {column(f.at("buffers/running_mean")), column(f.at("buffers/running_var"))}));
+  const Tensor measured = apply(op::BatchStatistics{}, {f.at("input")});
+  return apply(op::BatchNorm{f.params["eps"]},
+               {f.at("input"), f.name == "train" ? measured : running, f.at("weights/weight"),
+                f.at("weights/bias")});
+}
+
 FftNorm norm_of(const Fixture& f) {
   return f.params["norm"] == "ortho" ? FftNorm::kOrtho : FftNorm::kBackward;
 }
@@ -318,6 +344,7 @@ TEST_CASE("gradients: of single operations equal PyTorch's") {
     return apply(op::GroupNorm{f.at("input").shape().c},
                  {f.at("input"), f.optional("weights/weight"), f.optional("weights/bias")});
   });
+  check_fixtures("batch_norm", Order::kImages, batch_norm);
   check_fixtures("l2_normalize", Order::kAsStored, input(op::L2Normalize{}));
   check_fixtures("softmax", Order::kAsStored, input(op::Softmax{}), {"dim1"});
   check_fixtures("softmax", Order::kImages, input(op::Softmax{}), {"dimm1"});
@@ -329,6 +356,8 @@ TEST_CASE("gradients: of single operations equal PyTorch's") {
         return apply(op::Attention{.scale = scale}, {f.at("input"), f.at("key"), f.at("value")});
       },
       {"channel_restormer", "window4_shift0", "window4_shift2", "window8_shift4"});
+  check_fixtures("attention", Order::kAsStored, channel_attention,
+                 {"sdpa", "window4_shift0", "window4_shift2", "window8_shift4"});
   check_fixtures("rfft2", Order::kImages,
                  [](const Fixture& f) { return apply(op::RealFft2{norm_of(f)}, {f.at("input")}); });
   check_fixtures("irfft2", Order::kImages, inverse_fft);

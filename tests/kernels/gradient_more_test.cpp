@@ -1,15 +1,22 @@
 // Gradients of normalizations, attentions, spectra and sampling against finite differences.
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <utility>
 
 #include "kernels/attention/attention.h"
+#include "kernels/code_lookup/code_lookup.h"
+#include "kernels/deform_conv2d/deform_conv2d.h"
 #include "kernels/fft/fft.h"
 #include "kernels/fft/spectrum.h"
+#include "kernels/gradient_tape.h"
 #include "kernels/grid_sample/grid_sample.h"
+#include "kernels/normalization/adaptive_instance.h"
+#include "kernels/normalization/batch_norm.h"
 #include "kernels/normalization/global_response.h"
 #include "kernels/normalization/normalization.h"
 #include "tests/kernels/gradient_check.h"
+#include "tests/support/compare.h"
 #include "tests/support/guarded.h"
 
 namespace mend::test {
@@ -47,6 +54,77 @@ TEST_CASE("gradients: normalizations over whole images") {
                   random_tensor(vector_shape(6), 3)});
   check_gradient(op::Demodulate{0.1f},
                  {random_tensor({5, 3, 3, 4}, 1), away_from_0({3, 1, 1, 4}, 2, 0.5f)});
+}
+
+TEST_CASE("gradients: batch normalization and its statistics") {
+  for (const Shape& shape : {Shape{3, 2, 4, 1}, Shape{2, 3, 5, 7}, Shape{1, 4, 3, 19}}) {
+    const Tensor x = random_tensor(shape, 1);
+    const Tensor gamma = random_tensor(vector_shape(shape.c), 2);
+    const Tensor beta = random_tensor(vector_shape(shape.c), 3);
+    check_gradient(op::BatchStatistics{}, {x});
+    const Tensor statistics = apply(op::BatchStatistics{}, {x});
+    check_gradient(op::BatchNorm{0.5f}, {x, statistics, gamma, beta});
+    check_gradient(op::BatchNorm{0.5f}, {x, statistics, gamma});
+    check_gradient(op::BatchNorm{0.5f}, {x, statistics});
+    check_gradient(op::BatchNorm{0.5f}, {x, statistics, gamma, beta}, {true, false, false, false});
+  }
+}
+
+TEST_CASE("gradients: adaptive instance normalization, to the image and to the style") {
+  for (const int channels : {1, 5, 19}) {
+    const Tensor x = random_tensor({2, 3, 4, channels}, 1);
+    const Tensor style = random_tensor({2, 5, 3, channels}, 2);
+    check_gradient(op::AdaptiveInstanceNorm{0.05f}, {x, style});
+  }
+}
+
+TEST_CASE("gradients: the code look-up's goes to the codes that were taken, and to no logit") {
+  const Tensor codes = random_tensor({1, 1, 7, 5}, 2);
+  check_gradient(op::CodeLookup{}, {random_tensor({2, 4, 3, 7}, 1), codes}, {false, true});
+  Tensor logits = Tensor::zeros({1, 1, 3, 7});  // the first of equals, the last, and none
+  logits.view<float>()(0, 0, 1, 6) = 1;
+  logits.view<float>()(0, 0, 2, 4) = std::numeric_limits<float>::quiet_NaN();
+  const auto tape = make_gradient_tape();
+  const Tensor watched_logits = tape->watch(logits), watched_codes = tape->watch(codes);
+  const Tensor y = apply(op::CodeLookup{}, {watched_logits, watched_codes});
+  const Tensor dy = random_tensor({1, 1, 3, 5}, 3);
+  const Tensors gradients = tape->gradients({y}, {dy}, {watched_logits, watched_codes});
+  CHECK_FALSE(gradients[0].defined());
+  for (int k = 0; k < 7; ++k)
+    for (int c = 0; c < 5; ++c) {
+      const float expected = k == 0   ? dy.view<const float>()(0, 0, 0, c)
+                             : k == 6 ? dy.view<const float>()(0, 0, 1, c)
+                                      : 0.0f;
+      CHECK(gradients[1].view<const float>()(0, 0, k, c) == expected);
+    }
+}
+
+TEST_CASE("gradients: deformable convolution, to all of its inputs") {
+  const auto check = [](const op::DeformConv2d& op, const Shape& x, int outputs, bool modulated,
+                        bool biased) {
+    const auto extent = [&](int size, int kernel, int padding) {
+      return (size + 2 * padding - op.dilation * (kernel - 1) - 1) / op.stride + 1;
+    };
+    const int P = extent(x.h, op.kernel_h, op.padding_h);
+    const int Q = extent(x.w, op.kernel_w, op.padding_w);
+    const int taps = op.offset_groups * op.kernel_h * op.kernel_w;
+    // Every tap 0.2 of a pixel or more from a pixel, where the kernel bends; some outside.
+    const Tensor offset = random_tensor({x.n, P, Q, 2 * taps}, 2);
+    float* values = offset.view<float>().data;
+    for (std::int64_t i = 0; i < offset.shape().elements(); ++i) {
+      values[i] = static_cast<float>(i % 5) - 1.5f + 0.3f * values[i];
+    }
+    Tensors inputs = {random_tensor(x, 1), offset,
+                      modulated ? random_tensor({x.n, P, Q, taps}, 3) : Tensor(),
+                      random_tensor({outputs, op.kernel_h, op.kernel_w, x.c / op.groups}, 4)};
+    if (biased) inputs.push_back(random_tensor(vector_shape(outputs), 5));
+    check_gradient(op, inputs);
+  };
+  check({}, {1, 2, 3, 1}, 1, false, false);
+  check({3, 3, 1, 1, 1}, {2, 4, 5, 3}, 4, true, true);
+  check({3, 2, 2, 1, 0, 1, 2, 4}, {1, 7, 5, 8}, 6, true, false);
+  check({2, 3, 1, 2, 0, 2, 3, 2}, {1, 4, 7, 12}, 9, false, true);
+  check({1, 1, 1, 0, 0, 1, 1, 1}, {1, 3, 4, 19}, 2, true, true);
 }
 
 TEST_CASE("gradients: window attention") {

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/ladder.h"
+#include "kernels/catalogue.h"
 #include "models/official_keys.h"
 #include "models/trainable.h"
 #include "tests/models/small_fixtures.h"
@@ -19,6 +21,32 @@
 
 namespace mend::test {
 namespace {
+
+/// How far a gradient may be off: relative 1e-4 of the largest number of its tensor.
+constexpr double kWithin = 1e-4;
+
+/// Networks whose gradients f32 numbers do not determine to kWithin. `within` is how far they move, with
+/// every sum in double (the reference kernels), when each weight and each number of the input moves by one
+/// unit in its last place, the worst of three random choices of up and down; a fast kernel's f32 sums add
+/// such moves at every layer. Among all fixtures these four move by more than 1e-4, the next by 6e-5.
+/// Behind it are norms over a few channels, which divide by what differences leave. PyTorch's own f32 is
+/// off by 1.1e-4 on fftformer (`reference_float32_grad_rtol`). By the reference kernels they, too, are
+/// held to kWithin.
+struct IllConditioned {
+  std::string name;
+  double within;
+};
+const IllConditioned kIllConditioned[] = {{"fftformer/tiny", 4.9e-4},
+                                          {"nafnet/w4_4level", 5.1e-4},
+                                          {"restormer/biasfree", 1.9e-4},
+                                          {"uformer/tiny_modulator", 4.3e-4}};
+
+double bound_of(const std::string& name) {
+  for (const IllConditioned& one : kIllConditioned) {
+    if (one.name == name) return one.within;
+  }
+  return kWithin;
+}
 
 /// The fixture outside the repository if it is there, else the one inside, which may lack gradients.
 std::string golden_path(const std::string& name) {
@@ -80,10 +108,9 @@ std::vector<float> numbers_of(const Tensor& tensor) {
 }
 
 /// The parameters of `gradients` against the fixture's; returns the largest deviation.
-double check_parameters(const TrainableModel& model, const Tensors& gradients,
-                        const Golden& golden) {
+double check_parameters(const TrainableModel& model, const Tensors& gradients, const Golden& golden,
+                        double within) {
   const Checkpoint expected = expected_gradients(golden);
-  const double within = golden.tolerance.at("grad_rtol").get<double>();
   double worst = 0, scale = 0;
   for (const auto& [key, stored] : expected.tensors)
     scale = std::max(scale, largest(stored.to_f32()));
@@ -113,14 +140,14 @@ double check_parameters(const TrainableModel& model, const Tensors& gradients,
 }
 
 /// `grad_input` and the gradients of further inputs.
-void check_inputs(const Traits& traits, const Tensors& gradients, const Golden& golden) {
+void check_inputs(const Traits& traits, const Tensors& gradients, const Golden& golden,
+                  double within) {
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const std::string name = "grad_" + traits.inputs[i];
     CAPTURE(name);
     if (!golden.has(name)) continue;
     REQUIRE(gradients[i].defined());
-    CHECK(deviation(numbers_of(gradients[i]), numbers_of(golden.at(name))) <=
-          golden.tolerance.at("grad_rtol").get<double>());
+    CHECK(deviation(numbers_of(gradients[i]), numbers_of(golden.at(name))) <= within);
   }
 }
 
@@ -133,7 +160,7 @@ void check_same(const Tensors& planned, const Tensors& taped) {
   }
 }
 
-void check_gradients(const std::string& name) {
+void check_gradients(const std::string& name, double within) {
   const Golden golden = load_golden(golden_path(name));
   if (golden.metadata.at("has_grads") == "false") return;  // CodeFormer's have none
   if (!golden.has("grad_input")) {
@@ -147,8 +174,8 @@ void check_gradients(const std::string& name) {
   const NetworkGradients taped = gradients_of(model, values_of(model), inputs, cotangents);
   CHECK(max_error(taped.outputs[0], golden.at("output")) <=
         golden.tolerance.at("float32_max_abs").get<double>());
-  const double worst = check_parameters(model, taped.parameters, golden);
-  check_inputs(model.traits(), taped.inputs, golden);
+  const double worst = check_parameters(model, taped.parameters, golden, within);
+  check_inputs(model.traits(), taped.inputs, golden, within);
   const NetworkGradients planned = planned_gradients(model, inputs, cotangents);
   check_same(planned.outputs, taped.outputs);
   check_same(planned.inputs, taped.inputs);
@@ -163,8 +190,20 @@ void check_gradients(const std::string& name) {
 TEST_CASE("gradients: of networks equal the official implementations, taped and planned") {
   for (const std::string name : kSmallFixtures) {
     CAPTURE(name);
-    if (require_data(golden_path(name))) check_gradients(name);
+    if (require_data(golden_path(name))) check_gradients(name, bound_of(name));
   }
+}
+
+TEST_CASE("gradients: of ill-conditioned networks are exact where every sum is in double") {
+  for (const LadderSummary& ladder : all_ladders()) {
+    const bool has_one = std::count(ladder.rungs.begin(), ladder.rungs.end(), "reference") > 0;
+    if (has_one) force_variant(std::string(ladder.op), "reference");
+  }
+  for (const IllConditioned& one : kIllConditioned) {
+    CAPTURE(one.name);
+    if (require_data(golden_path(one.name))) check_gradients(one.name, kWithin);
+  }
+  clear_forced_variants();
 }
 
 TEST_CASE("gradients: of networks have the same bits for any number of threads") {
