@@ -297,7 +297,7 @@ TEST_CASE("gan: a step of the discriminator goes down the loss of real and made 
   const Discriminator& discriminator = adversary.discriminator();
   const Numbers before = numbers_of(discriminator);
   CHECK(adversary.judge(real, made) == doctest::Approx(formula(before)).epsilon(1e-5));
-  CHECK(adversary.gradient_norm() > 0);
+  CHECK(adversary.gradient_norm(*alone()) > 0);
   // Without momentum a step is 64 times the gradient, far above the rounding of the weights.
   const Tensors start = values_of(discriminator);
   adversary.learn(1);
