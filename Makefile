@@ -7,7 +7,7 @@ CMAKE_FLAGS ?=
 CALLGRIND_FLAGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-arm demo eval finetune-check train-data test test-arm test-memory bench bench-compare callgrind callgrind-record format format-check asan fuzz coverage docs install clean
+.PHONY: all help deps deps-arm demo eval finetune-check train-data test test-arm test-memory bench bench-compare callgrind callgrind-record format format-check test-gpu-sim gpu-budget-record asan fuzz coverage docs install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -70,6 +70,12 @@ asan: ## run all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 fuzz: ## fuzz every reader of files for SECONDS seconds each (clang); FUZZ_SECONDS=60
 	@tools/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
+test-gpu-sim: ## test the CUDA kernels on the simulator of a GPU, and count what they ask of one
+	@tools/test_gpu_sim.sh $(PRESET) $(BUILD) $(JOBS) "$(ONLY)"
+
+gpu-budget-record: ## write bench/gpu_budget.json anew
+	@tools/gpu_budget.py $(BUILD) --record
+
 test-memory: ## the peak memory that `mend explain` predicts, against a run of every network (long)
 	@cmake --preset $(PRESET) -DMEND_TESTS=ON $(CMAKE_FLAGS) > /dev/null
 	@cmake --build $(BUILD) -j $(JOBS) --target mend_tests_apps
@@ -96,4 +102,4 @@ install: all ## install program, library, headers and CMake package; PREFIX=/usr
 	@cmake --install $(BUILD) --prefix $(or $(PREFIX),/usr/local)
 
 clean: ## remove all build folders
-	@rm -rf build build-asan build-arm build-coverage build-fuzz build-debug
+	@rm -rf build build-asan build-arm build-coverage build-fuzz build-debug build-cudasim

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/program.h"
+#include "engine/gpu.h"
 #include "engine/parallel.h"
 #include "kernels/catalogue.h"
 #include "models/registry.h"
@@ -92,6 +93,26 @@ std::string cache() {
                      can_write_below(folder) ? "" : "; cannot be written");
 }
 
+/// What CUDA there is, and what of it is used.
+std::string cuda() {
+  const GpuSurvey& survey = survey_gpus();
+  if (survey.runtime.empty()) return survey.why_none + "; --device auto takes the cpu";
+  const std::string versions =
+      fmt::format("CUDA {}, driver {}", survey.runtime,
+                  survey.driver.empty() ? "none" : "up to CUDA " + survey.driver);
+  if (survey.gpus.empty()) {
+    return fmt::format("{}; {}; --device auto takes the cpu", versions, survey.why_none);
+  }
+  std::string gpus;
+  for (const GpuInfo& gpu : survey.gpus) {
+    gpus +=
+        fmt::format("; cuda:{} is {}, compute capability {}.{}, {:.1f} GB, {} multiprocessors",
+                    gpu.index, gpu.name, gpu.compute_capability / 10, gpu.compute_capability % 10,
+                    static_cast<double>(gpu.memory_bytes) / 1e9, gpu.multiprocessors);
+  }
+  return fmt::format("{}{}; {}", versions, gpus, kNetworksNeedTheCpu);
+}
+
 std::vector<Finding> examine() {
   return {
       {"mend", MEND_VERSION},
@@ -99,7 +120,7 @@ std::vector<Finding> examine() {
       {"instructions", instructions()},
       {"memory", memory()},
       {"device cpu", "f32; all networks and operations run here"},
-      {"device cuda", "not in this build; --device auto takes the cpu"},
+      {"device cuda", cuda()},
       {"images", image_formats()},
       {"networks", fmt::format("{} architectures, {} operations (mend models)",
                                architectures().size(), all_ladders().size())},

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <fstream>
 
+#include "engine/gpu.h"
 #include "engine/ladder.h"
 #include "engine/log.h"
 #include "engine/parallel.h"
@@ -35,6 +37,25 @@ void force_kernel(const std::string& choice) {
   for (const LadderSummary& ladder : all_ladders()) known += fmt::format(" {}", ladder.op);
   throw UsageError(
       fmt::format("--kernel {}: there is no operation {}; there are{}", choice, op, known));
+}
+
+/// Says why `--device cuda` and `--device cuda:N` cannot be used.
+[[noreturn]] void refuse_gpu(const std::string& device) {
+  int index = 0;
+  const char* const end = device.data() + device.size();
+  if (device.size() > 4) {  // what follows "cuda"
+    const auto [used, error] = std::from_chars(device.data() + 5, end, index);
+    if (device[4] != ':' || error != std::errc() || used != end) {
+      throw UsageError(fmt::format("--device {}: choose auto, cpu or cuda:0", device));
+    }
+  }
+  std::string why(kNetworksNeedTheCpu);
+  try {
+    gpu(index);
+  } catch (const DeviceError& error) {
+    why = error.what();
+  }
+  throw DeviceError(fmt::format("--device {}: {}; use --device cpu", device, why));
 }
 
 }  // namespace
@@ -113,10 +134,7 @@ void CommonOptions::apply() const {
   if (quiet) set_log_level(LogLevel::kQuiet);
   if (verbose) set_log_level(LogLevel::kVerbose);
   if (threads > 0) set_threads(threads);
-  if (device.rfind("cuda", 0) == 0) {
-    throw DeviceError(fmt::format(
-        "--device {}: this build of mend has no CUDA device; use --device cpu", device));
-  }
+  if (device.rfind("cuda", 0) == 0) refuse_gpu(device);
   if (device != "auto" && device != "cpu") {
     throw UsageError(fmt::format("--device {}: choose auto, cpu or cuda:0", device));
   }

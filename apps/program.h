@@ -5,12 +5,17 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/error.h"
 #include "restore/tiled_network.h"
 
 namespace mend {
+
+/// Why `--device auto` takes the cpu where there is a GPU.
+constexpr std::string_view kNetworksNeedTheCpu =
+    "networks do not run on a GPU yet: only some operations have kernels for it";
 
 /// Options that every subcommand which computes understands.
 struct CommonOptions {

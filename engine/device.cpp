@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "engine/allocation_count.h"
 #include "engine/error.h"
 
 namespace mend {
@@ -16,13 +17,6 @@ namespace {
 
 std::atomic<std::int64_t> allocated{0};
 std::atomic<std::int64_t> peak{0};
-
-void count_allocation(std::int64_t bytes) {
-  const std::int64_t now = allocated.fetch_add(bytes) + bytes;
-  std::int64_t highest = peak.load();
-  while (now > highest && !peak.compare_exchange_weak(highest, now)) {
-  }
-}
 
 constexpr std::size_t kAlignment = 64;  // one cache line, one AVX-512 vector
 
@@ -59,7 +53,7 @@ class Cpu final : public Device {
 
   void free(void* memory, std::size_t bytes) noexcept override {
     std::free(memory);
-    allocated.fetch_sub(static_cast<std::int64_t>(bytes));
+    count_allocation(-static_cast<std::int64_t>(bytes));
   }
 
   void copy(void* to, const void* from, std::size_t bytes) override {
@@ -74,6 +68,13 @@ class Cpu final : public Device {
 Device& cpu() {
   static Cpu device;
   return device;
+}
+
+void count_allocation(std::int64_t bytes) {
+  const std::int64_t now = allocated.fetch_add(bytes) + bytes;
+  std::int64_t highest = peak.load();
+  while (now > highest && !peak.compare_exchange_weak(highest, now)) {
+  }
 }
 
 std::int64_t allocated_bytes() { return allocated.load(); }

@@ -13,13 +13,21 @@ Shapes shapes_of(Inputs inputs) {
 
 namespace {
 
+/// Where the inputs lie, and so y will.
+Device& device_of(Inputs inputs) {
+  for (const Tensor& input : inputs) {
+    if (input.storage() != nullptr) return input.device();
+  }
+  return cpu();
+}
+
 /// Runs `op` on plain tensors, or takes the view of them that it is.
 Tensor run(const AnyOp& op, Inputs inputs) {
   if (op.is_view()) {
     if (std::optional<Tensor> y = op.view(inputs[0])) return *y;
   }
   const Shapes shapes = shapes_of(inputs);
-  Tensor y = Tensor::empty(op.shape(shapes), op.dtype());
+  Tensor y = Tensor::empty(op.shape(shapes), op.dtype(), device_of(inputs));
   if (const std::int64_t bytes = op.scratch_bytes(shapes); bytes > 0) {
     const auto storage = std::make_shared<Storage>(static_cast<std::size_t>(bytes), y.device());
     op.forward(inputs, y, {storage->data(), storage->bytes()});

@@ -142,7 +142,7 @@ void Trainer::set_up(const Open& open) {
   }
   const int side = recipe_.patch * recipe_.scale;
   const int seen_channels = options.picture_channels() + (recipe_.mask.empty() ? 0 : 1);
-  const Shape target{recipe_.batch, side, side, options.target_channels()};
+  const Shape target{share_, side, side, options.target_channels()};
   std::vector<Critic> critics;
   if (recipe_.loss.perceptual) critics.push_back(perceptual_critic(*recipe_.loss.perceptual));
   if (recipe_.loss.adversarial) {

@@ -145,7 +145,7 @@ const int registered = [] {
     for (const Conv2dVariant& rung : conv2d_ladder()) {
       const Shape x{1, layer.side, layer.side, layer.C};
       const Shape weight{layer.K, layer.kernel, layer.kernel, layer.C / layer.groups};
-      if (!rung.refuses(op, {x, weight}).empty()) continue;
+      if (rung.device != DeviceKind::kCpu || !rung.refuses(op, {x, weight}).empty()) continue;
       // The reference takes seconds; one small image shows how far the others are from it.
       if (rung.seconds == slowest<op::Conv2d> && (layer.side > 64 || layer.C > 64)) continue;
       for (const int threads : {1, 2}) {

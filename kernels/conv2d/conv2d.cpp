@@ -106,11 +106,12 @@ Shape Conv2d::shape(const Shapes& in) const {
 Cost Conv2d::cost(const Shapes& in) const {
   const Shape x = in[kX], y = shape(in);
   const double taps = static_cast<double>(kernel_h) * kernel_w * (x.c / groups);
-  const double elements =
-      static_cast<double>(x.elements() + y.elements() + slot(in, kBias).elements() +
-                          slot(in, kResidual).elements()) +
-      taps * outputs;
-  return {2 * taps * static_cast<double>(y.elements()), elements * sizeof(float)};
+  const double images =
+      static_cast<double>(x.elements() + y.elements() + slot(in, kResidual).elements());
+  const double constants = static_cast<double>(slot(in, kBias).elements()) * sizeof(float) +
+                           taps * outputs * static_cast<double>(size_of(type));
+  return {2 * taps * static_cast<double>(y.elements()),
+          images * static_cast<double>(size_of(type)) + constants};
 }
 
 Footprint Conv2d::footprint(const Shapes&) const {
@@ -135,6 +136,7 @@ std::string Conv2d::describe() const {
   if (activation.kind != ActivationKind::kNone) text += " + " + mend::describe(activation);
   if (scale != 1.0f) text += fmt::format(" · {}", scale);
   if (adds_residual) text += " + residual";
+  if (type != DType::kF32) text += fmt::format(" {}", mend::name_of(type));
   if (variant != nullptr) text += fmt::format(" [{}]", variant->name);
   return text;
 }
@@ -177,9 +179,10 @@ void Conv2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
     Conv2d fixed = *this;
     fixed.variant = &rung_of(*this, in, y.device().kind());
     std::vector<Tensor> operands(inputs.begin(), inputs.end());
-    if (fixed.variant->kernel.pack != nullptr) {
+    if (fixed.variant->kernel.packs()) {
       const PackConv2dWeight pack{fixed};
-      operands[kWeight] = Tensor::empty(pack.shape({inputs[kWeight].shape()}));
+      operands[kWeight] =
+          Tensor::empty(pack.shape({inputs[kWeight].shape()}), pack.dtype(), y.device());
       pack.forward(inputs.subspan(kWeight, 1), operands[kWeight], {});
     }
     const std::int64_t bytes = fixed.scratch_bytes(shapes_of(operands));
@@ -187,6 +190,7 @@ void Conv2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
     fixed.forward(operands, y, {memory.data(), memory.bytes()});
     return;
   }
+  if (variant->kernel.launch != nullptr) return variant->kernel.launch(*this, inputs, y);
   variant->kernel.run({*this, view(inputs, kX), view(inputs, kWeight), view(inputs, kBias),
                        view(inputs, kSlope), view(inputs, kResidual), y.view<float>(), scratch});
 }
@@ -196,7 +200,7 @@ std::optional<Lowering> Conv2d::lower(const Shapes& in) const {
   Conv2d fixed = *this;
   fixed.variant = &rung_of(*this, in, DeviceKind::kCpu);
   Lowering lowering{fixed, std::vector<std::optional<AnyOp>>(in.size())};
-  if (fixed.variant->kernel.pack != nullptr) lowering.repack[kWeight] = PackConv2dWeight{fixed};
+  if (fixed.variant->kernel.packs()) lowering.repack[kWeight] = PackConv2dWeight{fixed};
   return lowering;
 }
 
@@ -279,11 +283,15 @@ Cost PackConv2dWeight::cost(const Shapes& in) const {
 Footprint PackConv2dWeight::footprint(const Shapes&) const { return {}; }
 
 std::string PackConv2dWeight::describe() const {
-  return fmt::format("for {} groups {}", conv.variant->name, conv.groups);
+  std::string text = fmt::format("for {} groups {}", conv.variant->name, conv.groups);
+  if (conv.type != DType::kF32) text += fmt::format(" {}", mend::name_of(conv.type));
+  return text;
 }
 
 void PackConv2dWeight::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  conv.variant->kernel.pack(conv, inputs[0].view<const float>(), y.view<float>());
+  const Conv2dKernel& kernel = conv.variant->kernel;
+  if (kernel.launch_pack != nullptr) return kernel.launch_pack(conv, inputs[0], y);
+  kernel.pack(conv, inputs[0].view<const float>(), y.view<float>());
 }
 
 }  // namespace op

@@ -9,15 +9,9 @@
 #include "engine/ladder.h"
 #include "engine/op.h"
 #include "kernels/activation/activation.h"
+#include "kernels/conv2d/padding_mode.h"
 
 namespace mend {
-
-/// What lies outside the image.
-enum class PaddingMode {
-  kZeros,
-  kReflect,    // mirrored without the edge pixel: 2 1 | 0 1 2
-  kReplicate,  // the edge pixel again: 0 0 | 0 1 2
-};
 
 struct Conv2dKernel;
 namespace op {
@@ -59,8 +53,12 @@ struct Conv2d {
   const Conv2dVariant* variant = nullptr;
   /// K. The shape of a packed weight does not tell it.
   int outputs = 0;
+  /// Of x, residual and y: f32, or on a GPU f16 or bf16, then with f32 sums. Bias, slope and weight are
+  /// f32; a rung's packed weight is of this type.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -88,6 +86,7 @@ struct PackConv2dWeight {
   Conv2d conv;  ///< with its variant
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return conv.type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;

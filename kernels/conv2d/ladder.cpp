@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "kernels/conv2d/variant.h"
 
 namespace mend {
@@ -13,14 +15,44 @@ constexpr Conv2dKernel kWinograd4{conv2d_winograd4_packed_shape, conv2d_winograd
 constexpr Conv2dKernel kWinograd6{conv2d_winograd6_packed_shape, conv2d_winograd6_pack,
                                   conv2d_winograd6_scratch_bytes, conv2d_winograd6, 6};
 
+#ifdef MEND_HAS_CUDA
+constexpr Conv2dKernel on_gpu(decltype(Conv2dKernel::launch) launch,
+                              decltype(Conv2dKernel::packed_shape) packed_shape = nullptr,
+                              decltype(Conv2dKernel::launch_pack) launch_pack = nullptr) {
+  Conv2dKernel kernel;
+  kernel.launch = launch;
+  kernel.packed_shape = packed_shape;
+  kernel.launch_pack = launch_pack;
+  return kernel;
+}
+
+constexpr Conv2dKernel kCudaNaive = on_gpu(conv2d_cuda_naive);
+constexpr Conv2dKernel kCudaTiled =
+    on_gpu(conv2d_cuda_tiled, conv2d_cuda_tiled_packed_shape, conv2d_cuda_tiled_pack);
+constexpr Conv2dKernel kCudaMma =
+    on_gpu(conv2d_cuda_mma, conv2d_cuda_mma_packed_shape, conv2d_cuda_mma_pack);
+#endif
+
+/// What a rung on the CPU refuses, besides the types that it does not compute in.
+template <std::string (*refuses)(const op::Conv2d& op, const Shapes& in)>
+std::string in_f32(const op::Conv2d& op, const Shapes& in) {
+  if (op.type != DType::kF32) return fmt::format("computes in f32, not {}", name_of(op.type));
+  return refuses(op, in);
+}
+
 // clang-format off
 constexpr Conv2dVariant kLadder[] = {
-    // name               device            cannot do                 modelled time             error  kernel
-    {"conv2d/reference",  DeviceKind::kCpu, never_refuses,            slowest,                  0,     kReference},
-    {"conv2d/direct",     DeviceKind::kCpu, never_refuses,            conv2d_direct_seconds,    1e-5,  kDirect},
-    {"conv2d/winograd4",  DeviceKind::kCpu, conv2d_winograd4_refuses, conv2d_winograd4_seconds, 1e-5,  kWinograd4},
-    {"conv2d/winograd6",  DeviceKind::kCpu, conv2d_winograd6_refuses, conv2d_winograd6_seconds, 1e-4,  kWinograd6},
-    {"conv2d/depthwise",  DeviceKind::kCpu, conv2d_depthwise_refuses, conv2d_depthwise_seconds, 1e-5,  kDepthwise},
+    // name               device             cannot do                          modelled time              error  kernel
+    {"conv2d/reference",  DeviceKind::kCpu,  in_f32<never_refuses>,             slowest,                   0,     kReference},
+    {"conv2d/direct",     DeviceKind::kCpu,  in_f32<never_refuses>,             conv2d_direct_seconds,     1e-5,  kDirect},
+    {"conv2d/winograd4",  DeviceKind::kCpu,  in_f32<conv2d_winograd4_refuses>,  conv2d_winograd4_seconds,  1e-5,  kWinograd4},
+    {"conv2d/winograd6",  DeviceKind::kCpu,  in_f32<conv2d_winograd6_refuses>,  conv2d_winograd6_seconds,  1e-4,  kWinograd6},
+    {"conv2d/depthwise",  DeviceKind::kCpu,  in_f32<conv2d_depthwise_refuses>,  conv2d_depthwise_seconds,  1e-5,  kDepthwise},
+#ifdef MEND_HAS_CUDA
+    {"conv2d/cuda_naive", DeviceKind::kCuda, never_refuses,                     conv2d_cuda_naive_seconds, 1e-5,  kCudaNaive},
+    {"conv2d/cuda_tiled", DeviceKind::kCuda, conv2d_cuda_tiled_refuses,         conv2d_cuda_tiled_seconds, 1e-5,  kCudaTiled},
+    {"conv2d/cuda_mma",   DeviceKind::kCuda, conv2d_cuda_mma_refuses,           conv2d_cuda_mma_seconds,   5e-3,  kCudaMma},
+#endif
 };
 // clang-format on
 

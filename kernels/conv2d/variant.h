@@ -26,22 +26,14 @@ struct Conv2dKernel {
   /// Outputs are computed in squares of tile x tile from their position in the image on: then an
   /// output's last bits depend on all pixels that its square reads.
   int tile = 1;
-};
 
-/// Where an index outside [0, extent) reads: -1 for a zero. One reflection or replication; the
-/// contract keeps reflections within one image.
-inline int source_index(int index, int extent, PaddingMode mode) {
-  if (index >= 0 && index < extent) return index;
-  switch (mode) {
-    case PaddingMode::kZeros:
-      return -1;
-    case PaddingMode::kReflect:
-      return index < 0 ? -index : 2 * (extent - 1) - index;
-    case PaddingMode::kReplicate:
-      return index < 0 ? 0 : extent - 1;
-  }
-  return -1;
-}
+  // Of a rung on a GPU, in place of pack and run. The tensors lie there; x, residual and y are of
+  // op.type, the packed weight too, bias, slope and [K,R,S,C/groups] are f32.
+  void (*launch_pack)(const op::Conv2d& op, const Tensor& weight, const Tensor& packed) = nullptr;
+  void (*launch)(const op::Conv2d& op, Inputs inputs, const Tensor& y) = nullptr;
+
+  bool packs() const { return packed_shape != nullptr; }
+};
 
 // The rungs; ladder.cpp lists them.
 
@@ -75,5 +67,22 @@ Shape conv2d_depthwise_packed_shape(const op::Conv2d& op, const Shape& weight);
 void conv2d_depthwise_pack(const op::Conv2d& op, View<const float> weight, View<float> packed);
 std::int64_t conv2d_depthwise_scratch_bytes(const op::Conv2d& op, const Shapes& in);
 void conv2d_depthwise(const Conv2dCall& call);
+
+// On a GPU; only in a build with CUDA. kernels/conv2d/cuda_rungs.cpp.
+
+double conv2d_cuda_naive_seconds(const op::Conv2d& op, const Shapes& in);
+void conv2d_cuda_naive(const op::Conv2d& op, Inputs inputs, const Tensor& y);
+
+std::string conv2d_cuda_tiled_refuses(const op::Conv2d& op, const Shapes& in);
+double conv2d_cuda_tiled_seconds(const op::Conv2d& op, const Shapes& in);
+Shape conv2d_cuda_tiled_packed_shape(const op::Conv2d& op, const Shape& weight);
+void conv2d_cuda_tiled_pack(const op::Conv2d& op, const Tensor& weight, const Tensor& packed);
+void conv2d_cuda_tiled(const op::Conv2d& op, Inputs inputs, const Tensor& y);
+
+std::string conv2d_cuda_mma_refuses(const op::Conv2d& op, const Shapes& in);
+double conv2d_cuda_mma_seconds(const op::Conv2d& op, const Shapes& in);
+Shape conv2d_cuda_mma_packed_shape(const op::Conv2d& op, const Shape& weight);
+void conv2d_cuda_mma_pack(const op::Conv2d& op, const Tensor& weight, const Tensor& packed);
+void conv2d_cuda_mma(const op::Conv2d& op, Inputs inputs, const Tensor& y);
 
 }  // namespace mend

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "engine/gpu.h"
 #include "restore/image_file.h"
 #include "tests/apps/run_program.h"
 #include "tests/apps/tiny_networks.h"
@@ -160,7 +161,12 @@ TEST_CASE("mend: a checkpoint that cannot be used ends with 4") {
 }
 
 TEST_CASE("mend: a device that this build or machine does not have ends with 5") {
-  check_failure(Workplace().upscale({"--device", "cuda:0"}), 5, {"cuda:0", "--device cpu"});
+  const GpuSurvey& survey = survey_gpus();
+  const std::string why =
+      survey.gpus.empty() ? survey.why_none : "networks do not run on a GPU yet";
+  check_failure(Workplace().upscale({"--device", "cuda:0"}), 5, {"cuda:0", why, "--device cpu"});
+  check_failure(Workplace().upscale({"--device", "cuda"}), 5, {"cuda", why, "--device cpu"});
+  check_failure(Workplace().upscale({"--device", "cuda:one"}), 2, {"cuda:one", "cuda:0"});
 }
 
 TEST_CASE("mend: a network that does not fit into --memory ends with 6") {

@@ -1,0 +1,81 @@
+// Runs one kernel on one problem on the GPU, so that what it asked of the hardware can be counted:
+// tools/gpu_budget.py starts it under the simulator, once a case.
+//
+//   mend_gpu_counts           the cases, a line each
+//   mend_gpu_counts CASE      runs it; prints the kernel's name and the compulsory bytes as JSON
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <string_view>
+
+#include "engine/gpu.h"
+#include "kernels/conv2d/variant.h"
+
+namespace mend {
+namespace {
+
+struct Case {
+  const char* name;
+  const char* rung;
+  DType type;
+  int side, C, K;
+};
+
+// Sizes of real layers; the slow rungs on smaller images, for the simulator's sake.
+constexpr Case kCases[] = {
+    {"conv2d/cuda_naive/64to64/16x16/f32", "conv2d/cuda_naive", DType::kF32, 16, 64, 64},
+    {"conv2d/cuda_tiled/64to64/32x32/f32", "conv2d/cuda_tiled", DType::kF32, 32, 64, 64},
+    {"conv2d/cuda_mma/64to64/128x128/f16", "conv2d/cuda_mma", DType::kF16, 128, 64, 64},
+    {"conv2d/cuda_mma/64to64/512x512/f16", "conv2d/cuda_mma", DType::kF16, 512, 64, 64},
+    {"conv2d/cuda_mma/64to64/128x128/bf16", "conv2d/cuda_mma", DType::kBF16, 128, 64, 64},
+    {"conv2d/cuda_mma/128to128/64x64/f16", "conv2d/cuda_mma", DType::kF16, 64, 128, 128},
+    {"conv2d/cuda_mma/64to3/128x128/f16", "conv2d/cuda_mma", DType::kF16, 128, 64, 3},
+};
+
+const Conv2dVariant& rung_called(std::string_view name) {
+  for (const Conv2dVariant& rung : conv2d_ladder()) {
+    if (rung.name == name) return rung;
+  }
+  throw UsageError(fmt::format("no rung is called {}", name));
+}
+
+/// A 3x3 layer with bias and leaky ReLU on zeros: what is counted does not depend on the numbers.
+void run(const Case& c) {
+  op::Conv2d op;
+  op.kernel_h = op.kernel_w = 3;
+  op.padding_h = op.padding_w = 1;
+  op.outputs = c.K;
+  op.type = c.type;
+  op.activation = {ActivationKind::kLeakyRelu, 0.2f};
+  op.variant = &rung_called(c.rung);
+  const Tensor x = Tensor::zeros({1, c.side, c.side, c.C}, c.type, gpu(0));
+  Tensor weight = Tensor::zeros({c.K, 3, 3, c.C}, DType::kF32, gpu(0));
+  const Tensor bias = Tensor::zeros(vector_shape(c.K), DType::kF32, gpu(0));
+  if (op.variant->kernel.packs()) weight = apply(op::PackConv2dWeight{op}, {weight});
+  const Tensor y = apply(op, {x, weight, bias});
+  gpu(0).synchronize();
+  fmt::print("{{\"rung\": \"{}\", \"x_bytes\": {}, \"weight_bytes\": {}, \"y_bytes\": {}}}\n",
+             c.rung, x.bytes(), weight.bytes(), y.bytes());
+}
+
+}  // namespace
+}  // namespace mend
+
+int main(int argc, char** argv) {
+  using namespace mend;
+  try {
+    for (const Case& c : kCases) {
+      if (argc < 2) std::puts(c.name);
+      if (argc == 2 && std::string_view(argv[1]) == c.name) {
+        run(c);
+        return 0;
+      }
+    }
+    if (argc < 2) return 0;
+    fmt::print(stderr, "mend_gpu_counts: there is no case {}\n", argv[1]);
+    return static_cast<int>(ExitCode::kUsage);
+  } catch (const Error& error) {
+    fmt::print(stderr, "mend_gpu_counts: {}\n", error.what());
+    return static_cast<int>(error.exit_code());
+  }
+}

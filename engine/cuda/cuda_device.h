@@ -1,0 +1,62 @@
+// One GPU as a Device. engine/gpu.h finds them.
+//
+// All kernels of a GPU run in one stream, in the order in which they were launched. Device's calls keep
+// that order: copy() to the GPU returns when the host's memory may be written again, copy() from it when
+// the bytes are there, fill() at once. copy_async() is for those who overlap copies and computing.
+#pragma once
+
+#include <array>
+
+#include "engine/cuda/memory.h"
+#include "engine/cuda/stream.h"
+#include "engine/device.h"
+#include "engine/gpu.h"
+
+namespace mend {
+
+class CudaDevice final : public Device {
+ public:
+  explicit CudaDevice(const GpuInfo& info);
+
+  DeviceKind kind() const override { return DeviceKind::kCuda; }
+  std::string_view name() const override { return name_; }
+  void* allocate(std::size_t bytes) override;
+  void free(void* memory, std::size_t bytes) noexcept override;
+  void copy(void* to, const void* from, std::size_t bytes) override;
+  void fill(void* to, int byte, std::size_t bytes) override;
+  /// Throws DeviceError if a kernel failed.
+  void synchronize() override;
+
+  const GpuInfo& info() const { return info_; }
+  /// Where kernels are launched.
+  cudaStream_t stream() const { return stream_; }
+  /// Has CUDA's calls of this thread mean this GPU; before every launch.
+  void make_current() const;
+  /// Copies in `stream`; memory of the host must be pinned, and stay until the copy is done.
+  void copy_async(void* to, const void* from, std::size_t bytes, cudaStream_t stream) const;
+  CachingAllocator& allocator() { return allocator_; }
+
+ private:
+  void upload(std::byte* to, const std::byte* from, std::size_t bytes);
+  void download(std::byte* to, const std::byte* from, std::size_t bytes);
+
+  /// Half of the way between pageable memory and the GPU: while the GPU copies one, the processor fills
+  /// or empties the other.
+  struct Staging {
+    static constexpr std::size_t kBytes = 4 << 20;
+    PinnedMemory memory{kBytes};
+    CudaEvent copied;
+  };
+
+  const GpuInfo info_;
+  const std::string name_;
+  CachingAllocator allocator_;
+  CudaStream stream_;
+  std::mutex staging_mutex_;
+  std::array<Staging, 2> staging_;
+};
+
+/// The GPU that `device` is; only of devices of kind kCuda.
+CudaDevice& cuda_device(Device& device);
+
+}  // namespace mend

@@ -1,0 +1,86 @@
+// engine/gpu.h with CUDA.
+#include "engine/gpu.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <mutex>
+
+#include "engine/cuda/cuda_device.h"
+#include "engine/error.h"
+
+namespace mend {
+namespace {
+
+constexpr int kOldest = 75;  // Turing: the oldest that CUDA 13 compiles for
+
+/// 13020 -> "13.2"
+std::string version_text(int version) {
+  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
+
+std::string why_none(cudaError_t status, const GpuSurvey& survey) {
+  if (survey.driver.empty()) return "no NVIDIA driver is installed";
+  if (status == cudaErrorInsufficientDriver) {
+    return fmt::format("the NVIDIA driver knows CUDA {}, this build needs {}", survey.driver,
+                       survey.runtime);
+  }
+  if (status == cudaErrorNoDevice || status == cudaSuccess) {
+    return "the NVIDIA driver finds no GPU";
+  }
+  return fmt::format("the NVIDIA driver says: {}", cudaGetErrorString(status));
+}
+
+GpuSurvey survey() {
+  GpuSurvey survey;
+  int version = 0;
+  if (cudaRuntimeGetVersion(&version) == cudaSuccess) survey.runtime = version_text(version);
+  if (cudaDriverGetVersion(&version) == cudaSuccess && version > 0) {
+    survey.driver = version_text(version);
+  }
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  if (status != cudaSuccess) count = 0;
+  survey.why_none = why_none(status, survey);
+  for (int index = 0; index < count; ++index) {
+    cudaDeviceProp gpu{};
+    if (cudaGetDeviceProperties(&gpu, index) != cudaSuccess) continue;
+    const int capability = gpu.major * 10 + gpu.minor;
+    if (capability < kOldest) {
+      survey.why_none = fmt::format("{} has compute capability {}.{}, this build needs {}.{}",
+                                    gpu.name, gpu.major, gpu.minor, kOldest / 10, kOldest % 10);
+      continue;
+    }
+    survey.gpus.push_back({index, gpu.name, capability,
+                           static_cast<std::int64_t>(gpu.totalGlobalMem), gpu.multiProcessorCount});
+  }
+  if (!survey.gpus.empty()) survey.why_none.clear();
+  return survey;
+}
+
+}  // namespace
+
+const GpuSurvey& survey_gpus() {
+  static const GpuSurvey kSurvey = survey();
+  return kSurvey;
+}
+
+Device& gpu(int index) {
+  const GpuSurvey& found = survey_gpus();
+  if (found.gpus.empty()) throw DeviceError(found.why_none);
+  static std::mutex mutex;
+  // Never destroyed: at the end of the process the CUDA runtime may be gone before them.
+  static auto& devices = *new std::vector<std::unique_ptr<CudaDevice>>(found.gpus.size());
+  const std::scoped_lock lock(mutex);
+  std::string known;
+  for (std::size_t i = 0; i < found.gpus.size(); ++i) {
+    known += fmt::format(" cuda:{}", found.gpus[i].index);
+    if (found.gpus[i].index != index) continue;
+    if (devices[i] == nullptr) devices[i] = std::make_unique<CudaDevice>(found.gpus[i]);
+    return *devices[i];
+  }
+  throw DeviceError(fmt::format("there is no cuda:{}; there are:{}", index, known));
+}
+
+}  // namespace mend

@@ -1,0 +1,58 @@
+// What the CUDA rungs of conv2d share: one call, and their entry points. op::Conv2d says what the
+// letters mean. Device code includes this; op::Conv2d itself stays on the host (cuda_rungs.cpp).
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "engine/tensor.h"
+#include "kernels/activation/kind.h"
+#include "kernels/conv2d/padding_mode.h"
+
+namespace mend {
+
+/// op::Conv2d's numbers, as a kernel takes them.
+struct CudaConv2dParameters {
+  int kernel_h, kernel_w, stride, padding_h, padding_w, dilation, groups;
+  PaddingMode padding_mode;
+  Activation activation;
+  float scale;
+  bool shared_slope;  ///< one slope for all channels
+};
+
+/// One launch. All tensors lie on the GPU; absent ones are undefined. x, residual and y have one
+/// type, bias and slope are f32.
+struct CudaConv2dCall {
+  CudaConv2dParameters parameters;
+  const Tensor &x,
+      &weight;  ///< weight: as the rung's pack left it, [K,R,S,C/groups] in f32 if it has none
+  const Tensor &bias, &slope, &residual;
+  const Tensor& y;
+  cudaStream_t stream;
+  int multiprocessors;
+};
+
+/// weight [K,R,S,C] in f32 -> packed.
+struct CudaConv2dPacking {
+  const Tensor &weight, &packed;
+  cudaStream_t stream;
+};
+
+/// One output a thread; every case, f32, f16 and bf16.
+void launch_conv2d_naive(const CudaConv2dCall& call);
+
+/// packed: [R,S,C,K rounded up to 64] in f32, zeros behind K.
+void launch_conv2d_tiled_pack(const CudaConv2dPacking& packing);
+/// Bytes of shared memory of one block.
+std::size_t conv2d_cuda_tiled_shared_bytes(const CudaConv2dParameters& parameters);
+void launch_conv2d_tiled(const CudaConv2dCall& call);
+
+/// Outputs that one block of cuda_mma computes for K of them.
+constexpr int conv2d_cuda_mma_block(int K) { return K <= 16 ? 16 : 64; }
+constexpr int kConv2dCudaMmaDepth = 16;  ///< channels that one mma sums up
+/// packed: the 8x8 matrices of f16 or bf16 that ldmatrix reads, in the order in which they are read:
+/// [K/block][C/16][S][R][block/8][2][8][8], the last four being output / 8, channel / 8 % 2, output % 8
+/// and channel % 8; zeros behind K and C.
+void launch_conv2d_mma_pack(const CudaConv2dPacking& packing);
+void launch_conv2d_mma(const CudaConv2dCall& call);
+
+}  // namespace mend

@@ -1,0 +1,160 @@
+// The tile of cuda_mma: its extents, what it brings into shared memory, and its products. cuda_mma.cu
+// says why they are so.
+#pragma once
+
+#include "kernels/conv2d/cuda.h"
+#include "kernels/cuda/element.cuh"
+#include "kernels/cuda/tensor_core.cuh"
+
+namespace mend::conv2d_mma {
+
+constexpr int kTaps = 3;                          // in each direction
+constexpr int kTileRows = 12, kTileColumns = 16;  // pixels of y; one mma's rows are the columns
+constexpr int kTilePixels = kTileRows * kTileColumns;
+constexpr int kPatchRows = kTileRows + kTaps - 1, kPatchColumns = kTileColumns + kTaps - 1;
+constexpr int kChunk = 64;                // channels of the patch at a time
+constexpr int kPixelBytes = kChunk * 2;   // of a pixel in the patch: all 32 banks
+constexpr int kUnits = kPixelBytes / 16;  // of 16 bytes, 8 channels
+constexpr int kRowBytes = kPatchColumns * kPixelBytes;
+constexpr int kPatchBytes = kPatchRows * kRowBytes;  // 32 KB
+constexpr int kDepth = kConv2dCudaMmaDepth;
+constexpr int kStages = 4;  // of weights in the ring, where they stream
+constexpr int kWarps = 2, kThreads = kWarps * 32;
+
+/// How the block's warps share its tile: rows of pixels times outputs.
+template <int kBlockOutputs>
+struct Tile {
+  static constexpr int kBlock = kBlockOutputs;
+  static constexpr int kWarpsAlongK = kBlock == 64 ? 2 : 1;
+  static constexpr int kRows = kTileRows * kWarpsAlongK / kWarps;  // of a warp: 12 or 6
+  static constexpr int kOutputs = kBlock / kWarpsAlongK;           // of a warp: 32 or 16
+  static constexpr int kColumns = kOutputs / 8;                    // mma side by side
+  static constexpr int kStageBytes = kTaps * kBlock * kDepth * 2;  // of weights
+  static constexpr int kSumStride =
+      kBlock + 8;  // floats: 4 rows of 8 sums, one half-warp, touch all banks
+  static constexpr int kPasses = kBlock == 64 ? 2 : 1;  // in which the sums leave
+  static constexpr int kPassRows = kRows / kPasses;     // of each warp
+  static constexpr int kPassPixels = kTilePixels / kPasses;
+  static_assert(kOutputs % 16 == 0 && kRows * kWarps == kTileRows * kWarpsAlongK);
+  static_assert(kPassPixels * kSumStride * 4 <= kPatchBytes);
+};
+
+template <class T>
+struct Arguments {
+  CudaConv2dParameters op;
+  View<const T> x, residual;
+  const T* weight;
+  const float *bias, *slope;
+  View<T> y;
+  bool x_packs, y_packs, residual_packs;  // every pixel starts at a multiple of 16 bytes
+  bool weights_stay;                      // all stages are in the ring from the first tile on
+  int slots;                              // of the ring
+  int blocks_along_k, tiles_along_q, tiles_along_p, tiles;
+};
+
+/// One block of work: where in y it starts.
+struct Origin {
+  int n, p, q, k_block;
+};
+
+template <class T>
+__device__ Origin origin_of(const Arguments<T>& a, int tile) {
+  Origin origin;
+  origin.k_block =
+      tile % a.blocks_along_k;  // innermost: they share a patch, which is then still in L2
+  tile /= a.blocks_along_k;
+  origin.q = tile % a.tiles_along_q * kTileColumns;
+  tile /= a.tiles_along_q;
+  origin.p = tile % a.tiles_along_p * kTileRows;
+  origin.n = tile / a.tiles_along_p;
+  return origin;
+}
+
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+
+/// Asks for channels [first, first + 64) of the pixels that the tile sees. A thread takes the same 16 bytes
+/// of every kStep-th pixel.
+template <class T>
+__device__ void load_patch(const Arguments<T>& a, const Origin& origin, int first, char* patch) {
+  constexpr int kStep = kThreads / kUnits;
+  static_assert(kStep < kPatchColumns);
+  const int unit = threadIdx.x % kUnits, c = first + unit * 8, C = a.x.shape.c;
+  if (c >= (C + kDepth - 1) / kDepth * kDepth) return;
+  const bool moves_packs = a.x_packs && (c >= C || c + 8 <= C);
+  const bool zeros = a.op.padding_mode == PaddingMode::kZeros;
+  const T* const image = pixel_of(a.x, origin.n, 0, 0) + c;
+  int column = threadIdx.x / kUnits, row = 0;
+  std::uint32_t to = shared_address(patch) + column * kPixelBytes;
+#pragma unroll 1
+  while (row < kPatchRows) {
+    int h = origin.p + row - a.op.padding_h, w = origin.q + column - a.op.padding_w;
+    if (!zeros) {
+      h = source_index(h, a.x.shape.h, a.op.padding_mode);
+      w = source_index(w, a.x.shape.w, a.op.padding_mode);
+    }
+    // Where y ends before the tile, h and w may lie beyond x in any mode: nobody needs the pixel.
+    const bool inside = static_cast<unsigned>(h) < static_cast<unsigned>(a.x.shape.h) &&
+                        static_cast<unsigned>(w) < static_cast<unsigned>(a.x.shape.w) && c < C;
+    const T* from = inside ? image + h * a.x.h_stride + w * a.x.w_stride : a.x.data;
+    const std::uint32_t swizzled = to + ((unit ^ (column & 7)) << 4);
+    if (moves_packs) {
+      copy_16_async(swizzled, from, inside);
+    } else {
+      Pack<T> pack;
+#pragma unroll
+      for (int j = 0; j < 8; ++j) pack.values[j] = inside && c + j < C ? from[j] : T{};
+      *reinterpret_cast<Pack<T>*>(patch + (swizzled - shared_address(patch))) = pack;
+    }
+    to += kStep * kPixelBytes;
+    column += kStep;
+    if (column >= kPatchColumns) {
+      column -= kPatchColumns;
+      ++row;
+    }
+  }
+}
+
+/// Asks for one stage of weights; `from` is where it starts.
+template <class Tile>
+__device__ void load_stage(const char* from, std::uint32_t slot) {
+  constexpr int kRound = kThreads * 16;
+  from += threadIdx.x * 16;
+  slot += threadIdx.x * 16;
+#pragma unroll
+  for (int at = 0; at < Tile::kStageBytes; at += kRound) {
+    if (at + kRound <= Tile::kStageBytes || at + threadIdx.x * 16 < Tile::kStageBytes) {
+      copy_16_async(slot + at, from + at);
+    }
+  }
+}
+
+/// The products of one stage: 16 channels from unit `unit` of the patch on, shift s, all three r.
+template <class T, class Tile>
+__device__ void multiply(std::uint32_t patch, std::uint32_t weights, int unit, int s, int lane,
+                         float (&sum)[Tile::kRows][Tile::kColumns][4]) {
+  std::uint32_t b[kTaps][Tile::kColumns / 2][4];
+  for_each_index<kTaps * Tile::kColumns / 2>([&](auto i) {
+    constexpr int r = i / (Tile::kColumns / 2), j = i % (Tile::kColumns / 2);
+    load_matrices<(r * Tile::kBlock / 8 + j * 2) * 256>(b[r][j], weights + lane * 16);
+  });
+  const int column = lane % 16 + s;
+  const std::uint32_t at =
+      patch + column * kPixelBytes + (((unit + lane / 16) ^ (column & 7)) << 4);
+  for_each_index<Tile::kRows + kTaps - 1>([&](auto h) {
+    std::uint32_t a[4];
+    load_matrices<h * kRowBytes>(a, at);
+#pragma unroll
+    for (int r = 0; r < kTaps; ++r) {
+      const int row = h - r;
+      if (row < 0 || row >= Tile::kRows) continue;
+#pragma unroll
+      for (int j = 0; j < Tile::kColumns; ++j) {
+        multiply_add<T>(sum[row][j], a, b[r][j / 2][j % 2 * 2], b[r][j / 2][j % 2 * 2 + 1]);
+      }
+    }
+  });
+}
+
+#endif  // from compute capability 8.0 on
+
+}  // namespace mend::conv2d_mma

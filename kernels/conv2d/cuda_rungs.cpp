@@ -1,0 +1,112 @@
+// The host's side of the CUDA rungs: what they refuse, their modelled time, and from op::Conv2d to a launch.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/cuda/cuda_device.h"
+#include "kernels/conv2d/cuda.h"
+#include "kernels/conv2d/variant.h"
+#include "kernels/cuda/machine.h"
+
+namespace mend {
+namespace {
+
+CudaConv2dParameters parameters_of(const op::Conv2d& op, const Shape& slope) {
+  return {op.kernel_h, op.kernel_w,     op.stride,     op.padding_h, op.padding_w, op.dilation,
+          op.groups,   op.padding_mode, op.activation, op.scale,     slope.c == 1};
+}
+
+void launch(void (*kernel)(const CudaConv2dCall& call), const op::Conv2d& op, Inputs inputs,
+            const Tensor& y) {
+  const auto input = [&](std::size_t i) -> const Tensor& {
+    static const Tensor kAbsent;
+    return i < inputs.size() ? inputs[i] : kAbsent;
+  };
+  const CudaDevice& device = cuda_device(y.device());
+  device.make_current();
+  kernel({parameters_of(op, input(op::Conv2d::kSlope).shape()), input(op::Conv2d::kX),
+          input(op::Conv2d::kWeight), input(op::Conv2d::kBias), input(op::Conv2d::kSlope),
+          input(op::Conv2d::kResidual), y, device.stream(), device.info().multiprocessors});
+}
+
+void launch_pack(void (*kernel)(const CudaConv2dPacking& packing), const Tensor& weight,
+                 const Tensor& packed) {
+  const CudaDevice& device = cuda_device(packed.device());
+  device.make_current();
+  kernel({weight, packed, device.stream()});
+}
+
+}  // namespace
+
+Shape conv2d_cuda_tiled_packed_shape(const op::Conv2d& op, const Shape& weight) {
+  return {op.kernel_h, op.kernel_w, weight.c, (op.outputs + 63) / 64 * 64};
+}
+
+Shape conv2d_cuda_mma_packed_shape(const op::Conv2d& op, const Shape& weight) {
+  const int block = conv2d_cuda_mma_block(op.outputs);
+  const int blocks = (op.outputs + block - 1) / block;
+  const int depths = (weight.c + kConv2dCudaMmaDepth - 1) / kConv2dCudaMmaDepth;
+  return {blocks, depths, op.kernel_h * op.kernel_w, block * kConv2dCudaMmaDepth};
+}
+
+double conv2d_cuda_naive_seconds(const op::Conv2d& op, const Shapes& in) {
+  return op.cost(in).flops / 2 * (4 + 4) / NominalGpu::kCachedBytesPerSecond;  // two loads an FMA
+}
+
+std::string conv2d_cuda_tiled_refuses(const op::Conv2d& op, const Shapes&) {
+  if (op.type != DType::kF32) return fmt::format("computes in f32, not {}", name_of(op.type));
+  if (op.groups != 1) return "needs one group";
+  constexpr std::size_t kMost = 48 << 10;  // what every GPU gives a block without being asked
+  const std::size_t bytes = conv2d_cuda_tiled_shared_bytes(parameters_of(op, {}));
+  if (bytes <= kMost) return {};
+  return fmt::format("its tiles would take {} KB of shared memory, there are 48", bytes >> 10);
+}
+
+double conv2d_cuda_tiled_seconds(const op::Conv2d& op, const Shapes& in) {
+  const double waste = (op.outputs + 63) / 64 * 64.0 / op.outputs;
+  return std::max(op.cost(in).flops * waste / (0.5 * NominalGpu::kFlopsPerSecond),
+                  op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+}
+
+std::string conv2d_cuda_mma_refuses(const op::Conv2d& op, const Shapes&) {
+  if (op.type != DType::kF16 && op.type != DType::kBF16) {
+    return fmt::format("computes in f16 or bf16, not {}", name_of(op.type));
+  }
+  if (op.kernel_h != 3 || op.kernel_w != 3) return "needs a 3x3 kernel";
+  if (op.stride != 1 || op.dilation != 1) return "needs stride and dilation 1";
+  if (op.groups != 1) return "needs one group";
+  for (const GpuInfo& gpu : survey_gpus().gpus) {
+    if (gpu.compute_capability >= kAmpere) continue;
+    return fmt::format("needs compute capability 8.0, cuda:{} ({}) has {}.{}", gpu.index, gpu.name,
+                       gpu.compute_capability / 10, gpu.compute_capability % 10);
+  }
+  return {};
+}
+
+double conv2d_cuda_mma_seconds(const op::Conv2d& op, const Shapes& in) {
+  const int block = conv2d_cuda_mma_block(op.outputs);
+  const int C = in[op::Conv2d::kX].c;
+  const double waste = (op.outputs + block - 1) / block * static_cast<double>(block) / op.outputs *
+                       ((C + 15) / 16 * 16.0 / C);
+  return std::max(op.cost(in).flops * waste / NominalGpu::kTensorFlopsPerSecond,
+                  op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+}
+
+void conv2d_cuda_naive(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
+  launch(launch_conv2d_naive, op, inputs, y);
+}
+void conv2d_cuda_tiled(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
+  launch(launch_conv2d_tiled, op, inputs, y);
+}
+void conv2d_cuda_mma(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
+  launch(launch_conv2d_mma, op, inputs, y);
+}
+
+void conv2d_cuda_tiled_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
+  launch_pack(launch_conv2d_tiled_pack, weight, packed);
+}
+void conv2d_cuda_mma_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
+  launch_pack(launch_conv2d_mma_pack, weight, packed);
+}
+
+}  // namespace mend

@@ -1,0 +1,83 @@
+// The instructions that feed tensor cores from Ampere on, as functions.
+//
+//   cp.async      global -> shared memory without a detour through registers; `bytes` 0 writes zeros
+//   ldmatrix.x4   four 8x8 matrices of 16-bit elements; lane l gives the address of row l % 8 of
+//                 matrix l / 8, and gets elements 2·(l % 4), +1 of row l / 4 of each
+//   mma.m16n8k16  D[16,8] += A[16,16] · B[16,8], f32 sums (PTX ISA, "Matrix Fragments for mma.m16n8k16")
+//
+// A 16 bytes wide read or write of shared memory is served eight lanes at a time: it is free of bank
+// conflicts if these eight touch all 32 banks once.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "engine/dtype.h"
+
+namespace mend {
+
+__device__ inline std::uint32_t shared_address(const void* pointer) {
+  return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
+}
+
+/// f(0), f(1), ... with indices that are constants of the compiler.
+template <class F, int... kIndices>
+__device__ void for_each_of(std::integer_sequence<int, kIndices...>, const F& f) {
+  (f(std::integral_constant<int, kIndices>{}), ...);
+}
+template <int kCount, class F>
+__device__ void for_each_index(const F& f) {
+  for_each_of(std::make_integer_sequence<int, kCount>{}, f);
+}
+
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+
+/// Copies 16 bytes, or writes 16 zeros where `inside` is false; `from` must then still be a valid address.
+__device__ inline void copy_16_async(std::uint32_t to, const void* from, bool inside = true) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
+               "r"(inside ? 16 : 0)
+               : "memory");
+}
+/// Ends a group of copies.
+__device__ inline void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+/// Waits until at most kPending groups are still under way.
+template <int kPending>
+__device__ void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+}
+
+/// kOffset: bytes from `row` on; part of the instruction.
+template <int kOffset>
+__device__ void load_matrices(std::uint32_t (&matrices)[4], std::uint32_t row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4 + %5];"
+               : "=r"(matrices[0]), "=r"(matrices[1]), "=r"(matrices[2]), "=r"(matrices[3])
+               : "r"(row), "n"(kOffset)
+               : "memory");
+}
+
+/// sum += a · b; a 16x16, b 16x8 (its columns side by side).
+template <class T>
+__device__ void multiply_add(float (&sum)[4], const std::uint32_t (&a)[4], std::uint32_t b_low,
+                             std::uint32_t b_high);
+template <>
+__device__ inline void multiply_add<Half>(float (&sum)[4], const std::uint32_t (&a)[4],
+                                          std::uint32_t b_low, std::uint32_t b_high) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
+      : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b_low), "r"(b_high));
+}
+template <>
+__device__ inline void multiply_add<BFloat16>(float (&sum)[4], const std::uint32_t (&a)[4],
+                                              std::uint32_t b_low, std::uint32_t b_high) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
+      : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b_low), "r"(b_high));
+}
+
+#endif  // from compute capability 8.0 on
+
+}  // namespace mend

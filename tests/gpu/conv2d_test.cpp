@@ -1,0 +1,199 @@
+// The CUDA rungs of conv2d against the reference on the CPU.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "kernels/conv2d/variant.h"
+#include "kernels/elementwise/elementwise.h"
+#include "tests/gpu/on_gpu.h"
+#include "tests/kernels/conv2d_cases.h"
+#include "tests/support/compare.h"
+#include "tests/support/guarded.h"
+
+namespace mend::test {
+namespace {
+
+constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
+constexpr Margins kLayouts[] = {{3, 2}, {8, 8}};
+
+/// What the tiles of the tensor cores could stumble over: 12x16 pixels, 64 outputs or 16, 16 channels at a
+/// time, patches of 64.
+std::vector<ConvCase> around_the_tiles() {
+  constexpr PaddingMode kReflect = PaddingMode::kReflect, kReplicate = PaddingMode::kReplicate;
+  // clang-format off
+  return {
+      {"one tile",                   {1, 12, 16, 64},  conv(3, 64, 1)},
+      {"one more each way",          {1, 13, 17, 64},  conv(3, 64, 1)},
+      {"one less each way",          {1, 11, 15, 64},  conv(3, 64, 1), true, true},
+      {"more tiles, batch of 2",     {2, 25, 34, 16},  conv(3, 16, 1), false},
+      {"a chunk and a bit",          {1, 5, 18, 72},   conv(3, 24, 1)},
+      {"three chunks",               {1, 5, 18, 192},  conv(3, 17, 1)},
+      {"two blocks of outputs",      {1, 14, 9, 24},   conv(3, 128, 1), true, true},
+      {"aligned, not whole",         {1, 14, 9, 8},    conv(3, 72, 1), true, true},
+      {"no padding, aligned",        {1, 15, 20, 32},  conv(3, 32)},
+      {"padding 3, aligned",         {1, 9, 9, 32},    conv(3, 32, 3)},
+      {"reflect, aligned",           {1, 14, 18, 32},  conv(3, 32, 1, 1, 1, 1, kReflect)},
+      {"replicate, aligned",         {1, 2, 2, 32},    conv(3, 32, 1, 1, 1, 1, kReplicate)},
+      {"all of the epilogue",        {1, 13, 18, 32},
+       with(conv(3, 64, 1), {ActivationKind::kLeakyRelu, 0.2f}, 0.3f), true, true},
+      {"gelu and residual",          {1, 13, 18, 32},
+       with(conv(3, 64, 1), {ActivationKind::kGelu}, 0.3f), true, true},
+      {"many tiles, weights stay",   {530, 2, 3, 8},  conv(3, 20, 1)},
+      {"many tiles, 16 outputs",     {530, 3, 2, 24}, conv(3, 5, 1), true, true},
+      {"prelu",                      {1, 13, 18, 32},
+       with(conv(3, 64, 1), {ActivationKind::kPrelu}), true, true},
+  };
+  // clang-format on
+}
+
+/// `x` with the numbers that `type` has.
+Tensor rounded(const Tensor& x, DType type) {
+  return x ? converted(converted(x, type), DType::kF32) : Tensor();
+}
+
+/// A case in one type: inputs that the type can hold, and what the reference makes of them.
+struct Problem {
+  Problem(const ConvCase& c, DType type) : op(c.op) {
+    const int taps = op.kernel_h * op.kernel_w * (c.x.c / op.groups);
+    const float bound = 1.5f / std::sqrt(static_cast<float>(taps));
+    inputs.resize(op::Conv2d::kSlots);
+    inputs[op::Conv2d::kX] = rounded(random_tensor(c.x, 1), type);
+    const Tensor weight =
+        random_tensor({op.outputs, op.kernel_h, op.kernel_w, c.x.c / op.groups}, 2);
+    inputs[op::Conv2d::kWeight] = rounded(apply(op::Affine{bound}, {weight}), type);
+    if (c.has_bias) inputs[op::Conv2d::kBias] = random_tensor(vector_shape(op.outputs), 3);
+    if (op.activation.kind == ActivationKind::kPrelu) {
+      inputs[op::Conv2d::kSlope] = random_tensor(vector_shape(op.outputs), 4);
+    }
+    const Shape y = op.shape(shapes_of(inputs));
+    if (c.has_residual) inputs[op::Conv2d::kResidual] = rounded(random_tensor(y, 5), type);
+    expected = Tensor::empty(y);
+    op::Conv2d reference = op;
+    reference.variant = &conv2d_ladder().front();
+    reference.forward(inputs, expected, {});
+    op.type = type;
+  }
+
+  /// Twice what rounding the true result to the type costs.
+  double bound(const Conv2dVariant& rung) const {
+    if (op.type == DType::kF32) return rung.error_within;
+    return 2 * relative_error(rounded(expected, op.type), expected).value;
+  }
+
+  std::vector<Tensor> on_gpu() const {
+    std::vector<Tensor> tensors;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const bool narrow = i == op::Conv2d::kX || i == op::Conv2d::kResidual;
+      tensors.push_back(to_gpu(inputs[i], narrow ? op.type : DType::kF32));
+    }
+    return tensors;
+  }
+
+  void run(const Conv2dVariant& rung, std::vector<Tensor> operands, const Tensor& y) const {
+    op::Conv2d fixed = op;
+    fixed.variant = &rung;
+    Tensor& weight = operands[op::Conv2d::kWeight];
+    if (rung.kernel.packs()) weight = apply(op::PackConv2dWeight{fixed}, {weight});
+    fixed.forward(operands, y, {});
+  }
+
+  op::Conv2d op;
+  std::vector<Tensor> inputs;
+  Tensor expected;
+};
+
+/// Dense, and in slices that are aligned and that are not; all with the same bits.
+void check(const Problem& problem, const Conv2dVariant& rung) {
+  const DType type = problem.op.type;
+  const std::vector<Tensor> operands = problem.on_gpu();
+  const GuardedOnGpu dense(problem.expected.shape(), type, {0, 0});
+  problem.run(rung, operands, dense.tensor());
+  const Tensor y = to_host(dense.tensor());
+  CHECK(relative_error(y, problem.expected) <= problem.bound(rung));
+  CHECK(dense.intact());
+  for (const Margins& margins : kLayouts) {
+    CAPTURE(margins.before);
+    std::vector<Tensor> slices = operands;
+    std::vector<GuardedOnGpu> guards;
+    for (const auto slot : {op::Conv2d::kX, op::Conv2d::kResidual}) {
+      const Tensor& input = problem.inputs[slot];
+      if (input) slices[slot] = guards.emplace_back(input, type, margins).tensor();
+    }
+    const GuardedOnGpu slice(problem.expected.shape(), type, margins);
+    problem.run(rung, slices, slice.tensor());
+    CHECK(identical(to_host(slice.tensor()), y));
+    CHECK(slice.intact());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("conv2d on the GPU: every rung matches the reference in every type") {
+  std::vector<ConvCase> cases = awkward_convolutions();
+  const std::vector<ConvCase> more = around_the_tiles();
+  cases.insert(cases.end(), more.begin(), more.end());
+  for (const DType type : kTypes) {
+    CAPTURE(name_of(type));
+    std::vector<int> tried(conv2d_ladder().size(), 0);
+    for (const ConvCase& c : cases) {
+      CAPTURE(c);
+      const Problem problem(c, type);
+      for (std::size_t i = 0; i < tried.size(); ++i) {
+        const Conv2dVariant& rung = conv2d_ladder()[i];
+        CAPTURE(rung.name);
+        if (rung.device != DeviceKind::kCuda) continue;
+        if (!rung.refuses(problem.op, shapes_of(problem.inputs)).empty()) continue;
+        check(problem, rung);
+        ++tried[i];
+      }
+    }
+    const bool is_f32 = type == DType::kF32;
+    for (std::size_t i = 0; i < tried.size(); ++i) {
+      const std::string_view name = conv2d_ladder()[i].name;
+      CAPTURE(name);
+      if (name == "conv2d/cuda_naive") CHECK(tried[i] == static_cast<int>(cases.size()));
+      if (name == "conv2d/cuda_tiled") CHECK((tried[i] > 0) == is_f32);
+      if (name == "conv2d/cuda_mma") CHECK((tried[i] > 0) == !is_f32);
+    }
+  }
+}
+
+TEST_CASE("conv2d on the GPU: the same bits on every run, wherever a pixel lies in a tile") {
+  for (const DType type : kTypes) {
+    CAPTURE(name_of(type));
+    const Problem problem({"", {1, 27, 35, 40}, conv(3, 48, 0)}, type);
+    for (const Conv2dVariant& rung : conv2d_ladder()) {
+      CAPTURE(rung.name);
+      if (rung.device != DeviceKind::kCuda) continue;
+      if (!rung.refuses(problem.op, shapes_of(problem.inputs)).empty()) continue;
+      std::vector<Tensor> operands = problem.on_gpu();
+      const auto run = [&](const Shape& shape) {
+        const Tensor y = Tensor::empty(shape, type, gpu(0));
+        problem.run(rung, operands, y);
+        return to_host(y);
+      };
+      const Tensor whole = run(problem.expected.shape());
+      CHECK(identical(run(problem.expected.shape()), whole));
+      operands[op::Conv2d::kX] = operands[op::Conv2d::kX].crop(5, 3, 18, 22);
+      CHECK(identical(run({1, 16, 20, 48}), whole.crop(5, 3, 16, 20)));
+    }
+  }
+}
+
+TEST_CASE("conv2d on the GPU: run at once, it takes the fastest rung that can do the case") {
+  const Tensor x = random_tensor({1, 9, 14, 16}, 1), weight = random_tensor({16, 3, 3, 16}, 2);
+  op::Conv2d op = conv(3, 16, 1);
+  const Tensor expected = apply(op, {x, weight});
+  CHECK(relative_error(to_host(apply(op, {to_gpu(x), to_gpu(weight)})), expected) <= 1e-5);
+  op.type = DType::kF16;
+  const Tensor y = apply(op, {to_gpu(x, DType::kF16), to_gpu(weight)});
+  CHECK(y.dtype() == DType::kF16);
+  CHECK(relative_error(to_host(y), expected) <= 1e-3);
+  const auto& fastest = choose(conv2d_ladder(), op, {x.shape(), weight.shape()}, DeviceKind::kCuda);
+  CHECK(fastest.name == "conv2d/cuda_mma");
+  CHECK_THROWS_WITH_AS(apply(op, {converted(x, DType::kF16), weight}), doctest::Contains("conv2d"),
+                       UsageError);  // no rung on the CPU computes in f16
+}
+
+}  // namespace mend::test

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Counts what the CUDA kernels ask of a GPU, and holds the counts against bench/gpu_budget.json.
+
+usage: gpu_budget.py BUILD [--record]
+
+BUILD holds the simulator (BUILD/cudasim) and mend_gpu_counts; `make test-gpu-sim` builds both. Fails if a
+count is worse than the budget by more than 0.5%, or if the two do not have the same cases; --record
+writes the budget. Registers and spills are ptxas' own words on the last rungs, for two chips.
+
+  bank_conflicts      wavefronts of shared memory by the least possible number
+  sector_efficiency   the least possible number of 32-byte sectors by those of global memory
+  l2_ratio            bytes that pass L2 by x + weight + y
+  x_reads             bytes of x (and bias) that pass L2 by the bytes of x, where each block reads all weights once
+  tensor_waste        FLOPs of the tensor cores by those of the layer
+  instructions        of warps, in PTX
+  estimate_us, bound  the simulator's roofline for an H100, and what it is bound by
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUDGET = ROOT / "bench" / "gpu_budget.json"
+SLACK = 0.005
+HIGHER_IS_BETTER = {"sector_efficiency"}
+ARCHITECTURES = ("sm_80", "sm_90")
+LAST_RUNGS = ("kernels/conv2d/cuda_mma.cu",)
+
+
+def layer_flops(case: str) -> float:
+    """conv2d/cuda_mma/64to64/128x128/f16 -> the FLOPs of a 3x3 layer."""
+    channels, size = case.split("/")[2:4]
+    c, k = map(int, channels.split("to"))
+    h, w = map(int, size.split("x"))
+    return 2.0 * 9 * c * k * h * w
+
+
+def count(build: pathlib.Path, case: str) -> dict:
+    """What the simulator counted in the case's kernel."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as stats:
+        run = subprocess.run(
+            [build / "bench" / "mend_gpu_counts", case], check=True, capture_output=True, text=True,
+            env={**os.environ, "LD_LIBRARY_PATH": str(build / "cudasim"), "CUDASIM_STATS_JSON": stats.name})
+        problem = json.loads(run.stdout)
+        kernels = json.load(open(stats.name))["kernels"]
+    # Beside the kernel there is only the packing of its weights.
+    kernel = max(kernels, key=lambda k: k["estimate_us"]["total"])
+    weights, x, y = problem["weight_bytes"], problem["x_bytes"], problem["y_bytes"]
+    compulsory = x + weights + y
+    counts = {
+        "bank_conflicts": kernel["smem_wavefronts"] / max(kernel["smem_wavefronts_ideal"], 1),
+        "sector_efficiency": kernel["global_sectors_ideal"] / kernel["global_sectors"],
+        "l2_ratio": 32 * kernel["l2_sectors"] / compulsory,
+        "instructions": sum(kernel["warp_instructions"].values()),
+        "estimate_us": kernel["estimate_us"]["total"],
+    }
+    flops = sum(kernel["tensor_flops"].values())
+    if flops:
+        counts["tensor_waste"] = flops / layer_flops(case)
+        outputs = int(case.split("/")[2].split("to")[1])
+        if outputs <= 64 and "512x512" not in case:  # one tile a block, all weights in each
+            counts["x_reads"] = (32 * kernel["l2_sectors"] - kernel["blocks"] * weights - y) / x
+    counts = {name: round(value, 4) for name, value in counts.items()}
+    counts["bound"] = kernel["estimate_us"]["bound"]
+    return counts
+
+
+def machine_code() -> dict:
+    """Registers, and bytes that ptxas spilled, of the last rungs, by kernel and chip."""
+    nvcc = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
+    found = {}
+    for chip in ARCHITECTURES:
+        for source in LAST_RUNGS:
+            with tempfile.TemporaryDirectory() as folder:
+                log = subprocess.run(
+                    [nvcc, "-std=c++20", "--expt-relaxed-constexpr", "-diag-suppress", "554", "-I", ROOT,
+                     "-cubin", f"-arch={chip}", "-Xptxas", "-v", ROOT / source, "-o", f"{folder}/cubin"],
+                    check=True, capture_output=True, text=True).stderr
+            log = subprocess.run(["c++filt"], input=log, check=True, capture_output=True, text=True).stdout
+            for entry in log.split("Compiling entry function '")[1:]:
+                name = re.sub(r"mend::|conv2d_mma::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
+                name = name.removeprefix("void ").split("(")[0]
+                stack, stores = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", entry).groups()
+                found[f"{name} {chip}"] = {
+                    "registers": int(re.search(r"Used (\d+) registers", entry)[1]),
+                    "stack_bytes": int(stack), "spilled_bytes": int(stores)}
+    return found
+
+
+def worse(name: str, before, after) -> bool:
+    if isinstance(before, str):
+        return False  # what bounds it is for the reader
+    if name in HIGHER_IS_BETTER:
+        return after < before * (1 - SLACK)
+    return after > before * (1 + SLACK)
+
+
+def compare(before: dict, after: dict) -> int:
+    bad = 0
+    for case in sorted(before.keys() | after.keys()):
+        if case not in before or case not in after:
+            print(f"{case}: {'not in the budget' if case not in before else 'no longer counted'}")
+            bad += 1
+            continue
+        print(case)
+        for name in before[case]:
+            old, new = before[case][name], after[case].get(name)
+            is_bad = new is None or worse(name, old, new)
+            bad += is_bad
+            print(f"  {name:<18} {new!s:>12}  budget {old!s:>12}{'  WORSE' if is_bad else ''}")
+    return bad
+
+
+def main() -> int:
+    build = pathlib.Path(sys.argv[1]).resolve()
+    cases = subprocess.run([build / "bench" / "mend_gpu_counts"], check=True, capture_output=True, text=True,
+                           env={**os.environ, "LD_LIBRARY_PATH": str(build / "cudasim")}).stdout.split()
+    counts = {case: count(build, case) for case in cases}
+    code = machine_code()
+    if "--record" in sys.argv:
+        BUDGET.write_text(json.dumps({"counts": counts, "machine_code": code}, indent=1) + "\n")
+        print(f"{len(counts)} cases recorded in {BUDGET.name}")
+        return 0
+    budget = json.loads(BUDGET.read_text())
+    bad = compare(budget["counts"], counts) + compare(budget["machine_code"], code)
+    if bad:
+        print(f"{bad} counts are worse than bench/gpu_budget.json; if that is meant: make gpu-budget-record")
+    return int(bad > 0)
+
+
+sys.exit(main())
