@@ -10,7 +10,6 @@
 #include "engine/cancel.h"
 #include "engine/error.h"
 #include "engine/parallel.h"
-#include "train/initialize.h"
 #include "train/perceptual.h"
 #include "weights/safetensors.h"
 
@@ -28,85 +27,10 @@ constexpr std::uint64_t kValidationSeed = 0x76616C6964;
 /// So that the two networks do not start with the same numbers.
 constexpr std::uint64_t kDiscriminatorSeed = 0x64697363;
 
-/// Puts the tensors of `other` with the same key and shape into `checkpoint`; how many there are.
-/// Throws UsageError if there are none.
-int take_matching(Checkpoint& checkpoint, const Checkpoint& other) {
-  int taken = 0;
-  for (auto& [key, tensor] : checkpoint.tensors) {
-    const auto found = other.tensors.find(key);
-    if (found == other.tensors.end() || found->second.shape != tensor.shape) continue;
-    tensor = found->second;
-    ++taken;
-  }
-  if (taken == 0) {
-    throw UsageError(fmt::format("{}: none of its tensors fits the recipe's network", other.path));
-  }
-  return taken;
-}
-
-Checkpoint first_checkpoint(const Recipe& recipe, const Trainer::Tell& tell,
-                            const Trainer::Open& open) {
-  if (recipe.architecture.empty()) {
-    Checkpoint first = open(recipe.start);
-    if (!recipe.task.empty()) first.metadata["task"] = recipe.task;
-    return first;
-  }
-  const Architecture& architecture = architecture_named(recipe.architecture);
-  Checkpoint first = initial_checkpoint(architecture, recipe.hyperparameters, recipe.seed);
-  start_layers(first, recipe.initialize);
-  first.metadata["task"] = recipe.task;
-  if (!recipe.start.empty()) {
-    const int taken = take_matching(first, open(recipe.start));
-    tell(fmt::format("{}: {} of {} tensors are taken from there", recipe.start, taken,
-                     first.tensors.size()));
-  }
-  return first;
-}
-
-PairOptions pair_options(const Recipe& recipe, const TrainableModel& model, std::uint64_t seed,
-                         int patch) {
-  PairOptions options;
-  options.colours = model.traits().gives_colours();
-  options.seed = seed;
-  options.patch = patch;
-  options.scale = recipe.scale;
-  options.margin = recipe.margin;
-  options.looks = recipe.looks;
-  options.gray = recipe.gray;
-  return options;
-}
-
-std::unique_ptr<PairSource> pairs_of(const Recipe& recipe, const std::vector<std::string>& places,
-                                     const PairOptions& options, const Trainer::Tell& tell) {
-  PictureSetOptions set;
-  set.largest_sides = recipe.largest_sides;
-  set.smallest_side = PairSource::smallest_side(options);
-  set.cache_bytes = recipe.cache_bytes;
-  set.note = tell;
-  const Degradation holes =
-      recipe.mask.empty() ? Degradation() : make_degradation(recipe.mask, "mask");
-  return std::make_unique<PairSource>(std::make_shared<PictureSet>(places, set),
-                                      make_degradation(recipe.degrade), options, holes);
-}
-
-/// Throws UsageError unless recipe and network agree on whether there are holes.
-void check_mask(const Recipe& recipe, const TrainableModel& model) {
-  const Condition condition = model.traits().condition;
-  const bool takes_one = condition == Condition::kMaskMap || condition == Condition::kMask;
-  if (takes_one != recipe.mask.empty()) return;
-  throw UsageError(
-      takes_one
-          ? fmt::format("training: {} fills holes; the recipe needs 'mask', steps to draw them",
-                        model.description())
-          : fmt::format("training: the recipe has a 'mask', but {} does not take one for {}; it "
-                        "needs a channel beside the picture's and the task inpaint",
-                        model.description(), recipe.task));
-}
-
 }  // namespace
 
 Trainer::Trainer(Recipe recipe, std::string folder, Tell tell, std::shared_ptr<Replicas> replicas,
-                 const Open& open)
+                 const OpenCheckpoint& open)
     : recipe_(std::move(recipe)),
       folder_(std::move(folder)),
       tell_(std::move(tell)),
@@ -120,7 +44,7 @@ Trainer::Trainer(Recipe recipe, std::string folder, Tell tell, std::shared_ptr<R
       [&] { log_ = std::make_unique<TrainingLog>(folder_, state_.step, adversary_ != nullptr); });
 }
 
-void Trainer::set_up(const Open& open) {
+void Trainer::set_up(const OpenCheckpoint& open) {
   if (share_ * replicas_->size() != recipe_.batch) {
     throw UsageError(fmt::format("training: a batch of {} has no equal shares for {} processes",
                                  recipe_.batch, replicas_->size()));

@@ -25,6 +25,7 @@
 
 #include "train/adversary.h"
 #include "train/gradient_mean.h"
+#include "train/ingredients.h"
 #include "train/recipe.h"
 #include "train/replicas.h"
 #include "train/training_log.h"
@@ -48,15 +49,13 @@ struct StepLosses {
 class Trainer {
  public:
   using Tell = std::function<void(const std::string& line)>;
-  /// The checkpoint that a recipe's `start` names.
-  using Open = std::function<Checkpoint(const std::string& name)>;
 
   /// Reads the state in `folder` if there is one, else starts. `tell` gets a line for what a user should
   /// know: pictures left out, validations, rollbacks. Throws UsageError if the folder holds a training by
   /// another recipe, or the batch does not split into equal shares.
   Trainer(
       Recipe recipe, std::string folder, Tell tell, std::shared_ptr<Replicas> replicas = alone(),
-      const Open& open = [](const std::string& path) { return read_checkpoint(path); });
+      const OpenCheckpoint& open = [](const std::string& path) { return read_checkpoint(path); });
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
@@ -75,7 +74,7 @@ class Trainer {
   void write_model(const std::string& path) const;
 
  private:
-  void set_up(const Open& open);
+  void set_up(const OpenCheckpoint& open);
   void start();
   void resume();
   /// The state in the folder if there is one, else the first, on all ranks.
