@@ -134,6 +134,26 @@ TEST_CASE("replicas: 1, 2 and 3 of them have the same loss at every step, but fo
   }
 }
 
+TEST_CASE("replicas: two of them share a discriminator and accumulated batches") {
+  const Lesson lesson;
+  const Recipe recipe = lesson.recipe(R"(, "accumulate": 2, "loss": {"mse": 1, "gan": {
+      "weight": 0.1, "kind": "least_squares", "discriminator": {"name": "patch", "ndf": 4,
+      "n_layers": 1, "norm": "none"}, "optimizer": {"name": "adam", "learning_rate": 2e-3}}})");
+  const std::vector<double> one = lesson.losses(recipe, "one", 1);
+  const std::vector<double> two = lesson.losses(recipe, "two", 2);
+  REQUIRE(two.size() == one.size());
+  for (std::size_t i = 0; i < one.size(); ++i) CHECK(std::abs(two[i] - one[i]) <= 1e-4 * one[i]);
+  const Checkpoint of_one = read_checkpoint(lesson.folder / "one" + "/discriminator.safetensors");
+  const Checkpoint of_two = read_checkpoint(lesson.folder / "two" + "/discriminator.safetensors");
+  for (const auto& [key, tensor] : of_one.tensors) {
+    CAPTURE(key);
+    const std::vector<float> values = tensor.to_f32(), others = of_two.tensors.at(key).to_f32();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      CHECK(others[i] == doctest::Approx(values[i]).epsilon(0.02));
+    }
+  }
+}
+
 TEST_CASE("replicas: means of gradients, in one bucket and in several") {
   const std::vector<std::int64_t> sizes{7, 300'000, 5, 0, 280'000, 11};
   const std::vector<std::size_t> order{4, 5, 1, 0, 2};  // there is no gradient 3
