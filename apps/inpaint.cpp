@@ -37,7 +37,8 @@ ExitCode run_outpaint(const Options& options) {
   options.common.apply();
   const std::vector<int> sides = parse_integers(options.extend, 4, "--extend");
   const Borders borders{sides[0], sides[1], sides[2], sides[3]};
-  const Model model = options.source.or_own_weights("inpaint").load();
+  // Not the program's own for inpaint: they fill what is small.
+  const Model model = options.source.or_own_weights("outpaint").load();
   check_task("inpaint", model);
   const Work work = {model.description, [&](const std::string&, const Image& image,
                                             const TileOptions& tiles, RestoreReport&) {
@@ -53,6 +54,8 @@ void add_inpaint(Program& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add(
       "inpaint", "Fill holes: scratches, text, things that should not be there",
+      "  mend inpaint scratched.png --mask white.png -o whole.png    what is small, with weights "
+      "of its own\n"
       "  mend inpaint photo.jpg -w big-lama.ckpt --mask mask.png -o whole.png   white is filled\n"
       "  mend inpaint erased.png -w big-lama.ckpt -o whole.png       transparent is filled\n"
       "  mend inpaint photo.jpg -w big-lama.ckpt --mask-rect 40,60,200,80 --grow 4 -o whole.png\n"

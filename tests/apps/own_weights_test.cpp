@@ -50,6 +50,20 @@ TEST_CASE("mend without --weights: noise goes, by the weights of the program") {
   CHECK(gain(studio, "denoise", R"([{"do": "gaussian_noise", "sigma": 25}])") > 7);
 }
 
+TEST_CASE("mend without --weights: small holes are filled, wide borders are not") {
+  const Studio studio;
+  const std::string mask =
+      R"([{"do": "holes", "share": 0.1, "size": 6}, {"do": "scratches", "count": 4, "spots": 9}])";
+  REQUIRE(studio.run({"degrade", kSample, "-o", "holed.png", "--mask", mask}).code == 0);
+  REQUIRE(studio.run({"inpaint", "holed.png", "-o", "whole.png"}).code == 0);
+  const Image whole = without_alpha(read_image(studio.folder / "whole.png"));
+  CHECK(psnr(whole, read_image(kSample)).value > 31);
+  const Finished refused =
+      studio.run({"outpaint", kSample, "--extend", "8,8,8,8", "-o", "wide.png"});
+  CHECK(refused.code == 2);
+  CHECK(refused.err.find("no weights of its own for outpaint") != std::string::npos);
+}
+
 TEST_CASE("mend without --weights: the scale picks the weights") {
   const Studio studio;
   write_image(studio.folder / "small.png", smooth_image(40, 30, 3));
