@@ -44,7 +44,7 @@ std::string usual_degradation(const std::string& task, int scale) {
       "there is no usual degradation for the task '{}'; give one with --degrade", task));
 }
 
-/// What draws the holes that a network is to fill: as train/recipes/inpaint.json has it.
+/// What draws the holes that a network is to fill: the first four kinds of train/recipes/inpaint.json.
 constexpr const char* kUsualHoles = R"([{"do": "any", "weights": [3, 3, 3, 2], "of": [
     [{"do": "scratches", "count": [1, 8], "spots": [0, 12]}],
     [{"do": "text", "lines": [1, 6], "size": [8, 32]}],

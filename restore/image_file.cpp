@@ -143,8 +143,6 @@ const std::string& display_name(const std::string& path) {
 
 /// Enough for every signature, and for a look before a huge file is read.
 constexpr std::int64_t kSignatureBytes = 4096;
-/// Enough for a header with its ICC profile and EXIF.
-constexpr std::int64_t kHeaderBytes = std::int64_t{8} << 20;
 
 /// The codec for this output, and the image as the format can hold it.
 struct Encoding {

@@ -35,7 +35,10 @@ struct ImageInfo {
 /// from it. Of standard input, "-", it takes what a later read_image would miss.
 ImageInfo probe_image(const std::string& path, const ReadOptions& options = {});
 
-/// The same from memory, where the whole file is, or the first 8 MiB of it; `name` is what messages call it.
+/// What probe_image reads of a file: enough for a header with its ICC profile and EXIF.
+constexpr std::int64_t kHeaderBytes = std::int64_t{8} << 20;
+
+/// The same from memory, where the whole file is, or kHeaderBytes of it; `name` is what messages call it.
 ImageInfo probe_image(std::span<const std::uint8_t> bytes, const std::string& name,
                       const ReadOptions& options = {});
 

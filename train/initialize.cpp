@@ -1,8 +1,10 @@
 #include "train/initialize.h"
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 
 #include <cmath>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,18 +12,13 @@
 #include "engine/trace.h"
 #include "models/registry.h"
 #include "train/entries.h"
+#include "train/fnv1a.h"
 #include "train/random.h"
 
 namespace mend {
 namespace {
 
 constexpr double kSlope = 0.25;
-
-std::uint64_t number_of(const std::string& key) {
-  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-  for (const char c : key) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
 
 bool mentions(const std::string& key, std::string_view part) {
   return key.find(part) != std::string::npos;
@@ -48,7 +45,7 @@ double start_of(const std::string& key) {
 }
 
 StoredTensor drawn(const Parameter& parameter, bool is_last, std::uint64_t seed) {
-  RandomStream random(seed, number_of(parameter.key));
+  RandomStream random(seed, fnv1a(std::as_bytes(std::span(parameter.key))));
   const std::int64_t fan_in = fan_in_of(parameter);
   std::vector<float> values(static_cast<std::size_t>(parameter.tensor.shape().elements()));
   const bool is_gain = parameter.key.ends_with("beta") || parameter.key.ends_with("gamma") ||
@@ -74,16 +71,6 @@ std::string last_weight(const Built& built) {
     if (step.op.name() == "conv2d" && !step.label.empty()) last = step.label + ".weight";
   }
   return last;
-}
-
-/// Does `*` for any text, also none.
-bool fits(std::string_view pattern, std::string_view text) {
-  if (pattern.empty()) return text.empty();
-  if (pattern.front() != '*') {
-    return !text.empty() && pattern.front() == text.front() &&
-           fits(pattern.substr(1), text.substr(1));
-  }
-  return fits(pattern.substr(1), text) || (!text.empty() && fits(pattern, text.substr(1)));
 }
 
 void make_zero(const std::string&, StoredTensor& tensor) {
@@ -124,7 +111,8 @@ void start_layers(Checkpoint& checkpoint, const Json& rules) {
       bool used = false;
       for (auto& [key, tensor] : checkpoint.tensors) {
         const std::size_t dot = key.rfind('.');
-        if (dot == std::string::npos || !fits(pattern, key.substr(0, dot))) continue;
+        const std::string layer = key.substr(0, dot);
+        if (dot == std::string::npos || fnmatch(pattern.c_str(), layer.c_str(), 0) != 0) continue;
         start(key, tensor);
         used = true;
       }

@@ -15,9 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What probe_image looks at.
-constexpr std::int64_t kHeaderBytes = 8 << 20;
-
 /// The files of a folder and its folders, or the file itself, sorted.
 std::vector<std::string> files_of(const std::string& place) {
   std::error_code error;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/cancel.h"
+#include "train/fnv1a.h"
 
 namespace mend {
 namespace {
@@ -23,15 +24,6 @@ ExitCode code_of(const std::exception_ptr& fault) {
   } catch (...) {
     return ExitCode::kSomeFailed;
   }
-}
-
-/// FNV-1a, 64 bits: tells apart what differs by accident.
-std::uint64_t hash_of(std::span<const std::byte> bytes) {
-  std::uint64_t hash = 0xCBF29CE484222325;
-  for (const std::byte byte : bytes) {
-    hash = (hash ^ static_cast<std::uint64_t>(byte)) * 0x100000001B3;
-  }
-  return hash;
 }
 
 class Alone final : public Replicas {
@@ -94,7 +86,7 @@ void Replicas::lead(const std::function<void()>& work) {
 
 void Replicas::check_same(std::span<const std::byte> bytes, const std::string& what) {
   if (size() == 1) return;
-  const std::uint64_t own = hash_of(bytes);
+  const std::uint64_t own = fnv1a(bytes);
   std::uint64_t first = own;
   broadcast(std::as_writable_bytes(std::span(&first, 1)));
   together([&] {

@@ -35,7 +35,7 @@ std::vector<Tensor> Validation::results(const TrainableModel& model, const Tenso
       {inputs_.front().shape()});
   std::vector<Tensor> results;
   for (int i = 0; i < count; ++i) {
-    results.push_back(as_picture(plan({inputs_[i]})[0].clone(), i));
+    results.push_back(as_picture(plan({inputs_[i]})[0], i));
   }
   return results;
 }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/support/guarded.h"
+
 namespace mend::test {
 namespace {
 
@@ -21,14 +23,6 @@ float narrow_to_float(BFloat16 value) { return to_float(value); }
 
 Shape with_margins(const Shape& s, Margins margins) {
   return {s.n, s.h + 2, s.w + 2, margins.before + s.c + margins.behind};
-}
-
-template <class Body>
-void for_each_element(const Shape& s, const Body& body) {
-  for (int n = 0; n < s.n; ++n)
-    for (int h = 0; h < s.h; ++h)
-      for (int w = 0; w < s.w; ++w)
-        for (int c = 0; c < s.c; ++c) body(n, h, w, c);
 }
 
 }  // namespace

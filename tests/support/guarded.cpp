@@ -18,15 +18,6 @@ std::uint32_t bits(float value) { return std::bit_cast<std::uint32_t>(value); }
 
 constexpr float kPoison = std::numeric_limits<float>::quiet_NaN();
 
-/// Calls body(n, h, w, c) for every element.
-template <class Body>
-void for_each_element(const Shape& s, const Body& body) {
-  for (int n = 0; n < s.n; ++n)
-    for (int h = 0; h < s.h; ++h)
-      for (int w = 0; w < s.w; ++w)
-        for (int c = 0; c < s.c; ++c) body(n, h, w, c);
-}
-
 }  // namespace
 
 Tensor random_tensor(const Shape& shape, std::uint64_t seed) {

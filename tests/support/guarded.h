@@ -16,6 +16,15 @@
 
 namespace mend::test {
 
+/// Calls body(n, h, w, c) for every element.
+template <class Body>
+void for_each_element(const Shape& s, const Body& body) {
+  for (int n = 0; n < s.n; ++n)
+    for (int h = 0; h < s.h; ++h)
+      for (int w = 0; w < s.w; ++w)
+        for (int c = 0; c < s.c; ++c) body(n, h, w, c);
+}
+
 /// Numbers in [-1, 1), the same for the same seed.
 Tensor random_tensor(const Shape& shape, std::uint64_t seed);
 
