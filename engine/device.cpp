@@ -60,6 +60,10 @@ class Cpu final : public Device {
     std::memcpy(to, from, bytes);
   }
   void fill(void* to, int byte, std::size_t bytes) override { std::memset(to, byte, bytes); }
+  std::shared_ptr<void> allocate_staging(std::size_t bytes) override {
+    return {allocate(bytes), [this, bytes](void* memory) { free(memory, bytes); }};
+  }
+  void copy_later(void* to, const void* from, std::size_t bytes) override { copy(to, from, bytes); }
   void synchronize() override {}
 };
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 namespace mend {
@@ -22,6 +23,13 @@ class Device {
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   /// Sets `bytes` bytes to the value of `byte`.
   virtual void fill(void* to, int byte, std::size_t bytes) = 0;
+  /// Has the work that this thread launches from now on go to this device. CUDA kernels alone ask.
+  virtual void make_current() const {}
+  /// Memory of the host that the device reads and writes by itself; for copy_later.
+  virtual std::shared_ptr<void> allocate_staging(std::size_t bytes) = 0;
+  /// As copy, between this device and its staging memory, in the order of the work that the device was given:
+  /// the host's side must stay as it is until synchronize().
+  virtual void copy_later(void* to, const void* from, std::size_t bytes) = 0;
   /// Waits until all work that was given to the device is done.
   virtual void synchronize() = 0;
 };

@@ -1,5 +1,8 @@
 #include "engine/op.h"
 
+#include <fmt/format.h>
+
+#include "engine/error.h"
 #include "engine/trace.h"
 
 namespace mend {
@@ -9,6 +12,12 @@ Shapes shapes_of(Inputs inputs) {
   shapes.reserve(inputs.size());
   for (const Tensor& input : inputs) shapes.push_back(input.shape());
   return shapes;
+}
+
+void check_runs_on(const AnyOp& op, const Device& device, const std::string& label) {
+  if (op.runs_on(device.kind())) return;
+  throw UsageError(fmt::format("{}{}{} has no kernel for a GPU yet; use --device cpu", label,
+                               label.empty() ? "" : ": ", op.name()));
 }
 
 namespace {
@@ -27,8 +36,13 @@ Tensor run(const AnyOp& op, Inputs inputs) {
     if (std::optional<Tensor> y = op.view(inputs[0])) return *y;
   }
   const Shapes shapes = shapes_of(inputs);
-  Tensor y = Tensor::empty(op.shape(shapes), op.dtype(), device_of(inputs));
-  if (const std::int64_t bytes = op.scratch_bytes(shapes); bytes > 0) {
+  Device& device = device_of(inputs);
+  check_runs_on(op, device);
+  device.make_current();
+  Tensor y = Tensor::empty(op.shape(shapes), op.dtype(), device);
+  const std::int64_t bytes =
+      device.kind() == DeviceKind::kCpu ? op.scratch_bytes(shapes) : 0;
+  if (bytes > 0) {
     const auto storage = std::make_shared<Storage>(static_cast<std::size_t>(bytes), y.device());
     op.forward(inputs, y, {storage->data(), storage->bytes()});
   } else {

@@ -30,7 +30,8 @@ namespace mend {
 /// The inputs of one call in the order of the operation's slots; an absent one is undefined.
 using Inputs = std::span<const Tensor>;
 using Tensors = std::vector<Tensor>;
-/// Working memory of one call, aligned to 64 bytes, contents undefined.
+/// Working memory of one call, aligned to 64 bytes, contents undefined. On a GPU there is none: kernels
+/// there take theirs from the device, whose allocator gives out again what was freed, in stream order.
 using Scratch = std::span<std::byte>;
 
 class AnyOp;
@@ -83,7 +84,10 @@ struct Saves {
 ///   std::optional<Fusion> absorb_through(const AnyOp& next,
 ///       const ThroughViews& views, const Shapes& in) const    does `next`, which reads my result
 ///                                                             as several views, fit?
-///   std::optional<Lowering> lower(const Shapes& in) const     fix the rung, repack constants
+///   std::optional<Lowering> lower(const Shapes& in) const     fix the rung, repack constants;
+///   std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const    on any device
+///   static constexpr bool kOnGpu = true                       forward takes tensors on a GPU too; the
+///                                                             engine refuses others there
 ///   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const
 ///                                                             these rows of y alone, the same bits
 ///   std::optional<Quantized> quantize(const Shapes& in, bool output) const
@@ -126,9 +130,13 @@ class AnyOp {
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Fusion> absorb_through(const AnyOp& next, const ThroughViews& views,
                                        const Shapes& in) const;
-  std::optional<Lowering> lower(const Shapes& in) const;
+  std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   std::optional<Quantized> quantize(const Shapes& in, bool output) const;
+  /// Whether it runs there, or is a view, which works on any device.
+  bool runs_on(DeviceKind device) const {
+    return device == DeviceKind::kCpu || self_->on_gpu() || is_view();
+  }
   bool has_backward() const { return self_->has_backward(); }
   /// Only for operations that have a gradient.
   Tensors backward(const Backward& call) const { return self_->backward(call); }
@@ -158,9 +166,10 @@ class AnyOp {
     virtual std::optional<Fusion> absorb(const AnyOp&, int, const Shapes&) const = 0;
     virtual std::optional<Fusion> absorb_through(const AnyOp&, const ThroughViews&,
                                                  const Shapes&) const = 0;
-    virtual std::optional<Lowering> lower(const Shapes&) const = 0;
+    virtual std::optional<Lowering> lower(const Shapes&, DeviceKind) const = 0;
     virtual std::optional<RowPart> row_part(const Shapes&, RowRange) const = 0;
     virtual std::optional<Quantized> quantize(const Shapes&, bool) const = 0;
+    virtual bool on_gpu() const = 0;
     virtual bool has_backward() const = 0;
     virtual Tensors backward(const Backward&) const = 0;
     virtual Saves saves(const std::vector<bool>&) const = 0;
@@ -236,6 +245,9 @@ inline Tensor apply(const AnyOp& op, std::initializer_list<Tensor> inputs) {
 
 Shapes shapes_of(Inputs inputs);
 
+/// Throws UsageError, with `label` in front, if `op` does not run on `device`.
+void check_runs_on(const AnyOp& op, const Device& device, const std::string& label = {});
+
 // ---- how AnyOp calls the optional members ----
 
 template <class Op>
@@ -282,8 +294,11 @@ struct AnyOp::Model final : AnyOp::Interface {
     }
     return std::nullopt;
   }
-  std::optional<Lowering> lower(const Shapes& in) const override {
-    if constexpr (requires { op.lower(in); }) return op.lower(in);
+  std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const override {
+    if constexpr (requires { op.lower(in, device); }) return op.lower(in, device);
+    if constexpr (requires { op.lower(in); }) {
+      if (device == DeviceKind::kCpu) return op.lower(in);
+    }
     return std::nullopt;
   }
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const override {
@@ -293,6 +308,10 @@ struct AnyOp::Model final : AnyOp::Interface {
   std::optional<Quantized> quantize(const Shapes& in, bool output) const override {
     if constexpr (requires { op.quantize(in, output); }) return op.quantize(in, output);
     return std::nullopt;
+  }
+  bool on_gpu() const override {
+    if constexpr (requires { Op::kOnGpu; }) return Op::kOnGpu;
+    return false;
   }
   static constexpr bool kHasBackward = requires(const Op& o, const Backward& call) {
     o.backward(call);
@@ -318,7 +337,9 @@ inline std::optional<Fusion> AnyOp::absorb_through(const AnyOp& next, const Thro
                                                    const Shapes& in) const {
   return self_->absorb_through(next, views, in);
 }
-inline std::optional<Lowering> AnyOp::lower(const Shapes& in) const { return self_->lower(in); }
+inline std::optional<Lowering> AnyOp::lower(const Shapes& in, DeviceKind device) const {
+  return self_->lower(in, device);
+}
 inline std::optional<RowPart> AnyOp::row_part(const Shapes& in, RowRange y) const {
   return self_->row_part(in, y);
 }

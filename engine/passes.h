@@ -14,8 +14,8 @@ namespace mend {
 void remove_unused(Graph& graph);
 
 /// Lets a step do its only reader's work too, where that fits: conv2d takes over the activation, the
-/// scaling and the sum behind it, layer_norm the linear layer.
-void absorb_epilogues(Graph& graph);
+/// scaling and the sum behind it, layer_norm the linear layer. On a GPU only into what runs there.
+void absorb_epilogues(Graph& graph, DeviceKind device = DeviceKind::kCpu);
 
 /// Gives every step that can take them 8-bit integers for its input 0, in the codes of `calibration`:
 /// written by the step before it, if that is such a step too and nobody else reads its output, or made
@@ -24,7 +24,7 @@ void absorb_epilogues(Graph& graph);
 void quantize(Graph& graph, const Calibration& calibration);
 
 /// Fixes the rung of every step and adds the steps that repack its constants for that rung.
-void lower(Graph& graph);
+void lower(Graph& graph, DeviceKind device = DeviceKind::kCpu);
 
 /// Takes out the steps whose inputs are all constant and returns them: they run once, before the
 /// first run, and not in every run. Their outputs are constants from here on.

@@ -32,6 +32,17 @@ CudaDevice::CudaDevice(const GpuInfo& info)
 
 void CudaDevice::make_current() const { cuda_check(cudaSetDevice(info_.index), "choosing a GPU"); }
 
+std::shared_ptr<void> CudaDevice::allocate_staging(std::size_t bytes) {
+  make_current();
+  const auto memory = std::make_shared<PinnedMemory>(bytes);
+  return {memory, memory->data()};
+}
+
+void CudaDevice::copy_later(void* to, const void* from, std::size_t bytes) {
+  make_current();
+  copy_async(to, from, bytes, stream_);
+}
+
 void* CudaDevice::allocate(std::size_t bytes) {
   void* memory = allocator_.allocate(bytes);
   count_allocation(static_cast<std::int64_t>(bytes));
@@ -105,6 +116,12 @@ void CudaDevice::synchronize() {
 CudaDevice& cuda_device(Device& device) {
   assert(device.kind() == DeviceKind::kCuda);
   return static_cast<CudaDevice&>(device);
+}
+
+CudaDevice& current_cuda_device() {
+  int index = 0;
+  cuda_check(cudaGetDevice(&index), "asking for the current GPU");
+  return cuda_device(gpu(index));
 }
 
 }  // namespace mend

@@ -31,7 +31,9 @@ class CudaDevice final : public Device {
   /// Where kernels are launched.
   cudaStream_t stream() const { return stream_; }
   /// Has CUDA's calls of this thread mean this GPU; before every launch.
-  void make_current() const;
+  void make_current() const override;
+  std::shared_ptr<void> allocate_staging(std::size_t bytes) override;
+  void copy_later(void* to, const void* from, std::size_t bytes) override;
   /// Copies in `stream`; memory of the host must be pinned, and stay until the copy is done.
   void copy_async(void* to, const void* from, std::size_t bytes, cudaStream_t stream) const;
   CachingAllocator& allocator() { return allocator_; }
@@ -58,5 +60,8 @@ class CudaDevice final : public Device {
 
 /// The GPU that `device` is; only of devices of kind kCuda.
 CudaDevice& cuda_device(Device& device);
+/// The one that this thread made current last: where kernels that are given bare views are launched, and
+/// take their working memory.
+CudaDevice& current_cuda_device();
 
 }  // namespace mend

@@ -51,7 +51,7 @@ void erase(Graph& graph, std::size_t step) {
 }
 
 /// Joins steps `first` and `second`. Returns whether the first could take over the second.
-bool fuse(Graph& graph, std::size_t first, std::size_t second) {
+bool fuse(Graph& graph, std::size_t first, std::size_t second, DeviceKind device) {
   const Step& mine = graph.steps[first];
   const Step& next = graph.steps[second];
   const auto found = std::find(next.inputs.begin(), next.inputs.end(), mine.output);
@@ -59,7 +59,7 @@ bool fuse(Graph& graph, std::size_t first, std::size_t second) {
   // The same value twice (x * x) would need both operands at once.
   if (std::count(next.inputs.begin(), next.inputs.end(), mine.output) != 1) return false;
   const std::optional<Fusion> fusion = mine.op.absorb(next.op, position, graph.shapes(next.inputs));
-  if (!fusion) return false;
+  if (!fusion || !fusion->op.runs_on(device)) return false;
   replace(graph, *fusion, first, second);
   erase(graph, first);
   return true;
@@ -81,7 +81,8 @@ std::vector<std::size_t> views_of(const Graph& graph, const std::vector<int>& us
 
 /// Joins step `first` and the one step that reads its result, through views (a slice for q, one for k
 /// and one for v). Returns whether the first could take over the second.
-bool fuse_through_views(Graph& graph, const std::vector<int>& uses, std::size_t first) {
+bool fuse_through_views(Graph& graph, const std::vector<int>& uses, std::size_t first,
+                        DeviceKind device) {
   const std::vector<std::size_t> views = views_of(graph, uses, graph.steps[first].output, first);
   if (views.empty()) return false;
   const std::size_t second = reader_of(graph, graph.steps[views[0]].output, views[0]);
@@ -96,7 +97,7 @@ bool fuse_through_views(Graph& graph, const std::vector<int>& uses, std::size_t 
   }
   const std::optional<Fusion> fusion =
       mine.op.absorb_through(next.op, through, graph.shapes(next.inputs));
-  if (!fusion) return false;
+  if (!fusion || !fusion->op.runs_on(device)) return false;
   replace(graph, *fusion, first, second);
   for (auto view = views.rbegin(); view != views.rend(); ++view) erase(graph, *view);
   erase(graph, first);
@@ -105,14 +106,15 @@ bool fuse_through_views(Graph& graph, const std::vector<int>& uses, std::size_t 
 
 }  // namespace
 
-void absorb_epilogues(Graph& graph) {
+void absorb_epilogues(Graph& graph, DeviceKind device) {
   const std::vector<int> uses = graph.uses();
   std::size_t s = 0;
   while (s < graph.steps.size()) {
     const int output = graph.steps[s].output;
     const std::size_t reader = uses[output] == 1 ? reader_of(graph, output, s) : graph.steps.size();
     const bool fused =
-        reader == graph.steps.size() ? fuse_through_views(graph, uses, s) : fuse(graph, s, reader);
+        reader == graph.steps.size() ? fuse_through_views(graph, uses, s, device)
+                                                     : fuse(graph, s, reader, device);
     if (!fused) ++s;  // else the next unfused step has moved to place s
   }
 }

@@ -2,10 +2,10 @@
 
 namespace mend {
 
-void lower(Graph& graph) {
+void lower(Graph& graph, DeviceKind device) {
   std::vector<Step> lowered;
   for (Step& step : graph.steps) {
-    if (std::optional<Lowering> lowering = step.op.lower(graph.shapes(step.inputs))) {
+    if (std::optional<Lowering> lowering = step.op.lower(graph.shapes(step.inputs), device)) {
       step.op = lowering->op;
       for (std::size_t i = 0; i < lowering->repack.size(); ++i) {
         const int input = step.inputs[i];

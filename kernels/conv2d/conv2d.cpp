@@ -195,10 +195,10 @@ void Conv2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
                        view(inputs, kSlope), view(inputs, kResidual), y.view<float>(), scratch});
 }
 
-std::optional<Lowering> Conv2d::lower(const Shapes& in) const {
+std::optional<Lowering> Conv2d::lower(const Shapes& in, DeviceKind device) const {
   if (variant != nullptr) return std::nullopt;
   Conv2d fixed = *this;
-  fixed.variant = &rung_of(*this, in, DeviceKind::kCpu);
+  fixed.variant = &rung_of(*this, in, device);
   Lowering lowering{fixed, std::vector<std::optional<AnyOp>>(in.size())};
   if (fixed.variant->kernel.packs()) lowering.repack[kWeight] = PackConv2dWeight{fixed};
   return lowering;

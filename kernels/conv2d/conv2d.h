@@ -37,6 +37,7 @@ namespace op {
 /// Equals torch.nn.functional.conv2d with its OIHW weights permuted to K,R,S,C.
 struct Conv2d {
   static constexpr std::string_view kName = "conv2d";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kWeight, kBias, kSlope, kResidual, kSlots };
 
   int kernel_h = 1, kernel_w = 1;
@@ -67,7 +68,7 @@ struct Conv2d {
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
-  std::optional<Lowering> lower(const Shapes& in) const;
+  std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   /// op::QuantizedConv2d, where it has a fast rung.
   std::optional<Quantized> quantize(const Shapes& in, bool output) const;
@@ -82,6 +83,7 @@ struct Conv2d {
 /// The planner runs it once, before the first run.
 struct PackConv2dWeight {
   static constexpr std::string_view kName = "pack_conv2d_weight";
+  static constexpr bool kOnGpu = true;
 
   Conv2d conv;  ///< with its variant
 
