@@ -39,8 +39,8 @@ void force_kernel(const std::string& choice) {
       fmt::format("--kernel {}: there is no operation {}; there are{}", choice, op, known));
 }
 
-/// Says why `--device cuda` and `--device cuda:N` cannot be used.
-[[noreturn]] void refuse_gpu(const std::string& device) {
+/// The number in "cuda" or "cuda:N".
+int gpu_index(const std::string& device) {
   int index = 0;
   const char* const end = device.data() + device.size();
   if (device.size() > 4) {  // what follows "cuda"
@@ -49,13 +49,7 @@ void force_kernel(const std::string& choice) {
       throw UsageError(fmt::format("--device {}: choose auto, cpu or cuda:0", device));
     }
   }
-  std::string why(kNetworksNeedTheCpu);
-  try {
-    gpu(index);
-  } catch (const DeviceError& error) {
-    why = error.what();
-  }
-  throw DeviceError(fmt::format("--device {}: {}; use --device cpu", device, why));
+  return index;
 }
 
 }  // namespace
@@ -130,12 +124,25 @@ void CommonOptions::add_to(CLI::App& command) {
       ->group(group);
 }
 
-void CommonOptions::apply() const {
+Device& CommonOptions::chosen_device() const {
+  if (device.rfind("cuda", 0) != 0) return cpu();
+  try {
+    return gpu(gpu_index(device));
+  } catch (const DeviceError& error) {
+    throw DeviceError(fmt::format("--device {}: {}; use --device cpu", device, error.what()));
+  }
+}
+
+void CommonOptions::apply(bool takes_gpu) const {
   if (quiet) set_log_level(LogLevel::kQuiet);
   if (verbose) set_log_level(LogLevel::kVerbose);
   if (threads > 0) set_threads(threads);
-  if (device.rfind("cuda", 0) == 0) refuse_gpu(device);
-  if (device != "auto" && device != "cpu") {
+  const bool on_gpu = chosen_device().kind() != DeviceKind::kCpu;
+  if (on_gpu && !takes_gpu) {
+    throw DeviceError(
+        fmt::format("--device {}: this command computes on the CPU alone; use --device cpu", device));
+  }
+  if (!on_gpu && device != "auto" && device != "cpu") {
     throw UsageError(fmt::format("--device {}: choose auto, cpu or cuda:0", device));
   }
   if (precision != "f32" && precision != "int8") {
@@ -149,6 +156,7 @@ TileOptions CommonOptions::tiles() const {
   TileOptions options;
   options.exact = tile_exact;
   options.eager = eager;
+  options.device = &chosen_device();
   options.precision = runs_int8() ? Precision::kInt8 : Precision::kF32;
   options.memory_bytes = memory == "auto" ? usual_memory() : parse_bytes(memory);
   if (tile == "auto") return options;

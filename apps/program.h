@@ -15,7 +15,7 @@ namespace mend {
 
 /// Why `--device auto` takes the cpu where there is a GPU.
 constexpr std::string_view kNetworksNeedTheCpu =
-    "networks do not run on a GPU yet: only some operations have kernels for it";
+    "not all operations have kernels for a GPU yet; --device cuda asks for it";
 
 /// Options that every subcommand which computes understands.
 struct CommonOptions {
@@ -31,8 +31,11 @@ struct CommonOptions {
 
   void add_to(CLI::App& command);
   /// Puts threads, forced kernels and the log level into force; checks device and precision.
-  /// Throws UsageError or DeviceError.
-  void apply() const;
+  /// `takes_gpu`: whether the command computes on a GPU where it is asked to. Throws UsageError or
+  /// DeviceError.
+  void apply(bool takes_gpu = false) const;
+  /// What `--device` names. Throws DeviceError if there is no such GPU.
+  Device& chosen_device() const;
   bool runs_int8() const { return precision == "int8"; }
   TileOptions tiles() const;
 };

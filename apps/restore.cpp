@@ -24,7 +24,7 @@ std::string networks_of(const std::vector<ChainStep>& steps) {
 }
 
 ExitCode run(const Options& options) {
-  options.common.apply();
+  options.common.apply(/*takes_gpu=*/true);
   StepsOption wanted = options.steps;
   if (wanted.steps.empty()) wanted.steps = "restore";
   const std::vector<ChainStep> chain = wanted.load();

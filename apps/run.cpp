@@ -147,7 +147,7 @@ void add_run(Program& program) {
       "for\n"
       "output NAME), and the result `grad_input` and `grads/KEY` for every parameter.\n",
       [options] {
-        options->common.apply();
+        options->common.apply(/*takes_gpu=*/true);
         if (options->backward) return run_backward(*options);
         const Model model = options->source.load();
         const bool tensors = !options->tensor_in.empty() || !options->tensor_out.empty();

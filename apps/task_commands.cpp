@@ -58,7 +58,7 @@ void add_task_commands(Program& program) {
   for (const Task& task : kTasks) {
     const auto options = std::make_shared<TaskOptions>();
     CLI::App* command = program.add(task.name, task.description, task.examples, [options, &task] {
-      options->common.apply();
+      options->common.apply(/*takes_gpu=*/true);
       const Model model = options->source.or_own_weights(task.name, options->settings.scale).load();
       check_task(task.name, model);
       return restore_files(picture_work(model, restore_options(options->settings, model)),

@@ -55,20 +55,22 @@ class TrainingProgress {
 ExitCode train(const TrainOptions& options, const std::shared_ptr<Replicas>& replicas) {
   Recipe recipe;
   replicas->together([&] {
-    options.common.apply();
+    options.common.apply(/*takes_gpu=*/true);
     recipe = read_recipe(options.recipe);
   });
   const std::string folder = options.folder.empty() ? recipe.name : options.folder;
+  Device& device = options.common.chosen_device();
   Trainer trainer(
-      recipe, folder, [](const std::string& line) { inform(line); }, replicas);
+      recipe, folder, [](const std::string& line) { inform(line); }, replicas,
+      [](const std::string& path) { return read_checkpoint(path); }, device);
   const auto say = [&](const std::string& line) {
     if (replicas->leads()) inform(line);
   };
   const std::string processes =
       replicas->size() > 1 ? fmt::format("{} processes of ", replicas->size()) : "";
-  say(fmt::format("{}: {} parameters, {} MB a step, {}{} threads; step {} of {}", recipe.name,
-                  trainer.parameters(), trainer.arena_bytes() >> 20, processes, threads(),
-                  trainer.steps_done(), recipe.steps));
+  say(fmt::format("{}: {} parameters, {} MB a step, {}, {}{} threads; step {} of {}", recipe.name,
+                  trainer.parameters(), trainer.arena_bytes() >> 20, device.name(), processes,
+                  threads(), trainer.steps_done(), recipe.steps));
   TrainingProgress progress(trainer.steps_done());
   trainer.run(
       [&](const StepReport& report) {
@@ -88,6 +90,7 @@ void add_train(Program& program) {
       "train", "Train a network by a recipe",
       "  mend train upscale-x2.json -o runs/upscale-x2\n"
       "  mend train upscale-x2.json -o runs/upscale-x2 --minutes 30   go on for half an hour\n"
+      "  mend train upscale-x2.json --device cuda     on a GPU\n"
       "  mpirun -np 4 mend train upscale-x2.json      four processes, each a quarter of the batch\n"
       "The same line goes on from where the last one stopped, whatever stopped it. In the folder:\n"
       "model.safetensors (the averaged weights), best.safetensors, log.csv, log.jsonl,\n"

@@ -59,6 +59,13 @@ class Cpu final : public Device {
   void copy(void* to, const void* from, std::size_t bytes) override {
     std::memcpy(to, from, bytes);
   }
+  void copy_rows(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
+                 std::size_t row_bytes, std::size_t rows) override {
+    for (std::size_t row = 0; row < rows; ++row) {
+      std::memcpy(static_cast<std::byte*>(to) + row * to_pitch,
+                  static_cast<const std::byte*>(from) + row * from_pitch, row_bytes);
+    }
+  }
   void fill(void* to, int byte, std::size_t bytes) override { std::memset(to, byte, bytes); }
   std::shared_ptr<void> allocate_staging(std::size_t bytes) override {
     return {allocate(bytes), [this, bytes](void* memory) { free(memory, bytes); }};

@@ -21,6 +21,9 @@ class Device {
   virtual void free(void* memory, std::size_t bytes) noexcept = 0;
   /// Copies between this device and the host's memory, or within this device.
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
+  /// Copies `rows` rows of `row_bytes` bytes within this device, so many bytes after each other.
+  virtual void copy_rows(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
+                         std::size_t row_bytes, std::size_t rows) = 0;
   /// Sets `bytes` bytes to the value of `byte`.
   virtual void fill(void* to, int byte, std::size_t bytes) = 0;
   /// Has the work that this thread launches from now on go to this device. CUDA kernels alone ask.

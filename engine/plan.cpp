@@ -27,23 +27,44 @@ void copy_pixels(const Tensor& from, const Tensor& to) {
 
 }  // namespace
 
+Tensor HostCopies::place(std::size_t i, const Shape& shape, DType dtype) {
+  if (places_.size() <= i) places_.resize(i + 1);
+  if (!places_[i]) {
+    const auto bytes = static_cast<std::size_t>(shape.elements()) * size_of(dtype);
+    std::shared_ptr<void> memory = device_.allocate_staging(bytes);
+    void* const address = memory.get();
+    places_[i] = Tensor::within(
+        std::make_shared<Storage>(address, bytes, cpu(), std::move(memory)), 0, shape, dtype);
+  }
+  return places_[i];
+}
+
 Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<ConstantCache> constants,
-           const Calibration* calibration, LateReads late_reads)
-    : traced_(trace(network, inputs)),
+           const Calibration* calibration, LateReads late_reads, Device& device)
+    : device_(&device),
+      traced_(trace(network, inputs)),
       graph_(traced_),
       threads_(threads()),
-      constants_(constants ? std::move(constants) : std::make_shared<ConstantCache>()) {
+      constants_(constants ? std::move(constants) : std::make_shared<ConstantCache>()),
+      sent_(device),
+      fetched_(device),
+      is_sending_(inputs.size()) {
+  const bool on_cpu = device.kind() == DeviceKind::kCpu;
   remove_unused(graph_);
-  absorb_epilogues(graph_);
+  absorb_epilogues(graph_, device.kind());
   if (calibration != nullptr) quantize(graph_, *calibration);
-  lower(graph_);
+  lower(graph_, device.kind());
   constant_steps_ = hoist_constants(graph_);
+  for (const Step& step : graph_.steps) check_runs_on(step.op, device, step.label);
   if (late_reads == LateReads::kRecomputed) recompute(graph_);
   const std::string chains = forced_variant(op::RowChain::kName);
-  if (chains != "never") chain_rows(graph_, chains == "always" ? 0 : l2_cache_bytes(), threads_);
+  if (on_cpu && chains != "never") {
+    chain_rows(graph_, chains == "always" ? 0 : l2_cache_bytes(), threads_);
+  }
   homes_ = find_homes(graph_);
   for (const Step& step : graph_.steps) {
-    scratch_bytes_.push_back(step.op.scratch_bytes(graph_.shapes(step.inputs)));
+    const Shapes in = graph_.shapes(step.inputs);
+    scratch_bytes_.push_back(on_cpu ? step.op.scratch_bytes(in) : 0);
   }
   placement_ = place(graph_, homes_, scratch_bytes_);
 }
@@ -63,14 +84,29 @@ void Plan::prepare() {
   if (arena_ != nullptr) return;
   compute_constants();
   arena_ = std::make_shared<Storage>(
-      static_cast<std::size_t>(std::max<std::int64_t>(placement_.arena_bytes, 1)), cpu());
+      static_cast<std::size_t>(std::max<std::int64_t>(placement_.arena_bytes, 1)), *device_);
   bind();
+}
+
+Tensor Plan::on_device(const Tensor& constant) {
+  if (!constant || &constant.device() == device_) return constant;
+  const std::string key = fmt::format("{} {}{}", device_->name(), fmt::ptr(constant.address()),
+                                      to_string(constant.shape()));
+  Tensor& cached = (*constants_)[key];
+  if (!cached) {
+    cached = constant.on(*device_);
+    (*constants_)[key + " of"] = constant;  // as long as it lives, its address names it alone
+  }
+  return cached;
 }
 
 void Plan::compute_constants() {
   for (const Step& step : constant_steps_) {
     std::vector<Tensor> inputs;
-    std::string key = fmt::format("{} {}", step.op.name(), step.op.describe());
+    // What only the CPU can do is done there, once.
+    const bool runs_here = step.op.runs_on(device_->kind());
+    std::string key = fmt::format("{} {} {}", step.op.name(), step.op.describe(),
+                                  runs_here ? device_->name() : cpu().name());
     for (const int input : step.inputs) {
       inputs.push_back(input == kNoValue ? Tensor() : graph_.values[input].constant);
       const Tensor& constant = inputs.back();
@@ -79,7 +115,12 @@ void Plan::compute_constants() {
       key += fmt::format(" {}{}", fmt::ptr(address), to_string(constant.shape()));
     }
     Tensor& cached = (*constants_)[key];
-    if (!cached) cached = mend::apply(step.op, inputs);
+    if (!cached) {
+      for (Tensor& input : inputs) {
+        if (input) input = runs_here ? on_device(input) : input.on(cpu());
+      }
+      cached = mend::apply(step.op, inputs);
+    }
     graph_.values[step.output].constant = cached;
   }
 }
@@ -93,7 +134,9 @@ void Plan::bind() {
                        graph_.values[home.buffer].shape, graph_.values[home.buffer].dtype);
     return buffer.channels(home.first_channel, graph_.values[value].shape.c);
   };
-  for (std::size_t v = 0; v < tensors_.size(); ++v) tensors_[v] = graph_.values[v].constant;
+  for (std::size_t v = 0; v < tensors_.size(); ++v) {
+    tensors_[v] = on_device(graph_.values[v].constant);
+  }
   for (const int input : graph_.inputs) {
     if (placement_.buffer_offset[input] >= 0) tensors_[input] = in_arena(input);
   }
@@ -123,11 +166,40 @@ void Plan::set_input(int i, const Tensor& x) {
     throw ShapeError(fmt::format("the plan was made for input {} of shape {} and cannot run on {}",
                                  i, to_string(place.shape()), to_string(x.shape())));
   }
-  copy_pixels(x, place);
+  if (device_->kind() == DeviceKind::kCpu) return copy_pixels(x, place);
+  const auto slot = static_cast<std::size_t>(i);
+  if (is_sending_[slot]) wait();
+  const Tensor staged = sent_.place(slot, place.shape(), place.dtype());
+  copy_pixels(x, staged);
+  device_->copy_later(place.storage()->data() + placement_.buffer_offset[graph_.inputs[slot]],
+                      staged.address(), static_cast<std::size_t>(staged.bytes()));
+  is_sending_[slot] = true;
+}
+
+void Plan::wait() {
+  device_->synchronize();
+  is_sending_.assign(is_sending_.size(), false);
+}
+
+Tensors Plan::results(int first, int last) {
+  Tensors results;
+  for (int i = first; i < last; ++i) {
+    const Tensor made = output(i);
+    if (device_->kind() == DeviceKind::kCpu) {
+      results.push_back(made);
+      continue;
+    }
+    const Tensor dense = made.dense() ? made : made.clone();
+    results.push_back(fetched_.place(static_cast<std::size_t>(i), made.shape(), made.dtype()));
+    device_->copy_later(results.back().storage()->data(), dense.address(),
+                        static_cast<std::size_t>(dense.bytes()));
+  }
+  wait();
+  return results;
 }
 
 void Plan::check_threads() const {
-  if (threads() > threads_) {
+  if (device_->kind() == DeviceKind::kCpu && threads() > threads_) {
     throw UsageError(
         fmt::format("the plan was made for {} threads and cannot run on {}", threads_, threads()));
   }
@@ -148,6 +220,7 @@ void Plan::run_step(std::size_t s) {
 void Plan::run(const std::function<void(int done, int all)>& progress) {
   prepare();
   check_threads();
+  device_->make_current();
   const int all = static_cast<int>(graph_.steps.size());
   for (int s = 0; s < all; ++s) {
     run_step(static_cast<std::size_t>(s));
@@ -158,10 +231,12 @@ void Plan::run(const std::function<void(int done, int all)>& progress) {
 std::vector<StepTime> Plan::run_timed() {
   prepare();
   check_threads();
+  device_->make_current();
   std::vector<StepTime> times;
   for (std::size_t s = 0; s < graph_.steps.size(); ++s) {
     const auto start = std::chrono::steady_clock::now();
     run_step(s);
+    device_->synchronize();
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
     const Step& step = graph_.steps[s];
     times.push_back({step.label, std::string(step.op.name()), elapsed.count()});
@@ -176,16 +251,14 @@ std::vector<Tensor> Plan::operator()(const std::vector<Tensor>& inputs) {
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) set_input(static_cast<int>(i), inputs[i]);
   run();
-  std::vector<Tensor> outputs;
-  for (std::size_t i = 0; i < graph_.outputs.size(); ++i) {
-    outputs.push_back(output(static_cast<int>(i)).clone());
-  }
+  Tensors outputs = results(0, static_cast<int>(graph_.outputs.size()));
+  for (Tensor& output : outputs) output = output.clone();
   return outputs;
 }
 
 void Plan::poison() {
   prepare();
-  cpu().fill(arena_->data(), 0xFF, arena_->bytes());  // all bits set is a NaN
+  device_->fill(arena_->data(), 0xFF, arena_->bytes());  // all bits set is a NaN
 }
 
 }  // namespace mend

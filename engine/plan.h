@@ -25,6 +25,19 @@ struct StepTime {
   double seconds = 0;
 };
 
+/// A tensor's copy in the host's memory that a device writes, or reads, by itself.
+class HostCopies {
+ public:
+  explicit HostCopies(Device& device) : device_(device) {}
+
+  /// Place number `i`, of this shape and type, in memory that stays where it is.
+  Tensor place(std::size_t i, const Shape& shape, DType dtype);
+
+ private:
+  Device& device_;
+  Tensors places_;
+};
+
 /// What becomes of results that are read again much later, as gradients read the forward pass.
 enum class LateReads { kKept, kRecomputed };
 
@@ -33,16 +46,23 @@ class Plan {
   /// Traces `network` on inputs of these shapes. Reads no pixels and allocates no arena yet. With a
   /// `calibration`, the steps that it names run on 8-bit integers; it must live as long as `constants`.
   /// With kRecomputed a gradient takes less memory, and up to one more forward pass; the same bits.
-  /// Throws ShapeError if the network cannot take the shapes.
+  /// Runs on `device`; the network's constants may lie in the host's memory, where they stay.
+  /// Throws ShapeError if the network cannot take the shapes, UsageError if one of its operations does not run
+  /// on the device.
   Plan(const Network& network, const Shapes& inputs,
        std::shared_ptr<ConstantCache> constants = nullptr, const Calibration* calibration = nullptr,
-       LateReads late_reads = LateReads::kKept);
+       LateReads late_reads = LateReads::kKept, Device& device = cpu());
 
-  /// Where to put input i before a run, and where to find output i until the next run.
+  Device& device() const { return *device_; }
+  /// Where to put input i before a run, and where to find output i until the next run; on the device.
   Tensor input(int i);
   Tensor output(int i);
-  /// Copies `x` into input i.
+  int outputs() const { return static_cast<int>(graph_.outputs.size()); }
+  /// Copies `x`, in the host's memory, into input i.
   void set_input(int i, const Tensor& x);
+  /// Outputs [first, last) in the host's memory, until the next run: themselves on a CPU, copies of a GPU's,
+  /// always at the same places.
+  Tensors results(int first, int last);
   /// Computes the outputs from the inputs. `progress`, if given, is told after each step how many are
   /// done, of how many.
   void run(const std::function<void(int done, int all)>& progress = {});
@@ -72,8 +92,13 @@ class Plan {
   void compute_constants();
   void bind();
   void check_threads() const;
+  /// Until the device has done all that it was given.
+  void wait();
+  /// A constant where the plan runs.
+  Tensor on_device(const Tensor& constant);
   void run_step(std::size_t step);
 
+  Device* device_;
   Graph traced_, graph_;
   std::vector<Step> constant_steps_;
   std::vector<Home> homes_;
@@ -86,6 +111,10 @@ class Plan {
   std::shared_ptr<Storage> arena_;
   std::vector<Tensor> tensors_;                   // by value
   std::vector<std::vector<Tensor>> step_inputs_;  // by step
+
+  // What is under way between the host and a GPU.
+  HostCopies sent_, fetched_;
+  std::vector<bool> is_sending_;  // by input, since the device was last waited for
 };
 
 }  // namespace mend

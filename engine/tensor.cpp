@@ -129,23 +129,31 @@ Tensor Tensor::reshaped(const Shape& shape) const {
 Tensor Tensor::clone() const {
   Tensor copy = empty(shape_, dtype_, device());
   copy.name_ = name_;
-  const std::int64_t element = static_cast<std::int64_t>(size_of(dtype_));
+  const auto element = static_cast<std::int64_t>(size_of(dtype_));
   const std::byte* from = storage_->data() + offset_ * element;
   std::byte* to = copy.storage_->data();
-  const std::size_t row_bytes = static_cast<std::size_t>(shape_.c * element);
+  const auto pixel = static_cast<std::size_t>(shape_.c * element);
+  const auto apart = static_cast<std::size_t>(w_stride_ * element);
   for (int n = 0; n < shape_.n; ++n) {
-    for (int h = 0; h < shape_.h; ++h) {
+    for (int h = 0; h < shape_.h; ++h, to += pixel * shape_.w) {
       const std::byte* row = from + (n * n_stride_ + h * h_stride_) * element;
-      if (w_stride_ == shape_.c) {
-        device().copy(to, row, row_bytes * shape_.w);
-        to += row_bytes * shape_.w;
-        continue;
-      }
-      for (int w = 0; w < shape_.w; ++w, to += row_bytes) {
-        device().copy(to, row + w * w_stride_ * element, row_bytes);
+      if (apart == pixel) {
+        device().copy(to, row, pixel * shape_.w);
+      } else {
+        device().copy_rows(to, pixel, row, apart, pixel, static_cast<std::size_t>(shape_.w));
       }
     }
   }
+  return copy;
+}
+
+Tensor Tensor::on(Device& device) const {
+  if (&this->device() == &device) return *this;
+  const Tensor dense_pixels = dense() ? *this : clone();
+  Tensor copy = empty(shape_, dtype_, device);
+  copy.name_ = name_;
+  Device& gpu = device.kind() == DeviceKind::kCuda ? device : this->device();
+  gpu.copy(copy.storage_->data(), dense_pixels.address(), static_cast<std::size_t>(bytes()));
   return copy;
 }
 

@@ -117,6 +117,9 @@ class Tensor {
   /// A dense copy on the same device.
   Tensor clone() const;
 
+  /// This tensor if it lies on `device`, else a dense copy there. One of both is the CPU.
+  Tensor on(Device& device) const;
+
   /// Typed borrowed pixels. T must be the element type (const or not).
   template <class T>
   View<T> view() const {

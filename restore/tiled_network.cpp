@@ -88,7 +88,9 @@ Plan TiledNetwork::plan_of(const Network& network, int height, int width) const 
   return {network,
           {{1, height, width, net_.channels}},
           constants_,
-          calibration_ ? &*calibration_ : nullptr};
+          calibration_ ? &*calibration_ : nullptr,
+          LateReads::kKept,
+          *device_};
 }
 
 Plan& TiledNetwork::plan_for(const Tiling& tiling, int height, int width) {
@@ -166,6 +168,8 @@ Tiling TiledNetwork::evenly_cut(const Tiling& tiling, int height, int width,
 }
 
 Tiling TiledNetwork::choose(int height, int width, const TileOptions& options) {
+  if (device_ != options.device) plans_.clear();
+  device_ = options.device;
   Tiling tiling = halo_for(height, width, options);
   Tiling whole;
   whole.footprint = tiling.footprint;
@@ -201,15 +205,22 @@ Tensor TiledNetwork::compute(const Tiling& tiling, const Rectangle& window,
                              const std::function<void(int done, int all)>& progress) {
   Tensor y;
   if (options.eager) {
+    if (device_->kind() != DeviceKind::kCpu) throw UsageError("--eager runs on the CPU alone");
     const Tensor x = Tensor::empty({1, window.h, window.w, net_.channels});
     source(window, x);
     y = network_for(tiling)({x}).front();
     progress(1, 1);
   } else {
     Plan& plan = plan_for(tiling, window.h, window.w);
-    source(window, plan.input(0));
+    if (device_->kind() == DeviceKind::kCpu) {
+      source(window, plan.input(0));
+    } else {
+      const Tensor x = Tensor::empty({1, window.h, window.w, net_.channels});
+      source(window, x);
+      plan.set_input(0, x);
+    }
     plan.run(progress);
-    y = plan.output(0);
+    y = plan.results(0, 1)[0];
   }
   if (!all_finite(y)) refuse_numbers(tiling, window, source);
   return y;

@@ -33,6 +33,7 @@ struct TileOptions {
   /// Run the eager code instead of a plan; the result is the same.
   bool eager = false;
   Precision precision = Precision::kF32;
+  Device* device = &cpu();  ///< where the network runs
   /// Is told after each step of each tile how many are done, of how many.
   std::function<void(int done, int all)> progress;
   /// Is called when memory ran out and all outputs will be given again with smaller tiles: what the
@@ -96,7 +97,8 @@ class TiledNetwork {
   explicit TiledNetwork(TileableNetwork network) : net_(std::move(network)) {}
 
   /// Chooses tiles for an image of height x width. Throws OutOfMemory if the smallest tile takes
-  /// more than options.memory_bytes, and says how much it takes.
+  /// more than options.memory_bytes, and says how much it takes; UsageError if the network does not run on
+  /// options.device.
   Tiling choose(int height, int width, const TileOptions& options);
 
   using Source = std::function<void(const Rectangle& window, const Tensor& to)>;
@@ -135,6 +137,7 @@ class TiledNetwork {
                                    const Source& source);
 
   TileableNetwork net_;
+  Device* device_ = &cpu();
   std::optional<Calibration> calibration_;
   std::shared_ptr<ConstantCache> constants_ = std::make_shared<ConstantCache>();
   std::map<std::tuple<bool, int, int>, std::unique_ptr<Plan>> plans_;  // by variant, height, width

@@ -30,11 +30,12 @@ constexpr std::uint64_t kDiscriminatorSeed = 0x64697363;
 }  // namespace
 
 Trainer::Trainer(Recipe recipe, std::string folder, Tell tell, std::shared_ptr<Replicas> replicas,
-                 const OpenCheckpoint& open)
+                 const OpenCheckpoint& open, Device& device)
     : recipe_(std::move(recipe)),
       folder_(std::move(folder)),
       tell_(std::move(tell)),
       replicas_(std::move(replicas)),
+      device_(device),
       share_(recipe_.batch / replicas_->size()),
       gradient_(recipe_.accumulate) {
   replicas_->check_same(std::as_bytes(std::span(recipe_.text)), "the recipe's numbers");
@@ -48,6 +49,9 @@ void Trainer::set_up(const OpenCheckpoint& open) {
   if (share_ * replicas_->size() != recipe_.batch) {
     throw UsageError(fmt::format("training: a batch of {} has no equal shares for {} processes",
                                  recipe_.batch, replicas_->size()));
+  }
+  if (device_.kind() != DeviceKind::kCpu && replicas_->size() > 1) {
+    throw UsageError("training: several processes train on the CPU only; run one with a GPU");
   }
   const Tell note = [this](const std::string& line) {
     if (replicas_->leads()) return tell_(line);
@@ -77,7 +81,8 @@ void Trainer::set_up(const OpenCheckpoint& open) {
   step_ = std::make_unique<TrainingStep>(
       *model_, Shape{share_, recipe_.patch, recipe_.patch, seen_channels}, target,
       recipe_.loss.objective, critics,
-      recipe_.checkpointing ? LateReads::kRecomputed : LateReads::kKept);
+      recipe_.checkpointing ? LateReads::kRecomputed : LateReads::kKept, device_);
+  if (device_.kind() != DeviceKind::kCpu) ahead_ = std::make_unique<BatchAhead>(*pairs_, share_);
   if (replicas_->size() > 1) {
     std::vector<std::int64_t> sizes;
     for (const Parameter& parameter : model_->parameters()) {
@@ -140,6 +145,11 @@ std::int64_t Trainer::parameters() const {
   return count;
 }
 
+Pairs Trainer::pairs_of_batch(std::int64_t batch) {
+  const std::int64_t first = batch * recipe_.batch + replicas_->rank() * share_;
+  return ahead_ ? ahead_->take(first, first + recipe_.batch) : pairs_->batch(first, share_);
+}
+
 StepLosses Trainer::losses_of(std::int64_t batch) {
   StepLosses losses;
   TrainingStep::Progress progress;
@@ -148,8 +158,7 @@ StepLosses Trainer::losses_of(std::int64_t batch) {
   }
   std::exception_ptr fault;
   try {
-    const std::int64_t first = batch * recipe_.batch + replicas_->rank() * share_;
-    const Pairs pairs = pairs_->batch(first, share_);
+    const Pairs pairs = pairs_of_batch(batch);
     losses.loss = step_->run(state_.parameters, pairs.input, pairs.target,
                              adversary_ ? adversary_->tensors() : Tensors{}, progress);
     if (adversary_) losses.discriminator_loss = adversary_->judge(pairs.target, step_->picture());

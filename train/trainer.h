@@ -11,6 +11,9 @@
 // the gradients are averaged before anything is decided by them. So they end with the same weights as
 // one process, but for rounding. Rank 0 alone reads and writes the folder, validates, and speaks.
 //
+// On a GPU the forward and the backward pass run there; samples, optimizer and averages stay on the CPU, which
+// makes the next batch meanwhile.
+//
 // The folder of a training:
 //   state.safetensors   all to go on from            model.safetensors  the averaged weights, as now
 //   best.safetensors    those of the best validation log.csv, log.jsonl a row a hundred steps
@@ -24,6 +27,7 @@
 #include <string>
 
 #include "train/adversary.h"
+#include "train/batch_ahead.h"
 #include "train/gradient_mean.h"
 #include "train/ingredients.h"
 #include "train/recipe.h"
@@ -52,10 +56,11 @@ class Trainer {
 
   /// Reads the state in `folder` if there is one, else starts. `tell` gets a line for what a user should
   /// know: pictures left out, validations, rollbacks. Throws UsageError if the folder holds a training by
-  /// another recipe, or the batch does not split into equal shares.
+  /// another recipe, the batch does not split into equal shares, or something in it does not run on `device`.
   Trainer(
       Recipe recipe, std::string folder, Tell tell, std::shared_ptr<Replicas> replicas = alone(),
-      const OpenCheckpoint& open = [](const std::string& path) { return read_checkpoint(path); });
+      const OpenCheckpoint& open = [](const std::string& path) { return read_checkpoint(path); },
+      Device& device = cpu());
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
@@ -81,6 +86,8 @@ class Trainer {
   void read_state();
   /// One step; false if a loss or gradient was not finite and nothing has changed.
   bool train(StepLosses& losses);
+  /// This rank's share of a batch.
+  Pairs pairs_of_batch(std::int64_t batch);
   /// The losses of this rank's share of one batch; then the step's gradients are those of the whole batch.
   StepLosses losses_of(std::int64_t batch);
   void update_averages();
@@ -98,10 +105,12 @@ class Trainer {
   std::string folder_;
   Tell tell_;
   std::shared_ptr<Replicas> replicas_;
+  Device& device_;
   int share_;  ///< of a batch, that one rank takes
   bool running_ = false;
   std::unique_ptr<TrainableModel> model_;
   std::unique_ptr<PairSource> pairs_;
+  std::unique_ptr<BatchAhead> ahead_;  ///< with a GPU
   std::unique_ptr<Validation> validation_;
   std::unique_ptr<TrainingStep> step_;
   std::unique_ptr<GradientMean> mean_;  ///< if there are several ranks

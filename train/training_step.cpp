@@ -117,9 +117,9 @@ Network step_of(const TrainableModel& model, const std::vector<JudgedOutput>& ju
 
 TrainingStep::TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
                            const Objective& objective, const std::vector<Critic>& critics,
-                           LateReads late_reads)
+                           LateReads late_reads, Device& device)
     : plan_(step_of(model, judged_outputs(model, objective), critics, values_, has_gradient_),
-            shapes_of(model, input, target, critics), nullptr, nullptr, late_reads) {
+            shapes_of(model, input, target, critics), nullptr, nullptr, late_reads, device) {
   find_final_steps();
 }
 
@@ -146,22 +146,25 @@ double TrainingStep::run(const Tensors& parameters, const Tensor& input, const T
   for (const Tensors* tensors : {&parameters, &critic_parameters}) {
     for (const Tensor& tensor : *tensors) plan_.set_input(slot++, tensor);
   }
-  if (gradients_.empty()) {
-    auto next = static_cast<int>(values_) + 1;
-    for (const bool there : has_gradient_) {
-      gradients_.push_back(there ? plan_.output(next++) : Tensor());
-    }
-  }
+  if (gradients_.empty() && plan_.device().kind() == DeviceKind::kCpu) take_gradients();
   plan_.run([&](int done, int) {
     if (!progress) return;
     const auto end = std::lower_bound(final_steps_.begin(), final_steps_.end(), done);
     progress(static_cast<std::size_t>(end - final_steps_.begin()));
   });
+  if (plan_.device().kind() != DeviceKind::kCpu) take_gradients();
   double loss = 0;
-  for (int i = 1; i <= static_cast<int>(values_); ++i) {
-    loss += double{plan_.output(i).view<const float>()(0, 0, 0, 0)};
+  for (const Tensor& value : plan_.results(1, static_cast<int>(values_) + 1)) {
+    loss += double{value.view<const float>()(0, 0, 0, 0)};
   }
   return loss;
+}
+
+void TrainingStep::take_gradients() {
+  const Tensors made = plan_.results(static_cast<int>(values_) + 1, plan_.outputs());
+  auto next = made.begin();
+  gradients_.clear();
+  for (const bool there : has_gradient_) gradients_.push_back(there ? *next++ : Tensor());
 }
 
 void AccumulatedGradient::add(const Tensors& gradients) {

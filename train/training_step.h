@@ -23,12 +23,14 @@ struct Critic {
 
 class TrainingStep {
  public:
-  /// For batches of these shapes. `critics` add their terms to the objective. Throws ShapeError if the
+  /// For batches of these shapes, computed on `device`; all that goes in and out lies in the host's memory.
+  /// `critics` add their terms to the objective. Throws ShapeError if the
   /// network or a critic cannot take its input, or a term cannot compare what it is given, UsageError if
-  /// the network has no output that the objective looks at, or an operation has no gradient.
+  /// the network has no output that the objective looks at, or an operation has no gradient or no kernel on
+  /// the device.
   TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
                const Objective& objective, const std::vector<Critic>& critics = {},
-               LateReads late_reads = LateReads::kKept);
+               LateReads late_reads = LateReads::kKept, Device& device = cpu());
 
   /// Is told between the plan's steps how many of final_order() are final by now.
   using Progress = std::function<void(std::size_t final)>;
@@ -43,7 +45,7 @@ class TrainingStep {
   /// one. Valid until the next run.
   const Tensors& gradients() const { return gradients_; }
   /// What the network made of the input, not clipped. Valid until the next run.
-  Tensor picture() { return plan_.output(0); }
+  Tensor picture() { return plan_.results(0, 1)[0]; }
 
   /// Bytes of activations, gradients and scratch.
   std::int64_t arena_bytes() const { return plan_.arena_bytes(); }
@@ -51,6 +53,7 @@ class TrainingStep {
 
  private:
   void find_final_steps();
+  void take_gradients();
 
   std::size_t values_ = 0;  // of the plan's outputs, how many are values of losses; this and
   std::vector<bool> has_gradient_;  // this are written while plan_ is traced

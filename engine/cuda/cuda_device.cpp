@@ -103,6 +103,14 @@ void CudaDevice::download(std::byte* to, const std::byte* from, std::size_t byte
   }
 }
 
+void CudaDevice::copy_rows(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
+                           std::size_t row_bytes, std::size_t rows) {
+  make_current();
+  cuda_check(cudaMemcpy2DAsync(to, to_pitch, from, from_pitch, row_bytes, rows,
+                               cudaMemcpyDeviceToDevice, stream_),
+             "copying rows");
+}
+
 void CudaDevice::fill(void* to, int byte, std::size_t bytes) {
   make_current();
   cuda_check(cudaMemsetAsync(to, byte, bytes, stream_), "filling memory");

@@ -23,6 +23,8 @@ class CudaDevice final : public Device {
   void* allocate(std::size_t bytes) override;
   void free(void* memory, std::size_t bytes) noexcept override;
   void copy(void* to, const void* from, std::size_t bytes) override;
+  void copy_rows(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
+                 std::size_t row_bytes, std::size_t rows) override;
   void fill(void* to, int byte, std::size_t bytes) override;
   /// Throws DeviceError if a kernel failed.
   void synchronize() override;
