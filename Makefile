@@ -7,7 +7,7 @@ CMAKE_FLAGS ?=
 CALLGRIND_FLAGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps deps-arm demo eval finetune-check train-data test test-arm test-memory bench bench-compare callgrind callgrind-record format format-check test-gpu-sim gpu-budget-record asan fuzz coverage docs install clean
+.PHONY: all help deps deps-arm demo eval finetune-check train-data test test-arm test-memory bench bench-compare callgrind callgrind-record format format-check test-gpu-sim gpu-verify gpu-budget-record asan fuzz coverage docs install clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -72,6 +72,11 @@ fuzz: ## fuzz every reader of files for SECONDS seconds each (clang); FUZZ_SECON
 
 test-gpu-sim: ## test the CUDA kernels on the simulator of a GPU, and count what they ask of one
 	@tools/test_gpu_sim.sh $(PRESET) $(BUILD) $(JOBS) "$(ONLY)"
+
+gpu-verify: ## on a machine with a GPU: tests, compute-sanitizer, times beside cuDNN; writes gpu-report.md and .json
+	@cmake --preset $(PRESET) -DMEND_CUDA=ON -DMEND_TESTS=ON -DMEND_BENCH=ON $(CMAKE_FLAGS) > /dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target mend_tests_gpu mend_gpu_times
+	@tools/gpu_verify.py $(BUILD) gpu-report
 
 gpu-budget-record: ## write bench/gpu_budget.json anew
 	@tools/gpu_budget.py $(BUILD) --record

@@ -7,6 +7,8 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/pixel_loss/pixel_loss.h"
 
 namespace mend {
 namespace {
@@ -84,14 +86,36 @@ struct LossValue {
   }
 };
 
+/// Σ over the terms: those that look at one number at a time as operations of their own, `Whole` for the rest.
+template <class Pixel, class Whole>
+Tensor sum_of(const Objective& terms, const Tensors& inputs) {
+  check(terms, shapes_of(inputs));
+  Tensor sum;
+  const auto add = [&](const Tensor& part) {
+    sum = sum ? mend::apply(op::Binary{BinaryKind::kAdd}, {sum, part}) : part;
+  };
+  Objective rest;
+  for (const LossTerm& term : terms) {
+    if (!term.pixel) {
+      rest.push_back(term);
+      continue;
+    }
+    PixelLoss loss = *term.pixel;
+    loss.weight *= term.weight;
+    add(mend::apply(Pixel{loss}, {inputs[0], other_of(term, inputs)}));
+  }
+  if (!rest.empty()) add(mend::apply(Whole{rest}, Inputs(inputs)));
+  return sum;
+}
+
 }  // namespace
 
 Tensor gradient_of(const Objective& terms, const Tensors& inputs) {
-  return mend::apply(LossGradient{terms}, Inputs(inputs));
+  return sum_of<op::PixelLossGradient, LossGradient>(terms, inputs);
 }
 
 Tensor value_of(const Objective& terms, const Tensors& inputs) {
-  return mend::apply(LossValue{terms}, Inputs(inputs));
+  return sum_of<op::PixelLossValue, LossValue>(terms, inputs);
 }
 
 }  // namespace mend

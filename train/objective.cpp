@@ -14,45 +14,47 @@ namespace {
 
 using Other = LossTerm::Other;
 
-/// Reads the loss's own parameters.
-using MakeLoss = LossOf (*)(Entries& parameters);
+/// Reads the loss's own parameters, and says what it is.
+using MakeLoss = void (*)(Entries& parameters, LossTerm& term);
+
+template <PixelLossKind kKind>
+void pixel(Entries& parameters, LossTerm& term) {
+  PixelLoss loss{kKind};
+  if (kKind == PixelLossKind::kSmoothL1) {
+    loss.parameter = 1;
+    parameters.take("beta", loss.parameter, 0.0, 1e9);
+  }
+  if (kKind == PixelLossKind::kCharbonnier) {
+    loss.parameter = 1e-3;
+    parameters.take("eps", loss.parameter, 1e-12, 1e9);
+  }
+  term.pixel = loss;
+}
 
 template <Loss (*kLoss)(const Tensor&, const Tensor&)>
-LossOf of_two(Entries&) {
-  return kLoss;
+void of_two(Entries&, LossTerm& term) {
+  term.loss = kLoss;
 }
 
 template <Loss (*kLoss)(const Tensor&)>
-LossOf of_one(Entries&) {
-  return [](const Tensor& x, const Tensor&) { return kLoss(x); };
+void of_one(Entries&, LossTerm& term) {
+  term.loss = [](const Tensor& x, const Tensor&) { return kLoss(x); };
 }
 
-LossOf smooth_l1(Entries& parameters) {
-  double beta = 1;
-  parameters.take("beta", beta, 0.0, 1e9);
-  return [=](const Tensor& x, const Tensor& target) { return smooth_l1_loss(x, target, beta); };
-}
-
-LossOf charbonnier(Entries& parameters) {
-  double eps = 1e-3;
-  parameters.take("eps", eps, 1e-12, 1e9);
-  return [=](const Tensor& x, const Tensor& target) { return charbonnier_loss(x, target, eps); };
-}
-
-LossOf spatial_consistency(Entries& parameters) {
+void spatial_consistency(Entries& parameters, LossTerm& term) {
   int region = 4;
   parameters.take("region", region, 1, 4096);
-  return [=](const Tensor& x, const Tensor& input) {
+  term.loss = [=](const Tensor& x, const Tensor& input) {
     return spatial_consistency_loss(x, input, region);
   };
 }
 
-LossOf exposure(Entries& parameters) {
+void exposure(Entries& parameters, LossTerm& term) {
   double level = 0.6;
   int region = 16;
   parameters.take("level", level, 0.0, 1.0);
   parameters.take("region", region, 1, 4096);
-  return [=](const Tensor& x, const Tensor&) { return exposure_loss(x, level, region); };
+  term.loss = [=](const Tensor& x, const Tensor&) { return exposure_loss(x, level, region); };
 }
 
 struct LossKind {
@@ -66,10 +68,10 @@ constexpr std::string_view kPicture, kCurves = "r";
 
 // clang-format off
 constexpr LossKind kKinds[] = {
-    {"l1",                      Other::kTarget,  kPicture, of_two<l1_loss>},
-    {"mse",                     Other::kTarget,  kPicture, of_two<mse_loss>},
-    {"smooth_l1",               Other::kTarget,  kPicture, smooth_l1},
-    {"charbonnier",             Other::kTarget,  kPicture, charbonnier},
+    {"l1",                      Other::kTarget,  kPicture, pixel<PixelLossKind::kL1>},
+    {"mse",                     Other::kTarget,  kPicture, pixel<PixelLossKind::kMse>},
+    {"smooth_l1",               Other::kTarget,  kPicture, pixel<PixelLossKind::kSmoothL1>},
+    {"charbonnier",             Other::kTarget,  kPicture, pixel<PixelLossKind::kCharbonnier>},
     {"psnr",                    Other::kTarget,  kPicture, of_two<psnr_loss>},
     {"fft_l1",                  Other::kTarget,  kPicture, of_two<fft_l1_loss>},
     {"ssim",                    Other::kTarget,  kPicture, of_two<ssim_loss>},
@@ -103,9 +105,9 @@ LossTerm term_of(const std::string& name, const Json& given, const std::string& 
   }
   const Json options = given.is_number() ? Json{{"weight", given}} : given;
   Entries entries(options, fmt::format("{}: {}", place, name));
-  LossTerm term{std::string(kind->name), 1, std::string(kind->output), kind->other, {}};
+  LossTerm term{std::string(kind->name), 1, std::string(kind->output), kind->other, {}, {}};
   entries.take("weight", term.weight, 1e-12, 1e12);
-  term.loss = kind->make(entries);
+  kind->make(entries, term);
   entries.finish();
   return term;
 }

@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/pixel_loss/kind.h"
 #include "models/network.h"
 #include "train/discriminator.h"
 #include "train/losses.h"
@@ -41,6 +42,8 @@ struct LossTerm {
   std::string output;  ///< of traits.outputs; empty: the first, the picture
   Other other = Other::kTarget;
   LossOf loss;
+  /// In place of `loss`, if it looks at one number at a time: then it runs on a GPU too.
+  std::optional<PixelLoss> pixel = {};
 };
 
 /// L = Σ weight · loss over the terms.

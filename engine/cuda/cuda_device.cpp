@@ -13,6 +13,10 @@ namespace {
 
 /// The members behind the first one are made on the GPU that is current.
 const GpuInfo& made_current(const GpuInfo& info) {
+  // Who waits for the GPU sleeps: the processor's cores have decoding and samples to do meanwhile.
+  cuda_check(
+      cudaInitDevice(info.index, cudaDeviceScheduleBlockingSync, cudaInitDeviceFlagsAreValid),
+      "waking a GPU");
   cuda_check(cudaSetDevice(info.index), "choosing a GPU");
   return info;
 }
