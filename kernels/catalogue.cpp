@@ -28,6 +28,7 @@
 #include "kernels/normalization/normalization.h"
 #include "kernels/pad/gradient.h"
 #include "kernels/pad/pad.h"
+#include "kernels/pixel_loss/pixel_loss.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
 #include "kernels/pool/gradient.h"
 #include "kernels/pool/pool.h"
@@ -106,6 +107,7 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(conv_transpose2d_ladder()),
       summary(deform_conv2d_ladder()),
       summary(demodulate_ladder()),
+      summary(extremum_gradient_ladder()),
       summary(global_response_norm_ladder()),
       summary(grid_sample_ladder()),
       summary(group_norm_ladder()),
@@ -119,6 +121,8 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(norm_mlp_ladder()),
       summary(pad_ladder()),
       summary(pad_gradient_ladder()),
+      summary(pixel_loss_gradient_ladder()),
+      summary(pixel_loss_value_ladder()),
       summary(pixel_norm_ladder()),
       summary(pixel_norm_gradient_ladder()),
       summary(pixel_shuffle_ladder()),

@@ -1,70 +1,43 @@
 #include "train/losses.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
 #include <numbers>
-#include <string_view>
+#include <string>
 #include <vector>
 
-#include "engine/error.h"
 #include "engine/parallel.h"
 #include "kernels/fft/fft.h"
+#include "kernels/pixel_loss/pixel_loss.h"
 #include "train/loss_sums.h"
 
 namespace mend {
 namespace {
 
-/// The mean of term(d) over all numbers of x − target.
-template <class TermOf>
-Loss mean_of(std::string_view loss, const Tensor& x, const Tensor& target, const TermOf& term) {
-  check_shapes(loss, x, target);
-  const Shape& shape = x.shape();
-  const Tensor gradient = Tensor::empty(shape);
-  const View<const float> a = x.view<const float>(), b = target.view<const float>();
-  const View<float> g = gradient.view<float>();
-  const double share = 1 / static_cast<double>(shape.elements());
-  const std::vector<double> rows = each_row(shape, [&](int n, int h) {
-    double row = 0;
-    for (int w = 0; w < shape.w; ++w)
-      for (int c = 0; c < shape.c; ++c) {
-        const Term t = term(double{a(n, h, w, c)} - b(n, h, w, c));
-        row += t.value;
-        g(n, h, w, c) = static_cast<float>(t.slope * share);
-      }
-    return row;
-  });
-  return {sum(rows) * share, gradient};
+Loss of_pixels(const PixelLoss& loss, const Tensor& x, const Tensor& target) {
+  check_parameter(loss);
+  check_shapes(std::string(name_of(loss.kind)) + "_loss", x, target);
+  const Tensor gradient = Tensor::empty(x.shape());
+  const double value =
+      pixel_loss(loss, x.view<const float>(), target.view<const float>(), gradient.view<float>());
+  return {value, gradient};
 }
 
 }  // namespace
 
 Loss l1_loss(const Tensor& x, const Tensor& target) {
-  return mean_of("l1_loss", x, target, [](double d) { return Term{std::abs(d), sign(d)}; });
+  return of_pixels({PixelLossKind::kL1}, x, target);
 }
 
 Loss mse_loss(const Tensor& x, const Tensor& target) {
-  return mean_of("mse_loss", x, target, [](double d) { return Term{d * d, 2 * d}; });
+  return of_pixels({PixelLossKind::kMse}, x, target);
 }
 
 Loss smooth_l1_loss(const Tensor& x, const Tensor& target, double beta) {
-  if (!(beta >= 0)) {
-    throw UsageError(fmt::format("smooth_l1_loss: beta is {}; it must be 0 or more", beta));
-  }
-  return mean_of("smooth_l1_loss", x, target, [beta](double d) {
-    if (std::abs(d) < beta) return Term{d * d / (2 * beta), d / beta};
-    return Term{std::abs(d) - beta / 2, sign(d)};
-  });
+  return of_pixels({PixelLossKind::kSmoothL1, beta}, x, target);
 }
 
 Loss charbonnier_loss(const Tensor& x, const Tensor& target, double eps) {
-  if (!(eps > 0)) {
-    throw UsageError(fmt::format("charbonnier_loss: eps is {}; it must be above 0", eps));
-  }
-  return mean_of("charbonnier_loss", x, target, [eps](double d) {
-    const double length = std::sqrt(d * d + eps * eps);
-    return Term{length, d / length};
-  });
+  return of_pixels({PixelLossKind::kCharbonnier, eps}, x, target);
 }
 
 Loss psnr_loss(const Tensor& x, const Tensor& target) {

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "kernels/activation/cuda.h"
 #include "kernels/activation/rungs.h"
+#include "kernels/cuda/memory_seconds.h"
 
 namespace mend {
 namespace {
@@ -34,6 +36,10 @@ double memory_time(const op::Activate& op, const Shapes& in) {
 constexpr Variant<op::Activate, ActivationKernel> kLadder[] = {
     {"activation/reference", DeviceKind::kCpu, never_refuses, slowest, 0, activation_reference},
     {"activation/simd", DeviceKind::kCpu, never_refuses, memory_time, 1e-6, activation_simd},
+#ifdef MEND_HAS_CUDA
+    {"activation/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-6,
+     activation_cuda},
+#endif
 };
 
 }  // namespace

@@ -28,6 +28,7 @@ namespace op {
 /// Equals torch.nn.functional's function of the same name.
 struct Activate {
   static constexpr std::string_view kName = "activation";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kSlope };
 
   Activation activation = {};

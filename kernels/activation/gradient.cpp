@@ -4,6 +4,8 @@
 #include <cassert>
 #include <cmath>
 
+#include "kernels/activation/cuda.h"
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/elementwise/gradient.h"
 
 namespace mend {
@@ -20,6 +22,9 @@ constexpr Variant<op::ActivationGradient, ActivationGradientKernel> kLadder[] = 
     // name                           device            can it?        time              error  entry
     {"activation_gradient/reference", DeviceKind::kCpu, never_refuses, slowest,          0,     activation_gradient_reference},
     {"activation_gradient/simd",      DeviceKind::kCpu, never_refuses, gradient_seconds, 2e-6,  activation_gradient_simd},
+#ifdef MEND_HAS_CUDA
+    {"activation_gradient/cuda",     DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, activation_gradient_cuda},
+#endif
 };
 // clang-format on
 

@@ -29,6 +29,7 @@ namespace op {
 /// slope [1,1,1,C] or [1,1,1,1] for kPrelu, else absent   -> y like dy
 struct ActivationGradient {
   static constexpr std::string_view kName = "activation_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kSeen, kDy, kSlope };
 
   Activation activation = {};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/elementwise/variants.h"
 
 namespace mend {
@@ -25,12 +26,18 @@ constexpr Variant<op::Affine, AffineKernel> kAffineLadder[] = {
     // name              device            can it?         time            error  entry
     {"affine/reference", DeviceKind::kCpu, never_refuses,  slowest,        0,     affine_reference},
     {"affine/simd",      DeviceKind::kCpu, never_refuses,  affine_seconds, 1e-6,  affine_simd},
+#ifdef MEND_HAS_CUDA
+    {"affine/cuda",      DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-6, affine_cuda},
+#endif
 };
 
 constexpr Variant<op::Binary, BinaryKernel> kBinaryLadder[] = {
     // name              device            can it?         time            error  entry
     {"binary/reference", DeviceKind::kCpu, never_refuses,  slowest,        0,     binary_reference},
     {"binary/simd",      DeviceKind::kCpu, never_refuses,  binary_seconds, 1e-6,  binary_simd},
+#ifdef MEND_HAS_CUDA
+    {"binary/cuda",      DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, binary_cuda},
+#endif
 };
 // clang-format on
 

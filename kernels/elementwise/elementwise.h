@@ -15,10 +15,9 @@
 
 #include "engine/ladder.h"
 #include "engine/op.h"
+#include "kernels/elementwise/kind.h"
 
 namespace mend {
-
-enum class BinaryKind { kAdd, kSubtract, kMultiply, kDivide, kMinimum, kMaximum, kPower };
 
 namespace op {
 
@@ -27,6 +26,7 @@ namespace op {
 /// x [N,H,W,C] -> y like x. NaN stays NaN. With the defaults y is x.
 struct Affine {
   static constexpr std::string_view kName = "affine";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX };
 
   float scale = 1.0f, offset = 0.0f;
@@ -57,6 +57,7 @@ struct Affine {
 /// A vector [1,1,1,C] scales channels, a map [N,H,W,1] pixels, [N,1,1,C] gates of each image.
 struct Binary {
   static constexpr std::string_view kName = "binary";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kZ };
 
   BinaryKind kind = BinaryKind::kAdd;

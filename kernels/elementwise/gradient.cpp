@@ -3,6 +3,7 @@
 
 #include <cassert>
 
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/rows.h"
 
@@ -21,10 +22,22 @@ constexpr Variant<op::SumTo, SumToKernel> kSumToLadder[] = {
     // name                        device            can it?        time            error  entry
     {"sum_to/reference",           DeviceKind::kCpu, never_refuses, slowest,        0,     sum_to_reference},
     {"sum_to/simd",                DeviceKind::kCpu, never_refuses, memory_seconds, 5e-6,  sum_to_simd},
+#ifdef MEND_HAS_CUDA
+    {"sum_to/cuda",                DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 5e-6, sum_to_cuda},
+#endif
 };
 constexpr Variant<op::AffineGradient, AffineGradientKernel> kAffineGradientLadder[] = {
     {"affine_gradient/reference",  DeviceKind::kCpu, never_refuses, slowest,        0,     affine_gradient_reference},
     {"affine_gradient/rows",       DeviceKind::kCpu, never_refuses, memory_seconds, 1e-6,  affine_gradient_rows},
+#ifdef MEND_HAS_CUDA
+    {"affine_gradient/cuda",       DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-6, affine_gradient_cuda},
+#endif
+};
+constexpr Variant<op::ExtremumGradient, ExtremumGradientKernel> kExtremumGradientLadder[] = {
+    {"extremum_gradient/rows",     DeviceKind::kCpu, never_refuses, memory_seconds, 0,      extremum_gradient_rows},
+#ifdef MEND_HAS_CUDA
+    {"extremum_gradient/cuda",     DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0, extremum_gradient_cuda},
+#endif
 };
 // clang-format on
 
@@ -61,6 +74,26 @@ Tensor power_gradient(const Backward& call) {
 std::span<const Variant<op::SumTo, SumToKernel>> sum_to_ladder() { return kSumToLadder; }
 std::span<const Variant<op::AffineGradient, AffineGradientKernel>> affine_gradient_ladder() {
   return kAffineGradientLadder;
+}
+std::span<const Variant<op::ExtremumGradient, ExtremumGradientKernel>> extremum_gradient_ladder() {
+  return kExtremumGradientLadder;
+}
+
+void extremum_gradient_rows(const op::ExtremumGradient& op, View<const float> x,
+                            View<const float> z, View<const float> dy, View<float> y) {
+  const auto at = [](View<const float> v, int n, int h, int w, int c) {
+    const Shape& s = v.shape;
+    return v(s.n == 1 ? 0 : n, s.h == 1 ? 0 : h, s.w == 1 ? 0 : w, s.c == 1 ? 0 : c);
+  };
+  for_each_run(y.shape, [&](const Run& run) {
+    for (int w = run.w; w < run.w + run.count; ++w)
+      for (int c = 0; c < y.shape.c; ++c) {
+        const float mine = at(x, run.n, run.h, w, c), other = at(z, run.n, run.h, w, c);
+        const bool wins = op.maximum ? mine > other : mine < other;
+        const float part = wins ? 1.0f : mine == other ? 0.5f : 0.0f;
+        y(run.n, run.h, w, c) = part * dy(run.n, run.h, w, c);
+      }
+  });
 }
 
 Tensor sum_to(const Tensor& dy, const Shape& to) {
@@ -222,22 +255,10 @@ Footprint ExtremumGradient::footprint(const Shapes&) const { return {}; }
 std::string ExtremumGradient::describe() const { return maximum ? "maximum" : "minimum"; }
 
 void ExtremumGradient::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  const View<const float> x = inputs[kX].view<const float>(), z = inputs[kZ].view<const float>();
-  const View<const float> dy = inputs[kDy].view<const float>();
-  const View<float> to = y.view<float>();
-  const auto at = [](View<const float> v, int n, int h, int w, int c) {
-    const Shape& s = v.shape;
-    return v(s.n == 1 ? 0 : n, s.h == 1 ? 0 : h, s.w == 1 ? 0 : w, s.c == 1 ? 0 : c);
-  };
-  for_each_run(to.shape, [&](const Run& run) {
-    for (int w = run.w; w < run.w + run.count; ++w)
-      for (int c = 0; c < to.shape.c; ++c) {
-        const float mine = at(x, run.n, run.h, w, c), other = at(z, run.n, run.h, w, c);
-        const bool wins = maximum ? mine > other : mine < other;
-        const float part = wins ? 1.0f : mine == other ? 0.5f : 0.0f;
-        to(run.n, run.h, w, c) = part * dy(run.n, run.h, w, c);
-      }
-  });
+  const auto& rung =
+      choose(extremum_gradient_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[kX].view<const float>(), inputs[kZ].view<const float>(),
+              inputs[kDy].view<const float>(), y.view<float>());
 }
 
 }  // namespace op

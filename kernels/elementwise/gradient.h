@@ -22,6 +22,7 @@ namespace op {
 /// Summed in double over blocks of pixels, in an order that depends on the shapes alone.
 struct SumTo {
   static constexpr std::string_view kName = "sum_to";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kZ };
 
   Shape to;
@@ -45,6 +46,7 @@ struct SumTo {
 /// x, dy [N,H,W,C] -> y like x. As torch.clamp: on the bounds themselves the gradient passes.
 struct AffineGradient {
   static constexpr std::string_view kName = "affine_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kDy };
 
   float scale = 1, offset = 0, low = 0, high = 0;
@@ -63,6 +65,7 @@ struct AffineGradient {
 /// x, z: extents equal or 1, as in op::Binary   dy of the broadcast extents -> y like dy
 struct ExtremumGradient {
   static constexpr std::string_view kName = "extremum_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kZ, kDy };
 
   bool maximum = true;
@@ -85,8 +88,11 @@ using SumToKernel = void (*)(const op::SumTo& op, View<const float> x, View<cons
                              View<float> y, Scratch scratch);
 using AffineGradientKernel = void (*)(const op::AffineGradient& op, View<const float> x,
                                       View<const float> dy, View<float> y);
+using ExtremumGradientKernel = void (*)(const op::ExtremumGradient& op, View<const float> x,
+                                        View<const float> z, View<const float> dy, View<float> y);
 std::span<const Variant<op::SumTo, SumToKernel>> sum_to_ladder();
 std::span<const Variant<op::AffineGradient, AffineGradientKernel>> affine_gradient_ladder();
+std::span<const Variant<op::ExtremumGradient, ExtremumGradientKernel>> extremum_gradient_ladder();
 
 // The rungs.
 void sum_to_reference(const op::SumTo& op, View<const float> x, View<const float> z, View<float> y,
@@ -95,9 +101,17 @@ void sum_to_simd(const op::SumTo& op, View<const float> x, View<const float> z, 
                  Scratch scratch);
 /// Working memory of sum_to_simd in bytes.
 std::int64_t sum_to_simd_scratch(const op::SumTo& op, const Shape& x);
+void sum_to_cuda(const op::SumTo& op, View<const float> x, View<const float> z, View<float> y,
+                 Scratch scratch);
 void affine_gradient_reference(const op::AffineGradient& op, View<const float> x,
                                View<const float> dy, View<float> y);
 void affine_gradient_rows(const op::AffineGradient& op, View<const float> x, View<const float> dy,
                           View<float> y);
+void affine_gradient_cuda(const op::AffineGradient& op, View<const float> x, View<const float> dy,
+                          View<float> y);
+void extremum_gradient_rows(const op::ExtremumGradient& op, View<const float> x,
+                            View<const float> z, View<const float> dy, View<float> y);
+void extremum_gradient_cuda(const op::ExtremumGradient& op, View<const float> x,
+                            View<const float> z, View<const float> dy, View<float> y);
 
 }  // namespace mend

@@ -1,0 +1,77 @@
+// y = f(inputs), element by element, with broadcast inputs and any strides.
+//
+// Bound by memory, so a thread makes the four elements of one 16-byte access where all views allow it (an
+// input that is broadcast along them is read once), else one. Nothing is looped over: the grid is as large
+// as y, and the registers of the accesses under way are those of the threads.
+#pragma once
+
+#include "engine/cuda/check.h"
+#include "engine/cuda/cuda_device.h"
+#include "kernels/cuda/walk.cuh"
+
+namespace mend {
+
+template <int kInputs>
+struct InputPointers {
+  const float* data[kInputs];
+};
+
+constexpr int kEachThreads = 256;
+
+template <int kWidth, int kInputs, class F>
+__global__ void __launch_bounds__(kEachThreads)
+    each_element(Walk<kInputs + 1> walk, InputPointers<kInputs> inputs, float* y, F f) {
+  const std::uint32_t index = blockIdx.x * kEachThreads + threadIdx.x;
+  if (index >= walk.count) return;
+  std::int64_t at[kInputs + 1] = {};
+  walk.locate(index, at);
+  float values[kWidth][kInputs];
+#pragma unroll
+  for (int i = 0; i < kInputs; ++i) {
+    const float* from = inputs.data[i] + at[i];
+    if (kWidth == 1 || walk.is_constant(i)) {
+      const float value = *from;
+#pragma unroll
+      for (int e = 0; e < kWidth; ++e) values[e][i] = value;
+    } else {
+      const auto pack = *reinterpret_cast<const Pack<float>*>(from);
+#pragma unroll
+      for (int e = 0; e < kWidth; ++e) values[e][i] = pack.values[e];
+    }
+  }
+  float* to = y + at[kInputs];
+  if constexpr (kWidth == 1) {
+    *to = f(values[0]);
+  } else {
+    Pack<float> results;
+#pragma unroll
+    for (int e = 0; e < kWidth; ++e) results.values[e] = f(values[e]);
+    *reinterpret_cast<Pack<float>*>(to) = results;
+  }
+}
+
+/// Launches y = f(inputs) on the current device. f(const float (&)[kInputs]): the element of each input,
+/// whose extents are those of y, or 1 to stand for all.
+template <int kInputs, class F>
+void launch_each_element(const char* kernel, const View<const float> (&inputs)[kInputs],
+                         const View<float>& y, const F& f) {
+  const auto walk = [&]<std::size_t... i>(std::index_sequence<i...>) {
+    return Walk<kInputs + 1>(y.shape, {Strides(inputs[i])..., Strides(y)});
+  }
+  (std::make_index_sequence<kInputs>{});
+  InputPointers<kInputs> pointers;
+  bool packs = walk.packs(kInputs, y.data);
+  for (int i = 0; i < kInputs; ++i) {
+    pointers.data[i] = inputs[i].data;
+    packs &= walk.is_constant(i) || walk.packs(i, inputs[i].data);
+  }
+  const auto launch = [&](auto run, const Walk<kInputs + 1>& over) {
+    const unsigned blocks = (over.count + kEachThreads - 1) / kEachThreads;
+    run<<<blocks, kEachThreads, 0, current_cuda_device().stream()>>>(over, pointers, y.data, f);
+    cuda_check(cudaGetLastError(), kernel);
+  };
+  if (packs) return launch(each_element<4, kInputs, F>, walk.in_packs());
+  launch(each_element<1, kInputs, F>, walk);
+}
+
+}  // namespace mend

@@ -1,0 +1,23 @@
+// What the CUDA rungs of this room launch on the current device; the operations' headers have the formulas.
+#pragma once
+
+#include "engine/tensor.h"
+#include "kernels/elementwise/kind.h"
+
+namespace mend {
+
+/// op::Affine's numbers, and op::AffineGradient's.
+struct CudaAffine {
+  float scale, offset, low, high;
+};
+
+void launch_affine(const CudaAffine& affine, View<const float> x, View<float> y);
+void launch_affine_gradient(const CudaAffine& affine, View<const float> x, View<const float> dy,
+                            View<float> y);
+void launch_binary(BinaryKind kind, View<const float> x, View<const float> z, View<float> y);
+void launch_extremum_gradient(bool maximum, View<const float> x, View<const float> z,
+                              View<const float> dy, View<float> y);
+/// z: like x, or no view.
+void launch_sum_to(bool negative_part, View<const float> x, View<const float> z, View<float> y);
+
+}  // namespace mend
