@@ -55,4 +55,9 @@ constexpr int kConv2dCudaMmaDepth = 16;  ///< channels that one mma sums up
 void launch_conv2d_mma_pack(const CudaConv2dPacking& packing);
 void launch_conv2d_mma(const CudaConv2dCall& call);
 
+/// packed: the 8x4 matrices of TF32 that ldmatrix reads: [C/8][K/8][S][R][2][8][4], the last three being
+/// channel / 4 % 2, output % 8 and channel % 4; zeros behind K and C.
+void launch_conv2d_tf32_pack(const CudaConv2dPacking& packing);
+void launch_conv2d_tf32(const CudaConv2dCall& call);
+
 }  // namespace mend

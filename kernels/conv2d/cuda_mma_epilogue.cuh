@@ -1,16 +1,10 @@
 // How the sums of cuda_mma's tile leave: from shared memory, through the epilogue, to y.
 #pragma once
 
-#include "kernels/activation/activation.cuh"
 #include "kernels/conv2d/cuda_mma_tile.cuh"
+#include "kernels/conv2d/cuda_slope.cuh"
 
 namespace mend::conv2d_mma {
-
-/// The activations that are a slope on one side; the others are applied where the sums lie.
-__device__ inline bool is_a_slope(ActivationKind kind) {
-  return kind == ActivationKind::kNone || kind == ActivationKind::kRelu ||
-         kind == ActivationKind::kLeakyRelu || kind == ActivationKind::kPrelu;
-}
 
 /// activation(z) in place: one copy of the long formulas, a channel a lane.
 template <class T, class Tile>

@@ -5,6 +5,7 @@
 
 #include "engine/cuda/cuda_device.h"
 #include "kernels/conv2d/cuda.h"
+#include "kernels/conv2d/cuda_tf32_plan.h"
 #include "kernels/conv2d/variant.h"
 #include "kernels/cuda/machine.h"
 
@@ -68,10 +69,10 @@ double conv2d_cuda_tiled_seconds(const op::Conv2d& op, const Shapes& in) {
                   op.cost(in).bytes / NominalGpu::kBytesPerSecond);
 }
 
-std::string conv2d_cuda_mma_refuses(const op::Conv2d& op, const Shapes&) {
-  if (op.type != DType::kF16 && op.type != DType::kBF16) {
-    return fmt::format("computes in f16 or bf16, not {}", name_of(op.type));
-  }
+namespace {
+
+/// What the rungs on tensor cores refuse, besides types.
+std::string refuses_3x3(const op::Conv2d& op) {
   if (op.kernel_h != 3 || op.kernel_w != 3) return "needs a 3x3 kernel";
   if (op.stride != 1 || op.dilation != 1) return "needs stride and dilation 1";
   if (op.groups != 1) return "needs one group";
@@ -83,6 +84,13 @@ std::string conv2d_cuda_mma_refuses(const op::Conv2d& op, const Shapes&) {
   return {};
 }
 
+}  // namespace
+
+std::string conv2d_cuda_mma_refuses(const op::Conv2d& op, const Shapes&) {
+  if (op.type == DType::kF16 || op.type == DType::kBF16) return refuses_3x3(op);
+  return fmt::format("computes in f16 or bf16, not {}", name_of(op.type));
+}
+
 double conv2d_cuda_mma_seconds(const op::Conv2d& op, const Shapes& in) {
   const int block = conv2d_cuda_mma_block(op.outputs);
   const int C = in[op::Conv2d::kX].c;
@@ -90,6 +98,22 @@ double conv2d_cuda_mma_seconds(const op::Conv2d& op, const Shapes& in) {
                        ((C + 15) / 16 * 16.0 / C);
   return std::max(op.cost(in).flops * waste / NominalGpu::kTensorFlopsPerSecond,
                   op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+}
+
+std::string conv2d_cuda_tf32_refuses(const op::Conv2d& op, const Shapes&) {
+  if (op.type != DType::kF32) return fmt::format("computes in TF32, not {}", name_of(op.type));
+  return refuses_3x3(op);
+}
+
+double conv2d_cuda_tf32_seconds(const op::Conv2d& op, const Shapes& in) {
+  constexpr CudaTf32Limits kNominal{132, 227 << 10};
+  return std::max(conv2d_cuda_tf32_plan(in[op::Conv2d::kX], op.shape(in), kNominal).seconds,
+                  op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+}
+
+Shape conv2d_cuda_tf32_packed_shape(const op::Conv2d& op, const Shape& weight) {
+  const int depths = (weight.c + kTf32Depth - 1) / kTf32Depth;
+  return {depths, (op.outputs + 7) / 8, 1, kTf32GroupBytes / static_cast<int>(sizeof(float))};
 }
 
 void conv2d_cuda_naive(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
@@ -101,12 +125,18 @@ void conv2d_cuda_tiled(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
 void conv2d_cuda_mma(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
   launch(launch_conv2d_mma, op, inputs, y);
 }
+void conv2d_cuda_tf32(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
+  launch(launch_conv2d_tf32, op, inputs, y);
+}
 
 void conv2d_cuda_tiled_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
   launch_pack(launch_conv2d_tiled_pack, weight, packed);
 }
 void conv2d_cuda_mma_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
   launch_pack(launch_conv2d_mma_pack, weight, packed);
+}
+void conv2d_cuda_tf32_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
+  launch_pack(launch_conv2d_tf32_pack, weight, packed);
 }
 
 }  // namespace mend

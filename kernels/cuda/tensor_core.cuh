@@ -4,6 +4,8 @@
 //   ldmatrix.x4   four 8x8 matrices of 16-bit elements; lane l gives the address of row l % 8 of
 //                 matrix l / 8, and gets elements 2·(l % 4), +1 of row l / 4 of each
 //   mma.m16n8k16  D[16,8] += A[16,16] · B[16,8], f32 sums (PTX ISA, "Matrix Fragments for mma.m16n8k16")
+//   mma.m16n8k8   the same in TF32, 8 deep. A row of 16 bytes is then four numbers, and ldmatrix deals them
+//                 out as mma wants them: lane l gets number l % 4 of row l / 4
 //
 // A 16 bytes wide read or write of shared memory is served eight lanes at a time: it is free of bank
 // conflicts if these eight touch all 32 banks once.
@@ -38,6 +40,12 @@ __device__ inline void copy_16_async(std::uint32_t to, const void* from, bool in
                "r"(inside ? 16 : 0)
                : "memory");
 }
+/// The same for 4 bytes that may lie anywhere.
+__device__ inline void copy_4_async(std::uint32_t to, const void* from, bool inside) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from),
+               "r"(inside ? 4 : 0)
+               : "memory");
+}
 /// Ends a group of copies.
 __device__ inline void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 /// Waits until at most kPending groups are still under way.
@@ -51,6 +59,15 @@ template <int kOffset>
 __device__ void load_matrices(std::uint32_t (&matrices)[4], std::uint32_t row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4 + %5];"
                : "=r"(matrices[0]), "=r"(matrices[1]), "=r"(matrices[2]), "=r"(matrices[3])
+               : "r"(row), "n"(kOffset)
+               : "memory");
+}
+
+/// Two matrices; the addresses of lanes 0 to 15 count.
+template <int kOffset>
+__device__ void load_matrices(std::uint32_t (&matrices)[2], std::uint32_t row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2 + %3];"
+               : "=r"(matrices[0]), "=r"(matrices[1])
                : "r"(row), "n"(kOffset)
                : "memory");
 }
@@ -73,6 +90,22 @@ __device__ inline void multiply_add<BFloat16>(float (&sum)[4], const std::uint32
                                               std::uint32_t b_low, std::uint32_t b_high) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
+      : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b_low), "r"(b_high));
+}
+
+/// The nearest number with TF32's 10 bits behind the binary point, ties away from zero.
+__device__ inline std::uint32_t to_tf32(std::uint32_t f32_bits) {
+  std::uint32_t bits;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(__uint_as_float(f32_bits)));
+  return bits;
+}
+/// sum += a · b in TF32; a 16x8, b 8x8 (its columns side by side).
+__device__ inline void multiply_add_tf32(float (&sum)[4], const std::uint32_t (&a)[4],
+                                         std::uint32_t b_low, std::uint32_t b_high) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
       "{%0,%1,%2,%3};"
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b_low), "r"(b_high));
