@@ -126,6 +126,9 @@ std::string TurnConv2dWeight::describe() const {
 }
 
 void TurnConv2dWeight::forward(Inputs inputs, const Tensor& y, Scratch) const {
+#ifdef MEND_HAS_CUDA
+  if (y.device().kind() == DeviceKind::kCuda) return turn_conv2d_weight_on_gpu(*this, inputs[0], y);
+#endif
   const View<const float> weight = inputs[0].view<const float>();
   const View<float> to = y.view<float>();
   const int C = weight.shape.c, R = weight.shape.h, S = weight.shape.w, K = to.shape.c;

@@ -33,6 +33,7 @@ namespace op {
 /// alone. Equals torch.nn.grad.conv2d_weight, permuted.
 struct Conv2dWeightGradient {
   static constexpr std::string_view kName = "conv2d_weight_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kDy };
 
   int kernel_h = 1, kernel_w = 1;
@@ -53,6 +54,7 @@ struct Conv2dWeightGradient {
 /// weight [groups·K,R,S,C] -> y [groups·C,R,S,K]. Applied twice it gives the weight again.
 struct TurnConv2dWeight {
   static constexpr std::string_view kName = "turn_conv2d_weight";
+  static constexpr bool kOnGpu = true;
 
   int groups = 1;
   bool turn = true;
@@ -80,6 +82,8 @@ struct Conv2dWeightGradientKernel {
   /// Working memory of one run; null: none. Grows with threads().
   std::int64_t (*scratch_bytes)(const op::Conv2dWeightGradient& op, const Shapes& in) = nullptr;
   void (*run)(const Conv2dWeightGradientCall& call) = nullptr;
+  /// Of a rung on a GPU, in place of run.
+  void (*launch)(const op::Conv2dWeightGradient& op, Inputs inputs, const Tensor& y) = nullptr;
 };
 using Conv2dWeightGradientVariant = Variant<op::Conv2dWeightGradient, Conv2dWeightGradientKernel>;
 std::span<const Conv2dWeightGradientVariant> conv2d_weight_gradient_ladder();
@@ -92,5 +96,20 @@ void conv2d_weight_gradient_tiles(const Conv2dWeightGradientCall& call);
 std::int64_t conv2d_weight_gradient_depthwise_scratch(const op::Conv2dWeightGradient& op,
                                                       const Shapes& in);
 void conv2d_weight_gradient_depthwise(const Conv2dWeightGradientCall& call);
+
+// On a GPU; only in a build with CUDA. kernels/conv2d/cuda_gradient_rungs.cpp.
+
+double conv2d_weight_gradient_cuda_naive_seconds(const op::Conv2dWeightGradient& op,
+                                                 const Shapes& in);
+void conv2d_weight_gradient_cuda_naive(const op::Conv2dWeightGradient& op, Inputs inputs,
+                                       const Tensor& y);
+std::string conv2d_weight_gradient_cuda_tf32_refuses(const op::Conv2dWeightGradient& op,
+                                                     const Shapes& in);
+double conv2d_weight_gradient_cuda_tf32_seconds(const op::Conv2dWeightGradient& op,
+                                                const Shapes& in);
+void conv2d_weight_gradient_cuda_tf32(const op::Conv2dWeightGradient& op, Inputs inputs,
+                                      const Tensor& y);
+void turn_conv2d_weight_on_gpu(const op::TurnConv2dWeight& op, const Tensor& weight,
+                               const Tensor& y);
 
 }  // namespace mend

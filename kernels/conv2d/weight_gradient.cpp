@@ -33,18 +33,28 @@ constexpr Conv2dWeightGradientKernel kTiles{conv2d_weight_gradient_tiles_scratch
                                             conv2d_weight_gradient_tiles};
 constexpr Conv2dWeightGradientKernel kDepthwise{conv2d_weight_gradient_depthwise_scratch,
                                                 conv2d_weight_gradient_depthwise};
+#ifdef MEND_HAS_CUDA
+constexpr Conv2dWeightGradientKernel kCudaNaive{nullptr, nullptr,
+                                                conv2d_weight_gradient_cuda_naive};
+constexpr Conv2dWeightGradientKernel kCudaTf32{nullptr, nullptr, conv2d_weight_gradient_cuda_tf32};
+#endif
 
 // clang-format off
 constexpr Conv2dWeightGradientVariant kLadder[] = {
-    // name                              device            cannot do          modelled time      error  kernel
-    {"conv2d_weight_gradient/reference", DeviceKind::kCpu, never_refuses,     slowest,           0,     kReference},
-    {"conv2d_weight_gradient/tiles",     DeviceKind::kCpu, never_refuses,     tiles_seconds,     1e-5,  kTiles},
-    {"conv2d_weight_gradient/depthwise", DeviceKind::kCpu, depthwise_refuses, depthwise_seconds, 1e-5,  kDepthwise},
+    // name                               device             cannot do                                 modelled time                              error kernel
+    {"conv2d_weight_gradient/reference",  DeviceKind::kCpu,  never_refuses,                            slowest,                                   0,    kReference},
+    {"conv2d_weight_gradient/tiles",      DeviceKind::kCpu,  never_refuses,                            tiles_seconds,                             1e-5, kTiles},
+    {"conv2d_weight_gradient/depthwise",  DeviceKind::kCpu,  depthwise_refuses,                        depthwise_seconds,                         1e-5, kDepthwise},
+#ifdef MEND_HAS_CUDA
+    {"conv2d_weight_gradient/cuda_naive", DeviceKind::kCuda, never_refuses,                            conv2d_weight_gradient_cuda_naive_seconds, 1e-5, kCudaNaive},
+    {"conv2d_weight_gradient/cuda_tf32",  DeviceKind::kCuda, conv2d_weight_gradient_cuda_tf32_refuses, conv2d_weight_gradient_cuda_tf32_seconds,  1e-3, kCudaTf32},
+#endif
 };
 // clang-format on
 
-const Conv2dWeightGradientVariant& rung_of(const op::Conv2dWeightGradient& op, const Shapes& in) {
-  return choose(conv2d_weight_gradient_ladder(), op, in, DeviceKind::kCpu);
+const Conv2dWeightGradientVariant& rung_of(const op::Conv2dWeightGradient& op, const Shapes& in,
+                                           DeviceKind device) {
+  return choose(conv2d_weight_gradient_ladder(), op, in, device);
 }
 
 }  // namespace
@@ -104,14 +114,15 @@ std::string Conv2dWeightGradient::describe() const {
 }
 
 std::int64_t Conv2dWeightGradient::scratch_bytes(const Shapes& in) const {
-  const auto& rung = rung_of(*this, in);
+  const auto& rung = rung_of(*this, in, DeviceKind::kCpu);
   return rung.kernel.scratch_bytes == nullptr ? 0 : rung.kernel.scratch_bytes(*this, in);
 }
 
 void Conv2dWeightGradient::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
-  rung_of(*this, shapes_of(inputs))
-      .kernel.run({*this, inputs[kX].view<const float>(), inputs[kDy].view<const float>(),
-                   y.view<float>(), scratch});
+  const auto& kernel = rung_of(*this, shapes_of(inputs), y.device().kind()).kernel;
+  if (kernel.launch != nullptr) return kernel.launch(*this, inputs, y);
+  kernel.run({*this, inputs[kX].view<const float>(), inputs[kDy].view<const float>(),
+              y.view<float>(), scratch});
 }
 
 }  // namespace op
