@@ -39,7 +39,7 @@ namespace conv2d_tf32 {
 namespace {
 
 template <class Tile>
-__global__ void __launch_bounds__(Tile::kThreads) tf32_3x3(Arguments a) {
+__global__ void __launch_bounds__(Tile::kThreads, 1) tf32_3x3(Arguments a) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   extern __shared__ __align__(128) char shared[];
   const std::uint32_t patches = shared_address(shared);
@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(Tile::kThreads) tf32_3x3(Arguments a) {
       const int end = min(kDepthsOfChunk, a.depths - chunk * kDepthsOfChunk);
 #pragma unroll 1
       for (int depth = 0; depth < end; ++depth) {
-#pragma unroll 1
+#pragma unroll
         for (int s = 0; s < kTaps; ++s) {
           multiply<Tile>(patch, row_bytes, weights + s * kShiftBytes, depth * 2, s, lane, sum);
         }
@@ -194,7 +194,8 @@ void launch(const CudaConv2dCall& call, const CudaTf32Tile& tile) {
 
 /// Four channels of one output and tap a thread. Neighbouring threads take 8 outputs, then the other four
 /// channels: whole sectors of both.
-__global__ void pack(View<const float> weight, int groups, int count, float4* packed) {
+__global__ void pack(View<const float> weight, bool weight_packs, int groups, int count,
+                     Pack<float>* packed) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   const int at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= count) return;
@@ -206,14 +207,21 @@ __global__ void pack(View<const float> weight, int groups, int count, float4* pa
   };
   const int output = next(8), half = next(2), r = next(kTaps), s = next(kTaps);
   const int k = next(groups) * 8 + output, c = rest * kTf32Depth + half * 4;
-  float number[4];
+  Pack<float> pack{};
+  if (k < weight.shape.n) {
+    const float* from = pixel_of(weight, k, r, s) + c;
+    if (weight_packs && c + 4 <= weight.shape.c) {
+      pack = *reinterpret_cast<const Pack<float>*>(from);
+    } else {
 #pragma unroll
-  for (int j = 0; j < 4; ++j) {
-    const bool inside = k < weight.shape.n && c + j < weight.shape.c;
-    const float value = inside ? pixel_of(weight, k, r, s)[c + j] : 0;
-    number[j] = __uint_as_float(to_tf32(__float_as_uint(value)));
+      for (int j = 0; j < 4; ++j) pack.values[j] = c + j < weight.shape.c ? from[j] : 0;
+    }
   }
-  packed[at] = {number[0], number[1], number[2], number[3]};
+#pragma unroll
+  for (float& number : pack.values) {
+    number = __uint_as_float(to_tf32(__float_as_uint(number)));
+  }
+  packed[at] = pack;
 #endif
 }
 
@@ -235,8 +243,8 @@ void launch_conv2d_tf32_pack(const CudaConv2dPacking& packing) {
   const int count = static_cast<int>(packing.packed.shape().elements() / 4);
   constexpr int kPackThreads = 256;
   pack<<<divide_up(count, kPackThreads), kPackThreads, 0, packing.stream>>>(
-      weight, divide_up(weight.shape.n, 8), count,
-      reinterpret_cast<float4*>(packing.packed.view<float>().data));
+      weight, packs(weight), divide_up(weight.shape.n, 8), count,
+      reinterpret_cast<Pack<float>*>(packing.packed.view<float>().data));
   cuda_check(cudaGetLastError(), "conv2d/cuda_tf32: packing");
 }
 

@@ -13,6 +13,8 @@ constexpr double kMmaOfWarp = 8;        // between two of one warp: a quarter of
 constexpr double kStageLatency = 60;    // of a warp, until the first matrices of a shift have come
 constexpr double kTileLatency = 1500;   // the sums' way out, and what a barrier costs
 constexpr double kStartLatency = 2500;  // launch, first bytes
+constexpr double kCopyCycles = 1.4;     // of a pixel's 8 copies: 22 instructions, 4 a cycle
+constexpr double kPairCycles = 3;       // of a warp's pairs of sums
 constexpr double kL2Bytes = 24;         // a cycle, of one multiprocessor
 constexpr double kSharedOfSm = 227 << 10;
 constexpr int kWarpsOfSm = 16;  // with 128 registers a thread
@@ -38,7 +40,12 @@ double seconds_of(const CudaTf32Tile& tile, const Shape& x, const Shape& y,
   const double wavefronts = 4.0 * (tile.rows + 2) + 6.0 * groups;
   const double stage = std::max(kMmaCycles * mma, wavefronts) * warps;
   const double stage_of_warp = kStageLatency + kMmaOfWarp * mma;
-  const double computing = stages * std::max(of_sm * stage, rounds * stage_of_warp);
+  // Beside the products, instructions: addresses of the copies, and the epilogue.
+  const int chunks = divide_up(x.c, kTf32Chunk);
+  const double copying = kCopyCycles * chunks * tile.patch_pixels();
+  const double epilogue = kPairCycles * tile.rows * groups * 2 * warps;
+  const double computing =
+      std::max(of_sm * (stages * stage + copying + epilogue), rounds * stages * stage_of_warp);
 
   const double patch = tile.patch_pixels() * 4.0 * x.c;
   const double weights = static_cast<double>(tile.block) / 8 * depths * kTf32GroupBytes;

@@ -69,20 +69,23 @@ __device__ void load_patch(const Arguments& a, const Origin& origin, int chunk,
   if (unit >= units) return;
   const bool moves_packs = a.x_packs && (c >= C || c + 4 <= C);
   const bool zeros = a.op.padding_mode == PaddingMode::kZeros;
-  const float* const image = pixel_of(a.x, origin.n, 0, 0) + c;
+  // Pixels are counted from the patch's first on, which may lie outside x: then 32 bits suffice.
   const int top = origin.p - a.op.padding_h, left = origin.q - a.op.padding_w;
+  const float* const first = pixel_of(a.x, origin.n, top, left) + c;
+  const int h_stride = static_cast<int>(a.x.h_stride), w_stride = static_cast<int>(a.x.w_stride);
 #pragma unroll 2
   for (int i = threadIdx.x >> log; i < a.patch_pixels; i += Tile::kThreads >> log) {
     const int row = i * a.column_reciprocal >> 16, column = i - row * a.patch_columns;
-    int h = top + row, w = left + column;
+    int h = row, w = column;
     if (!zeros) {
-      h = source_index(h, a.x.shape.h, a.op.padding_mode);
-      w = source_index(w, a.x.shape.w, a.op.padding_mode);
+      h = source_index(top + row, a.x.shape.h, a.op.padding_mode) - top;
+      w = source_index(left + column, a.x.shape.w, a.op.padding_mode) - left;
     }
     // Where y ends before the tile, h and w may lie beyond x in any mode: nobody needs the pixel.
-    const bool inside = static_cast<unsigned>(h) < static_cast<unsigned>(a.x.shape.h) &&
-                        static_cast<unsigned>(w) < static_cast<unsigned>(a.x.shape.w) && c < C;
-    const float* from = inside ? image + h * a.x.h_stride + w * a.x.w_stride : a.x.data;
+    const bool inside = static_cast<unsigned>(top + h) < static_cast<unsigned>(a.x.shape.h) &&
+                        static_cast<unsigned>(left + w) < static_cast<unsigned>(a.x.shape.w) &&
+                        c < C;
+    const float* from = inside ? first + (h * h_stride + w * w_stride) : a.x.data;
     const std::uint32_t to = patch + i * kTf32PixelBytes + ((unit ^ (column & 7)) << 4);
     if (moves_packs) {
       copy_16_async(to, from, inside);
