@@ -132,14 +132,15 @@ void ConvTranspose2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) c
     fixed.forward(operands, y, {memory.data(), memory.bytes()});
     return;
   }
+  if (variant->kernel.launch != nullptr) return variant->kernel.launch(*this, inputs, y);
   variant->kernel.run({*this, view(inputs, kX), view(inputs, kWeight), view(inputs, kBias),
                        view(inputs, kSlope), y.view<float>(), scratch});
 }
 
-std::optional<Lowering> ConvTranspose2d::lower(const Shapes& in) const {
+std::optional<Lowering> ConvTranspose2d::lower(const Shapes& in, DeviceKind device) const {
   if (variant != nullptr) return std::nullopt;
   ConvTranspose2d fixed = with_extents(*this, in);
-  fixed.variant = &choose(conv_transpose2d_ladder(), *this, in, DeviceKind::kCpu);
+  fixed.variant = &choose(conv_transpose2d_ladder(), *this, in, device);
   Lowering lowering{fixed, std::vector<std::optional<AnyOp>>(in.size())};
   if (fixed.variant->kernel.pack != nullptr) {
     lowering.repack[kWeight] = PackConvTranspose2dWeight{fixed};

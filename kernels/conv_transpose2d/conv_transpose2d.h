@@ -34,6 +34,7 @@ namespace op {
 /// Equals torch.nn.functional.conv_transpose2d with its [C,K/groups,R,S] weights permuted.
 struct ConvTranspose2d {
   static constexpr std::string_view kName = "conv_transpose2d";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kWeight, kBias, kSlope, kSlots };
 
   int stride = 1, padding = 0, output_padding = 0, groups = 1;
@@ -53,7 +54,7 @@ struct ConvTranspose2d {
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
-  std::optional<Lowering> lower(const Shapes& in) const;
+  std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const;
 };
 
 /// The weight as the rung of `conv` wants it: [K,R,S,C/groups] -> what the rung says.

@@ -24,6 +24,8 @@ struct ConvTranspose2dKernel {
   /// Working memory of one run; null: none. Grows with threads(), so ask under the count that runs.
   std::int64_t (*scratch_bytes)(const op::ConvTranspose2d& op, const Shapes& in) = nullptr;
   void (*run)(const ConvTranspose2dCall& call) = nullptr;
+  /// Of a rung on a GPU, in place of run.
+  void (*launch)(const op::ConvTranspose2d& op, Inputs inputs, const Tensor& y) = nullptr;
 };
 
 // The rungs; ladder.cpp lists them.
@@ -36,5 +38,14 @@ void conv_transpose2d_direct_pack(const op::ConvTranspose2d& op, View<const floa
                                   View<float> packed);
 std::int64_t conv_transpose2d_direct_scratch_bytes(const op::ConvTranspose2d& op, const Shapes& in);
 void conv_transpose2d_direct(const ConvTranspose2dCall& call);
+
+// On a GPU; only in a build with CUDA. kernels/conv_transpose2d/cuda_rungs.cpp.
+
+double conv_transpose2d_cuda_naive_seconds(const op::ConvTranspose2d& op, const Shapes& in);
+void conv_transpose2d_cuda_naive(const op::ConvTranspose2d& op, Inputs inputs, const Tensor& y);
+
+std::string conv_transpose2d_cuda_tiled_refuses(const op::ConvTranspose2d& op, const Shapes& in);
+double conv_transpose2d_cuda_tiled_seconds(const op::ConvTranspose2d& op, const Shapes& in);
+void conv_transpose2d_cuda_tiled(const op::ConvTranspose2d& op, Inputs inputs, const Tensor& y);
 
 }  // namespace mend
