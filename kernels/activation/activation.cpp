@@ -37,7 +37,7 @@ constexpr Variant<op::Activate, ActivationKernel> kLadder[] = {
     {"activation/reference", DeviceKind::kCpu, never_refuses, slowest, 0, activation_reference},
     {"activation/simd", DeviceKind::kCpu, never_refuses, memory_time, 1e-6, activation_simd},
 #ifdef MEND_HAS_CUDA
-    {"activation/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-6,
+    {"activation/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 3e-6,
      activation_cuda},
 #endif
 };
