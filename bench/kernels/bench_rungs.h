@@ -49,7 +49,7 @@ template <class Op, class Kernel, class Call>
 void register_rungs(std::span<const Variant<Op, Kernel>> ladder, const Op& op,
                     const std::string& label, const Shapes& in, const Call& call) {
   for (const auto& rung : ladder) {
-    if (!rung.refuses(op, in).empty()) continue;
+    if (rung.device != DeviceKind::kCpu || !rung.refuses(op, in).empty()) continue;
     for (const int count : {1, threads()}) {
       if (count == 1 && threads() == 1) continue;
       const auto time = [=](benchmark::State& state) {

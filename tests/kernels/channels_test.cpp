@@ -34,6 +34,7 @@ TEST_CASE("concat: leaves an input alone that is in place") {
   const Tensor before = y.clone();
   const std::vector<Tensor> parts = {y.channels(0, 3), y.channels(3, 4)};
   for (const auto& rung : concat_ladder()) {
+    if (rung.device != DeviceKind::kCpu) continue;
     rung.kernel(parts, y.view<float>());
     CHECK(identical(y, before));
   }
