@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "kernels/channels/gradient.h"
 #include "tests/support/guarded.h"
 
 namespace mend::test {
@@ -27,6 +28,16 @@ TEST_CASE("concat: puts the inputs side by side") {
   const Tensor z = Tensor::from({1, 1, 2, 2}, std::vector<float>{3, 4, 5, 6});
   const Tensor y = apply(op::Concat{}, {x, z});
   CHECK(identical(y, Tensor::from({1, 1, 2, 3}, std::vector<float>{1, 3, 4, 2, 5, 6})));
+}
+
+TEST_CASE("place_channels: every rung matches the reference") {
+  for (const int first : {0, 2, 4}) {
+    const op::PlaceChannels op{first, 9};
+    check_rungs(place_channels_ladder(), op, {random_tensor({2, 3, 5, 5}, 1)},
+                [&](PlaceChannelsKernel kernel, Inputs inputs, const Tensor& y, Scratch) {
+                  kernel(op, inputs[0].view<const float>(), y.view<float>());
+                });
+  }
 }
 
 TEST_CASE("concat: leaves an input alone that is in place") {
