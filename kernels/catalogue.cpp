@@ -6,6 +6,7 @@
 #include "kernels/activation/gradient.h"
 #include "kernels/attention/attention.h"
 #include "kernels/channels/channels.h"
+#include "kernels/channels/gradient.h"
 #include "kernels/code_lookup/code_lookup.h"
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/conv2d/gradient.h"
@@ -127,6 +128,7 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(pixel_norm_gradient_ladder()),
       summary(pixel_shuffle_ladder()),
       summary(pixel_unshuffle_ladder()),
+      summary(place_channels_ladder()),
       summary(pool_ladder()),
       summary(quantize_ladder()),
       summary(quantized_conv2d_ladder()),

@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "kernels/channels/variants.h"
+#include "kernels/cuda/machine.h"
 #include "kernels/rows.h"
 
 namespace mend {
@@ -12,11 +13,20 @@ double concat_seconds(const op::Concat& concat, const Shapes& in) {
   return concat.cost(in).bytes / NominalMachine::kBytesPerSecond;
 }
 
+#ifdef MEND_HAS_CUDA
+double concat_cuda_seconds(const op::Concat& concat, const Shapes& in) {
+  return concat.cost(in).bytes / NominalGpu::kBytesPerSecond;
+}
+#endif
+
 // clang-format off
 constexpr Variant<op::Concat, ConcatKernel> kLadder[] = {
-    // name              device            can it?        time            error  entry
-    {"concat/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     concat_reference},
-    {"concat/rows",      DeviceKind::kCpu, never_refuses, concat_seconds, 0,     concat_rows},
+    // name              device             can it?        time                 error  entry
+    {"concat/reference", DeviceKind::kCpu,  never_refuses, slowest,             0,     concat_reference},
+    {"concat/rows",      DeviceKind::kCpu,  never_refuses, concat_seconds,      0,     concat_rows},
+#ifdef MEND_HAS_CUDA
+    {"concat/cuda",      DeviceKind::kCuda, never_refuses, concat_cuda_seconds, 0,     concat_cuda},
+#endif
 };
 // clang-format on
 

@@ -19,6 +19,7 @@ namespace op {
 /// An input whose pixels already are that slice of y is left alone.
 struct Concat {
   static constexpr std::string_view kName = "concat";
+  static constexpr bool kOnGpu = true;
   static constexpr bool kJoinsChannels = true;
 
   Shape shape(const Shapes& in) const;

@@ -3,10 +3,52 @@
 #include <fmt/format.h>
 
 #include "engine/error.h"
-#include "kernels/channels/channels.h"
+#include "kernels/channels/variants.h"
+#include "kernels/cuda/machine.h"
 #include "kernels/rows.h"
 
-namespace mend::op {
+namespace mend {
+namespace {
+
+double place_seconds(const op::PlaceChannels& op, const Shapes& in) {
+  return op.cost(in).bytes / NominalMachine::kBytesPerSecond;
+}
+
+#ifdef MEND_HAS_CUDA
+double place_cuda_seconds(const op::PlaceChannels& op, const Shapes& in) {
+  return op.cost(in).bytes / NominalGpu::kBytesPerSecond;
+}
+#endif
+
+// clang-format off
+constexpr Variant<op::PlaceChannels, PlaceChannelsKernel> kLadder[] = {
+    // name                      device             can it?        time                error  entry
+    {"place_channels/reference", DeviceKind::kCpu,  never_refuses, slowest,            0,     place_channels_reference},
+    {"place_channels/rows",      DeviceKind::kCpu,  never_refuses, place_seconds,      0,     place_channels_rows},
+#ifdef MEND_HAS_CUDA
+    {"place_channels/cuda",      DeviceKind::kCuda, never_refuses, place_cuda_seconds, 0,     place_channels_cuda},
+#endif
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Variant<op::PlaceChannels, PlaceChannelsKernel>> place_channels_ladder() {
+  return kLadder;
+}
+
+void place_channels_rows(const op::PlaceChannels& op, View<const float> x, View<float> y) {
+  const int count = x.shape.c, after = op.total - op.first - count;
+  for_each_run(y.shape, [&](const Run& run) {
+    float* pixel = y.pixel(run.n, run.h, run.w);
+    fill_run(0, pixel, y.w_stride, run.count, op.first);
+    copy_run(x.pixel(run.n, run.h, run.w), x.w_stride, pixel + op.first, y.w_stride, run.count,
+             count);
+    fill_run(0, pixel + op.first + count, y.w_stride, run.count, after);
+  });
+}
+
+namespace op {
 
 Tensors Concat::backward(const Backward& call) const {
   Tensors gradients(call.inputs.size());
@@ -50,16 +92,9 @@ std::optional<RowPart> PlaceChannels::row_part(const Shapes& in, RowRange y) con
 }
 
 void PlaceChannels::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  const View<const float> x = inputs[0].view<const float>();
-  const View<float> to = y.view<float>();
-  const int count = x.shape.c, after = total - first - count;
-  for_each_run(to.shape, [&](const Run& run) {
-    float* pixel = to.pixel(run.n, run.h, run.w);
-    fill_run(0, pixel, to.w_stride, run.count, first);
-    copy_run(x.pixel(run.n, run.h, run.w), x.w_stride, pixel + first, to.w_stride, run.count,
-             count);
-    fill_run(0, pixel + first + count, to.w_stride, run.count, after);
-  });
+  const auto& rung = choose(place_channels_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
 }
 
-}  // namespace mend::op
+}  // namespace op
+}  // namespace mend

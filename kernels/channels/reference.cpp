@@ -17,4 +17,14 @@ void concat_reference(Inputs inputs, View<float> y) {
   }
 }
 
+void place_channels_reference(const op::PlaceChannels& op, View<const float> x, View<float> y) {
+  for (int n = 0; n < y.shape.n; ++n)
+    for (int h = 0; h < y.shape.h; ++h)
+      for (int w = 0; w < y.shape.w; ++w)
+        for (int c = 0; c < y.shape.c; ++c) {
+          const int from = c - op.first;
+          y(n, h, w, c) = from >= 0 && from < x.shape.c ? x(n, h, w, from) : 0;
+        }
+}
+
 }  // namespace mend

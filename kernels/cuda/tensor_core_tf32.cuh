@@ -32,13 +32,6 @@ __device__ inline void multiply_add_tf32(float (&sum)[4], const float (&a)[4], f
         "r"(__float_as_uint(a[3])), "r"(__float_as_uint(b_low)), "r"(__float_as_uint(b_high)));
 }
 
-/// Copies 4 bytes, or writes zeros, as copy_16_async does for 16.
-__device__ inline void copy_4_async(std::uint32_t to, const void* from, bool inside) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from),
-               "r"(inside ? 4 : 0)
-               : "memory");
-}
-
 #endif  // from compute capability 8.0 on
 
 }  // namespace mend

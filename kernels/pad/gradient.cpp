@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/parallel.h"
+#include "kernels/cuda/machine.h"
 #include "kernels/pad/variants.h"
 
 namespace mend {
@@ -14,28 +15,36 @@ double gradient_seconds(const op::PadGradient& op, const Shapes& in) {
   return op.cost(in).bytes / NominalMachine::kBytesPerSecond;
 }
 
+#ifdef MEND_HAS_CUDA
+double gradient_cuda_seconds(const op::PadGradient& op, const Shapes& in) {
+  return op.cost(in).bytes / NominalGpu::kBytesPerSecond;
+}
+#endif
+
 // clang-format off
 constexpr Variant<op::PadGradient, PadGradientKernel> kLadder[] = {
-    // name                    device            can it?        time              error  entry
-    {"pad_gradient/reference", DeviceKind::kCpu, never_refuses, slowest,          0,     pad_gradient_reference},
-    {"pad_gradient/rows",      DeviceKind::kCpu, never_refuses, gradient_seconds, 1e-6,  pad_gradient_rows},
+    // name                    device             can it?        time                   error  entry
+    {"pad_gradient/reference", DeviceKind::kCpu,  never_refuses, slowest,               0,     pad_gradient_reference},
+    {"pad_gradient/rows",      DeviceKind::kCpu,  never_refuses, gradient_seconds,      1e-6,  pad_gradient_rows},
+#ifdef MEND_HAS_CUDA
+    {"pad_gradient/cuda",      DeviceKind::kCuda, never_refuses, gradient_cuda_seconds, 1e-6,  pad_gradient_cuda},
+#endif
 };
 // clang-format on
 
-/// For each row of x, the rows of the padded image that show it, in ascending order.
-std::vector<std::vector<int>> shown_by(PadMode mode, int before, int extent, int padded) {
+}  // namespace
+
+std::span<const Variant<op::PadGradient, PadGradientKernel>> pad_gradient_ladder() {
+  return kLadder;
+}
+
+std::vector<std::vector<int>> padding_shown_by(PadMode mode, int before, int extent, int padded) {
   std::vector<std::vector<int>> rows(static_cast<std::size_t>(extent));
   for (int p = 0; p < padded; ++p) {
     const int row = padding_source(mode, p - before, extent);
     if (row >= 0) rows[static_cast<std::size_t>(row)].push_back(p);
   }
   return rows;
-}
-
-}  // namespace
-
-std::span<const Variant<op::PadGradient, PadGradientKernel>> pad_gradient_ladder() {
-  return kLadder;
 }
 
 Tensor without_margins(const Tensor& x, const ImageMargins& m) {
@@ -74,8 +83,8 @@ void pad_gradient_reference(const op::Pad& pad, View<const float> dy, View<float
 
 void pad_gradient_rows(const op::Pad& pad, View<const float> dy, View<float> y) {
   const Shape& s = y.shape;
-  const auto rows = shown_by(pad.mode, pad.top, s.h, dy.shape.h);
-  const auto columns = shown_by(pad.mode, pad.left, s.w, dy.shape.w);
+  const auto rows = padding_shown_by(pad.mode, pad.top, s.h, dy.shape.h);
+  const auto columns = padding_shown_by(pad.mode, pad.left, s.w, dy.shape.w);
   parallel_for(std::int64_t{s.n} * s.h, [&](std::int64_t row, int) {
     const int n = static_cast<int>(row / s.h), h = static_cast<int>(row % s.h);
     for (int w = 0; w < s.w; ++w) {

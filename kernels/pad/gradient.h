@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/ladder.h"
 #include "engine/op.h"
@@ -20,6 +21,7 @@ namespace op {
 /// window in the middle. Throws ShapeError if nothing is left in the middle.
 struct PadGradient {
   static constexpr std::string_view kName = "pad_gradient";
+  static constexpr bool kOnGpu = true;
 
   Pad pad;
 
@@ -46,5 +48,10 @@ std::span<const Variant<op::PadGradient, PadGradientKernel>> pad_gradient_ladder
 // The rungs.
 void pad_gradient_reference(const op::Pad& pad, View<const float> dy, View<float> y);
 void pad_gradient_rows(const op::Pad& pad, View<const float> dy, View<float> y);
+void pad_gradient_cuda(const op::Pad& pad, View<const float> dy, View<float> y);
+
+/// For each row (or column) of an image of `extent`, those of the padded image that show it, in
+/// ascending order.
+std::vector<std::vector<int>> padding_shown_by(PadMode mode, int before, int extent, int padded);
 
 }  // namespace mend

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <limits>
 
+#include "kernels/cuda/machine.h"
 #include "kernels/pad/variants.h"
 #include "kernels/rows.h"
 
@@ -14,11 +15,20 @@ double pad_seconds(const op::Pad& pad, const Shapes& in) {
   return pad.cost(in).bytes / NominalMachine::kBytesPerSecond;
 }
 
+#ifdef MEND_HAS_CUDA
+double pad_cuda_seconds(const op::Pad& pad, const Shapes& in) {
+  return pad.cost(in).bytes / NominalGpu::kBytesPerSecond;
+}
+#endif
+
 // clang-format off
 constexpr Variant<op::Pad, PadKernel> kLadder[] = {
-    // name           device            can it?        time         error  entry
-    {"pad/reference", DeviceKind::kCpu, never_refuses, slowest,     0,     pad_reference},
-    {"pad/rows",      DeviceKind::kCpu, never_refuses, pad_seconds, 0,     pad_rows},
+    // name           device             can it?        time              error  entry
+    {"pad/reference", DeviceKind::kCpu,  never_refuses, slowest,          0,     pad_reference},
+    {"pad/rows",      DeviceKind::kCpu,  never_refuses, pad_seconds,      0,     pad_rows},
+#ifdef MEND_HAS_CUDA
+    {"pad/cuda",      DeviceKind::kCuda, never_refuses, pad_cuda_seconds, 0,     pad_cuda},
+#endif
 };
 // clang-format on
 
@@ -46,23 +56,6 @@ int most(PadMode mode, int extent) {
 }  // namespace
 
 std::span<const Variant<op::Pad, PadKernel>> pad_ladder() { return kLadder; }
-
-int padding_source(PadMode mode, int position, int extent) {
-  if (position >= 0 && position < extent) return position;
-  switch (mode) {
-    case PadMode::kConstant:
-      return -1;
-    case PadMode::kReflect:
-      return position < 0 ? -position : 2 * (extent - 1) - position;
-    case PadMode::kReplicate:
-      return position < 0 ? 0 : extent - 1;
-    case PadMode::kCircular:
-      return position < 0 ? position + extent : position - extent;
-    case PadMode::kSymmetric:
-      return position < 0 ? -1 - position : 2 * extent - 1 - position;
-  }
-  return -1;
-}
 
 namespace op {
 

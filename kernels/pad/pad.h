@@ -22,10 +22,9 @@
 
 #include "engine/ladder.h"
 #include "engine/op.h"
+#include "kernels/pad/mode.h"
 
 namespace mend {
-
-enum class PadMode { kConstant, kReflect, kReplicate, kCircular, kSymmetric };
 
 namespace op {
 
@@ -39,6 +38,7 @@ namespace op {
 /// is negative (see Crop).
 struct Pad {
   static constexpr std::string_view kName = "pad";
+  static constexpr bool kOnGpu = true;
 
   int top = 0, bottom = 0, left = 0, right = 0;
   PadMode mode = PadMode::kConstant;

@@ -2,6 +2,7 @@
 
 #include <cassert>
 
+#include "kernels/cuda/machine.h"
 #include "kernels/pixel_shuffle/variants.h"
 
 namespace mend {
@@ -12,16 +13,29 @@ double seconds(const Op& op, const Shapes& in) {
   return op.cost(in).bytes / NominalMachine::kBytesPerSecond;
 }
 
+#ifdef MEND_HAS_CUDA
+template <class Op>
+double cuda_seconds(const Op& op, const Shapes& in) {
+  return op.cost(in).bytes / NominalGpu::kBytesPerSecond;
+}
+#endif
+
 // clang-format off
 constexpr Variant<op::PixelShuffle, PixelShuffleKernel> kShuffleLadder[] = {
-    // name                       device            can it?        time     error  entry
-    {"pixel_shuffle/reference",   DeviceKind::kCpu, never_refuses, slowest, 0, pixel_shuffle_reference},
-    {"pixel_shuffle/rows",        DeviceKind::kCpu, never_refuses, seconds, 0, pixel_shuffle_rows},
+    // name                       device             can it?                     time          error  entry
+    {"pixel_shuffle/reference",   DeviceKind::kCpu,  never_refuses,              slowest,      0,     pixel_shuffle_reference},
+    {"pixel_shuffle/rows",        DeviceKind::kCpu,  never_refuses,              seconds,      0,     pixel_shuffle_rows},
+#ifdef MEND_HAS_CUDA
+    {"pixel_shuffle/cuda",        DeviceKind::kCuda, pixel_shuffle_cuda_refuses, cuda_seconds, 0,     pixel_shuffle_cuda},
+#endif
 };
 
 constexpr Variant<op::PixelUnshuffle, PixelUnshuffleKernel> kUnshuffleLadder[] = {
-    {"pixel_unshuffle/reference", DeviceKind::kCpu, never_refuses, slowest, 0, pixel_unshuffle_reference},
-    {"pixel_unshuffle/rows",      DeviceKind::kCpu, never_refuses, seconds, 0, pixel_unshuffle_rows},
+    {"pixel_unshuffle/reference", DeviceKind::kCpu,  never_refuses,                slowest,      0, pixel_unshuffle_reference},
+    {"pixel_unshuffle/rows",      DeviceKind::kCpu,  never_refuses,                seconds,      0, pixel_unshuffle_rows},
+#ifdef MEND_HAS_CUDA
+    {"pixel_unshuffle/cuda",      DeviceKind::kCuda, pixel_unshuffle_cuda_refuses, cuda_seconds, 0, pixel_unshuffle_cuda},
+#endif
 };
 // clang-format on
 

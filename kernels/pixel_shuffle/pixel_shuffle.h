@@ -20,6 +20,7 @@ namespace op {
 /// x [N,H,W,C·r²] -> y [N,H·r,W·r,C]. Throws ShapeError if x's channels are no multiple of r².
 struct PixelShuffle {
   static constexpr std::string_view kName = "pixel_shuffle";
+  static constexpr bool kOnGpu = true;
 
   int factor = 2;
 
@@ -39,6 +40,7 @@ struct PixelShuffle {
 /// Its grid is r: a tile that starts inside a block of r x r pixels would deal them out otherwise.
 struct PixelUnshuffle {
   static constexpr std::string_view kName = "pixel_unshuffle";
+  static constexpr bool kOnGpu = true;
 
   int factor = 2;
 

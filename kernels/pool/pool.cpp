@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "kernels/cuda/machine.h"
 #include "kernels/pool/variants.h"
 
 namespace mend {
@@ -16,16 +17,29 @@ double adaptive_pool_seconds(const op::AdaptivePool& pool, const Shapes& in) {
   return pool.cost(in).bytes / NominalMachine::kBytesPerSecond;
 }
 
+#ifdef MEND_HAS_CUDA
+template <class Op>
+double cuda_seconds(const Op& pool, const Shapes& in) {
+  return pool.cost(in).bytes / NominalGpu::kBytesPerSecond;
+}
+#endif
+
 // clang-format off
 constexpr Variant<op::Pool, PoolKernel> kPoolLadder[] = {
-    // name            device            can it?        time          error  entry
-    {"pool/reference", DeviceKind::kCpu, never_refuses, slowest,      0,     pool_reference},
-    {"pool/simd",      DeviceKind::kCpu, never_refuses, pool_seconds, 1e-6,  pool_simd},
+    // name            device             can it?        time          error  entry
+    {"pool/reference", DeviceKind::kCpu,  never_refuses, slowest,      0,     pool_reference},
+    {"pool/simd",      DeviceKind::kCpu,  never_refuses, pool_seconds, 1e-6,  pool_simd},
+#ifdef MEND_HAS_CUDA
+    {"pool/cuda",      DeviceKind::kCuda, never_refuses, cuda_seconds, 1e-6,  pool_cuda},
+#endif
 };
 
 constexpr Variant<op::AdaptivePool, AdaptivePoolKernel> kAdaptivePoolLadder[] = {
     {"adaptive_pool/reference", DeviceKind::kCpu, never_refuses, slowest, 0, adaptive_pool_reference},
     {"adaptive_pool/simd", DeviceKind::kCpu, never_refuses, adaptive_pool_seconds, 1e-6, adaptive_pool_simd},
+#ifdef MEND_HAS_CUDA
+    {"adaptive_pool/cuda", DeviceKind::kCuda, never_refuses, cuda_seconds, 1e-6, adaptive_pool_cuda},
+#endif
 };
 // clang-format on
 

@@ -10,10 +10,9 @@
 
 #include "engine/ladder.h"
 #include "engine/op.h"
+#include "kernels/pool/kind.h"
 
 namespace mend {
-
-enum class PoolKind { kMax, kAverage };
 
 namespace op {
 
@@ -25,6 +24,7 @@ namespace op {
 /// more than half the kernel. Equals torch's max_pool2d and avg_pool2d.
 struct Pool {
   static constexpr std::string_view kName = "pool";
+  static constexpr bool kOnGpu = true;
 
   PoolKind kind = PoolKind::kMax;
   int kernel = 2, stride = 2, padding = 0;
@@ -48,6 +48,7 @@ struct Pool {
 /// stride k (as when a network asks for H/k x W/k); everything else, 1 x 1 above all, is global.
 struct AdaptivePool {
   static constexpr std::string_view kName = "adaptive_pool";
+  static constexpr bool kOnGpu = true;
 
   PoolKind kind = PoolKind::kAverage;
   int height = 1, width = 1;

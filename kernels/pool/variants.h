@@ -17,10 +17,14 @@ Window adaptive_window(int p, int windows, int extent);
 
 void pool_reference(const op::Pool& pool, View<const float> x, View<float> y);
 void pool_simd(const op::Pool& pool, View<const float> x, View<float> y);
+/// On the GPU.
+void pool_cuda(const op::Pool& pool, View<const float> x, View<float> y);
 
 void adaptive_pool_reference(const op::AdaptivePool& pool, View<const float> x, View<float> y,
                              Scratch scratch);
 void adaptive_pool_simd(const op::AdaptivePool& pool, View<const float> x, View<float> y,
+                        Scratch scratch);
+void adaptive_pool_cuda(const op::AdaptivePool& pool, View<const float> x, View<float> y,
                         Scratch scratch);
 /// Working memory of adaptive_pool_simd in bytes.
 std::int64_t adaptive_pool_simd_scratch(const Shape& x, const Shape& y);

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <numeric>
 
+#include "kernels/cuda/machine.h"
 #include "kernels/rearrange/variants.h"
 #include "kernels/rows.h"
 
@@ -15,19 +16,35 @@ double memory_seconds(const Op& op, const Shapes& in) {
   return op.cost(in).bytes / NominalMachine::kBytesPerSecond;
 }
 
+#ifdef MEND_HAS_CUDA
+template <class Op>
+double cuda_seconds(const Op& op, const Shapes& in) {
+  return op.cost(in).bytes / NominalGpu::kBytesPerSecond;
+}
+#endif
+
 // clang-format off
 constexpr Variant<op::Roll, RollKernel> kRollLadder[] = {
     // name                        device            can it?        time            error  entry
     {"roll/reference",             DeviceKind::kCpu, never_refuses, slowest,        0,     roll_reference},
     {"roll/rows",                  DeviceKind::kCpu, never_refuses, memory_seconds, 0,     roll_rows},
+#ifdef MEND_HAS_CUDA
+    {"roll/cuda", DeviceKind::kCuda, never_refuses, cuda_seconds, 0, roll_cuda},
+#endif
 };
 constexpr Variant<op::WindowPartition, WindowPartitionKernel> kWindowPartitionLadder[] = {
     {"window_partition/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     window_partition_reference},
     {"window_partition/rows",      DeviceKind::kCpu, never_refuses, memory_seconds, 0,     window_partition_rows},
+#ifdef MEND_HAS_CUDA
+    {"window_partition/cuda", DeviceKind::kCuda, never_refuses, cuda_seconds, 0, window_partition_cuda},
+#endif
 };
 constexpr Variant<op::WindowMerge, WindowMergeKernel> kWindowMergeLadder[] = {
     {"window_merge/reference",     DeviceKind::kCpu, never_refuses, slowest,        0,     window_merge_reference},
     {"window_merge/rows",          DeviceKind::kCpu, never_refuses, memory_seconds, 0,     window_merge_rows},
+#ifdef MEND_HAS_CUDA
+    {"window_merge/cuda", DeviceKind::kCuda, never_refuses, cuda_seconds, 0, window_merge_cuda},
+#endif
 };
 constexpr Variant<op::Transpose, TransposeKernel> kTransposeLadder[] = {
     {"transpose/reference",        DeviceKind::kCpu, never_refuses, slowest,        0,     transpose_reference},

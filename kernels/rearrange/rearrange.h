@@ -20,6 +20,7 @@ namespace op {
 /// x [N,H,W,C] -> y like x. Any shift, negative too. Equals torch.roll over the rows and columns.
 struct Roll {
   static constexpr std::string_view kName = "roll";
+  static constexpr bool kOnGpu = true;
 
   int shift_h = 0, shift_w = 0;
 
@@ -43,6 +44,7 @@ struct Roll {
 /// arXiv:2204.01697) and Omni-SR (Wang et al. 2023, arXiv:2304.10244).
 struct WindowPartition {
   static constexpr std::string_view kName = "window_partition";
+  static constexpr bool kOnGpu = true;
 
   int window_h = 8, window_w = 8;
   bool dilated = false;
@@ -62,6 +64,7 @@ struct WindowPartition {
 /// many windows as images of height x width need.
 struct WindowMerge {
   static constexpr std::string_view kName = "window_merge";
+  static constexpr bool kOnGpu = true;
 
   int height = 8, width = 8;
   bool dilated = false;

@@ -17,6 +17,11 @@ void window_merge_rows(const op::WindowMerge& op, View<const float> x, View<floa
 void transpose_reference(View<const float> x, View<float> y);
 void transpose_tiles(View<const float> x, View<float> y);
 
+// On the GPU.
+void roll_cuda(const op::Roll& roll, View<const float> x, View<float> y);
+void window_partition_cuda(const op::WindowPartition& op, View<const float> x, View<float> y);
+void window_merge_cuda(const op::WindowMerge& op, View<const float> x, View<float> y);
+
 /// index mod extent, in [0, extent) for negative indices too.
 inline int wrap(std::int64_t index, int extent) {
   const std::int64_t rest = index % extent;

@@ -6,7 +6,6 @@
 #include "kernels/pool/pool.h"
 #include "kernels/resample/taps.h"
 #include "kernels/resample/variants.h"
-#include "kernels/separable_gradient.h"
 
 namespace mend {
 namespace {
@@ -26,14 +25,14 @@ TransposedTaps transposed(const Axis& axis) {
 
 void gradient_reference(const op::ResampleGradient& op, View<const float> dy, View<float> y,
                         Scratch) {
-  separable_gradient_reference(transposed(rows_of(op.resample, y.shape)),
-                               transposed(columns_of(op.resample, y.shape)), dy, y);
+  separable_gradient_reference(transposed_rows(op, y.shape), transposed_columns(op, y.shape), dy,
+                               y);
 }
 
 void gradient_lines(const op::ResampleGradient& op, View<const float> dy, View<float> y,
                     Scratch scratch) {
-  separable_gradient_lines(transposed(rows_of(op.resample, y.shape)),
-                           transposed(columns_of(op.resample, y.shape)), dy, y, scratch);
+  separable_gradient_lines(transposed_rows(op, y.shape), transposed_columns(op, y.shape), dy, y,
+                           scratch);
 }
 
 double lines_seconds(const op::ResampleGradient& op, const Shapes& in) {
@@ -44,9 +43,13 @@ double lines_seconds(const op::ResampleGradient& op, const Shapes& in) {
 
 // clang-format off
 constexpr Variant<op::ResampleGradient, ResampleGradientKernel> kLadder[] = {
-    // name                         device            can it?        time           error  entry
-    {"resample_gradient/reference", DeviceKind::kCpu, never_refuses, slowest,       0,     gradient_reference},
-    {"resample_gradient/lines",     DeviceKind::kCpu, never_refuses, lines_seconds, 2e-6,  gradient_lines},
+    // name                             device             can it?        time                                     error  entry
+    {"resample_gradient/reference",     DeviceKind::kCpu,  never_refuses, slowest,                                 0,     gradient_reference},
+    {"resample_gradient/lines",         DeviceKind::kCpu,  never_refuses, lines_seconds,                           2e-6,  gradient_lines},
+#ifdef MEND_HAS_CUDA
+    {"resample_gradient/cuda_direct",   DeviceKind::kCuda, never_refuses, resample_gradient_cuda_direct_seconds,   2e-6,  resample_gradient_cuda_direct},
+    {"resample_gradient/cuda_two_pass", DeviceKind::kCuda, never_refuses, resample_gradient_cuda_two_pass_seconds, 2e-6,  resample_gradient_cuda_two_pass},
+#endif
 };
 // clang-format on
 
@@ -60,6 +63,13 @@ bool repeats_pixels(const op::Resample& resample, const Shape& x) {
 }
 
 }  // namespace
+
+TransposedTaps transposed_rows(const op::ResampleGradient& op, const Shape& x) {
+  return transposed(rows_of(op.resample, x));
+}
+TransposedTaps transposed_columns(const op::ResampleGradient& op, const Shape& x) {
+  return transposed(columns_of(op.resample, x));
+}
 
 std::span<const Variant<op::ResampleGradient, ResampleGradientKernel>> resample_gradient_ladder() {
   return kLadder;

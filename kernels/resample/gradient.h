@@ -19,6 +19,7 @@ namespace op {
 /// dy [N, resample.height, resample.width, C] -> y [N,height,width,C]
 struct ResampleGradient {
   static constexpr std::string_view kName = "resample_gradient";
+  static constexpr bool kOnGpu = true;
 
   Resample resample;
   int height = 0, width = 0;  ///< of the image that was resampled

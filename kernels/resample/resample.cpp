@@ -34,10 +34,15 @@ double rows_seconds(const op::Resample& resample, const Shapes& in) {
 
 // clang-format off
 constexpr Variant<op::Resample, ResampleKernel> kLadder[] = {
-    // name                device            can it?        time          error  entry
-    {"resample/reference", DeviceKind::kCpu, never_refuses, slowest,      0,     resample_reference},
-    {"resample/simd",      DeviceKind::kCpu, needs_weights, simd_seconds, 1e-6,  resample_simd},
-    {"resample/rows",      DeviceKind::kCpu, needs_nearest, rows_seconds, 0,     resample_rows},
+    // name                    device             can it?        time                            error  entry
+    {"resample/reference",     DeviceKind::kCpu,  never_refuses, slowest,                        0,     resample_reference},
+    {"resample/simd",          DeviceKind::kCpu,  needs_weights, simd_seconds,                   1e-6,  resample_simd},
+    {"resample/rows",          DeviceKind::kCpu,  needs_nearest, rows_seconds,                   0,     resample_rows},
+#ifdef MEND_HAS_CUDA
+    {"resample/cuda_direct",   DeviceKind::kCuda, needs_weights, resample_cuda_direct_seconds,   1e-6,  resample_cuda_direct},
+    {"resample/cuda_two_pass", DeviceKind::kCuda, needs_weights, resample_cuda_two_pass_seconds, 1e-6,  resample_cuda_two_pass},
+    {"resample/cuda_nearest",  DeviceKind::kCuda, needs_nearest, resample_cuda_nearest_seconds,  0,     resample_cuda_nearest},
+#endif
 };
 
 constexpr std::string_view name_of(ResampleMode mode) {

@@ -44,6 +44,7 @@ namespace op {
 /// by scale_h and different from height/H.
 struct Resample {
   static constexpr std::string_view kName = "resample";
+  static constexpr bool kOnGpu = true;
 
   ResampleMode mode = ResampleMode::kNearest;
   int height = 0, width = 0;

@@ -17,10 +17,10 @@ namespace mend::test {
 
 /// Runs every CUDA rung of `ladder` that can do the case, dense and in slices that are aligned and that
 /// are not, and compares it with the first rung, the reference on the CPU; dense twice, for the same bits.
-/// call(kernel, inputs, y) runs one kernel.
+/// call(kernel, inputs, y) runs one kernel. Returns how many rungs ran.
 template <class Op, class Kernel, class Call>
-void check_gpu_rungs(std::span<const Variant<Op, Kernel>> ladder, const Op& operation,
-                     const std::vector<Tensor>& inputs, const Call& call) {
+int check_gpu_rungs(std::span<const Variant<Op, Kernel>> ladder, const Op& operation,
+                    const std::vector<Tensor>& inputs, const Call& call) {
   const AnyOp op = operation;
   const Shapes in = shapes_of(inputs);
   const Tensor expected = Tensor::empty(op.shape(in));
@@ -60,6 +60,7 @@ void check_gpu_rungs(std::span<const Variant<Op, Kernel>> ladder, const Op& oper
     }
   }
   CHECK(tried > 0);
+  return tried;
 }
 
 /// Numbers in [-bound, bound), the same for the same seed.

@@ -1,0 +1,61 @@
+// Weighted sums over a few rows times a few columns, on the GPU: resampling, and the gradients of it, of
+// means and of padding.
+//
+//   y[n,p,q,c] = Σ_h Σ_w rows(p,h) · columns(q,w) · x[n,h,w,c]
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace mend {
+
+class TransposedTaps;  // kernels/separable_gradient.h
+
+/// One input row (or column) and its weight.
+struct SeparableTap {
+  int index;
+  float weight;
+};
+
+/// One axis: which inputs every output is made of.
+class SeparableAxis {
+ public:
+  /// A tap of the output that is being described.
+  void add(int index, double weight) { taps_.push_back({index, static_cast<float>(weight)}); }
+  /// On to the next output.
+  void finish_output() { start_.push_back(static_cast<int>(taps_.size())); }
+
+  const std::vector<int>& start() const { return start_; }
+  const std::vector<SeparableTap>& taps() const { return taps_; }
+
+ private:
+  std::vector<int> start_ = {0};  ///< output i has the taps [start[i], start[i + 1])
+  std::vector<SeparableTap> taps_;
+};
+
+/// The axis of a gradient.
+SeparableAxis separable(const TransposedTaps& taps);
+
+/// All products of an output by one thread: for few taps.
+void separable_cuda_direct(const SeparableAxis& rows, const SeparableAxis& columns,
+                           View<const float> x, View<float> y);
+/// Rows first, into an image as high as y and as wide as x, then columns.
+void separable_cuda_two_pass(const SeparableAxis& rows, const SeparableAxis& columns,
+                             View<const float> x, View<float> y);
+
+/// Modelled seconds of the two, with so many taps an output at most.
+double separable_cuda_direct_seconds(const Shape& x, const Shape& y, int rows, int columns);
+double separable_cuda_two_pass_seconds(const Shape& x, const Shape& y, int rows, int columns);
+
+/// The two axes on the device; null taps: output i is input i.
+struct SeparableAxisOnGpu {
+  const int* start;
+  const SeparableTap* taps;
+};
+void launch_separable(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns,
+                      const View<const float>& x, const View<float>& y, cudaStream_t stream);
+
+}  // namespace mend

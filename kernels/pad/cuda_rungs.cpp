@@ -1,0 +1,37 @@
+// The host's side of the CUDA rungs.
+#include "engine/cuda/cuda_device.h"
+#include "kernels/cuda/cuda_separable.h"
+#include "kernels/pad/cuda.h"
+#include "kernels/pad/gradient.h"
+#include "kernels/pad/variants.h"
+
+namespace mend {
+namespace {
+
+/// What each row (or column) of the image gets back: the sum of the rows that show it.
+SeparableAxis folded_back(PadMode mode, int before, int extent, int padded) {
+  SeparableAxis axis;
+  for (const std::vector<int>& rows : padding_shown_by(mode, before, extent, padded)) {
+    for (const int row : rows) axis.add(row, 1);
+    axis.finish_output();
+  }
+  return axis;
+}
+
+}  // namespace
+
+void pad_cuda(const op::Pad& pad, View<const float> x, View<float> y) {
+  launch_pad(pad.mode, pad.top, pad.left, pad.value, x, y, current_cuda_device().stream());
+}
+
+void pad_gradient_cuda(const op::Pad& pad, View<const float> dy, View<float> y) {
+  if (pad.mode == PadMode::kConstant) {  // nothing comes back: the window in the middle
+    launch_pad(pad.mode, -pad.top, -pad.left, 0, dy, y, current_cuda_device().stream());
+    return;
+  }
+  const Shape& s = y.shape;
+  separable_cuda_direct(folded_back(pad.mode, pad.top, s.h, dy.shape.h),
+                        folded_back(pad.mode, pad.left, s.w, dy.shape.w), dy, y);
+}
+
+}  // namespace mend

@@ -1,0 +1,20 @@
+// The entry points of the pixel shuffles' CUDA kernels.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "engine/tensor.h"
+
+namespace mend {
+
+/// Factors up to this: so many numbers of a channel fit the kernel's tile.
+constexpr int kCudaShuffleMostFactor = 32;
+
+/// small [N,H,W,C·r²] -> large [N,H·r,W·r,C]
+void launch_pixel_shuffle(int factor, const View<const float>& small, const View<float>& large,
+                          cudaStream_t stream);
+/// large [N,H·r,W·r,C] -> small [N,H,W,C·r²]
+void launch_pixel_unshuffle(int factor, const View<const float>& large, const View<float>& small,
+                            cudaStream_t stream);
+
+}  // namespace mend

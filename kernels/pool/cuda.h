@@ -1,0 +1,22 @@
+// The entry points of poolings' CUDA kernels.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "engine/tensor.h"
+#include "kernels/pool/kind.h"
+
+namespace mend {
+
+/// op::Pool; one output a thread.
+void launch_pool(PoolKind kind, int kernel, int stride, int padding, const View<const float>& x,
+                 const View<float>& y, cudaStream_t stream);
+/// op::AdaptivePool; one output a thread, for small windows.
+void launch_adaptive_pool(PoolKind kind, const View<const float>& x, const View<float>& y,
+                          cudaStream_t stream);
+/// The same in two steps, for large windows: every window is dealt out to `slices` blocks.
+/// partial: [N, P·Q, slices, C] doubles.
+void launch_adaptive_pool_slices(PoolKind kind, const View<const float>& x, double* partial,
+                                 int slices, const View<float>& y, cudaStream_t stream);
+
+}  // namespace mend

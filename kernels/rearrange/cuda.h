@@ -1,0 +1,20 @@
+// The entry points of the rearrangements' CUDA kernels.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "engine/tensor.h"
+
+namespace mend {
+
+/// y[n, (h + shift_h) mod H, (w + shift_w) mod W] = x[n,h,w], shifts in [0, H) and [0, W)
+void launch_roll(int shift_h, int shift_w, const View<const float>& x, const View<float>& y,
+                 cudaStream_t stream);
+/// y: windows; op::WindowPartition
+void launch_window_partition(bool dilated, const View<const float>& x, const View<float>& y,
+                             cudaStream_t stream);
+/// x: windows; op::WindowMerge
+void launch_window_merge(bool dilated, const View<const float>& x, const View<float>& y,
+                         cudaStream_t stream);
+
+}  // namespace mend
