@@ -16,6 +16,7 @@ writes the budget. Registers and spills are ptxas' own words on the last rungs, 
   estimate_us, bound  the simulator's roofline for an H100, and what it is bound by
 """
 import json
+import math
 import os
 import pathlib
 import re
@@ -29,15 +30,15 @@ BUDGET = ROOT / "bench" / "gpu_budget.json"
 SLACK = 0.005
 HIGHER_IS_BETTER = {"sector_efficiency"}
 ARCHITECTURES = ("sm_80", "sm_90")
-LAST_RUNGS = ("kernels/conv2d/cuda_mma.cu",)
+LAST_RUNGS = ("kernels/conv2d/cuda_mma.cu", "kernels/conv2d/cuda_tf32.cu")
 
 
 def layer_flops(case: str) -> float:
-    """conv2d/cuda_mma/64to64/128x128/f16 -> the FLOPs of a 3x3 layer."""
+    """conv2d/cuda_mma/64to64/128x128/f16 -> the FLOPs of a 3x3 layer; 48x48x16 is a batch of 16."""
     channels, size = case.split("/")[2:4]
     c, k = map(int, channels.split("to"))
-    h, w = map(int, size.split("x"))
-    return 2.0 * 9 * c * k * h * w
+    pixels = math.prod(map(int, size.split("x")))
+    return 2.0 * 9 * c * k * pixels
 
 
 def count(build: pathlib.Path, case: str) -> dict:
@@ -63,7 +64,7 @@ def count(build: pathlib.Path, case: str) -> dict:
     if flops:
         counts["tensor_waste"] = flops / layer_flops(case)
         outputs = int(case.split("/")[2].split("to")[1])
-        if outputs <= 64 and "512x512" not in case:  # one tile a block, all weights in each
+        if "cuda_mma" in case and outputs <= 64 and "512x512" not in case:  # one tile a block, all weights in each
             counts["x_reads"] = (32 * kernel["l2_sectors"] - kernel["blocks"] * weights - y) / x
     counts = {name: round(value, 4) for name, value in counts.items()}
     counts["bound"] = kernel["estimate_us"]["bound"]
@@ -83,7 +84,7 @@ def machine_code() -> dict:
                     check=True, capture_output=True, text=True).stderr
             log = subprocess.run(["c++filt"], input=log, check=True, capture_output=True, text=True).stdout
             for entry in log.split("Compiling entry function '")[1:]:
-                name = re.sub(r"mend::|conv2d_mma::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
+                name = re.sub(r"mend::|conv2d_(mma|tf32)::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
                 name = name.removeprefix("void ").split("(")[0]
                 stack, stores = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", entry).groups()
                 found[f"{name} {chip}"] = {

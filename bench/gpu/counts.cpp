@@ -19,6 +19,7 @@ struct Case {
   const char* rung;
   DType type;
   int side, C, K;
+  int batch = 1;
 };
 
 // Sizes of real layers; the slow rungs on smaller images, for the simulator's sake.
@@ -30,6 +31,9 @@ constexpr Case kCases[] = {
     {"conv2d/cuda_mma/64to64/128x128/bf16", "conv2d/cuda_mma", DType::kBF16, 128, 64, 64},
     {"conv2d/cuda_mma/128to128/64x64/f16", "conv2d/cuda_mma", DType::kF16, 64, 128, 128},
     {"conv2d/cuda_mma/64to3/128x128/f16", "conv2d/cuda_mma", DType::kF16, 128, 64, 3},
+    {"conv2d/cuda_tf32/64to64/128x128/f32", "conv2d/cuda_tf32", DType::kF32, 128, 64, 64},
+    {"conv2d/cuda_tf32/48to48/48x48x16/f32", "conv2d/cuda_tf32", DType::kF32, 48, 48, 48, 16},
+    {"conv2d/cuda_tf32/24to24/64x64x16/f32", "conv2d/cuda_tf32", DType::kF32, 64, 24, 24, 16},
 };
 
 const Conv2dVariant& rung_called(std::string_view name) {
@@ -48,7 +52,7 @@ void run(const Case& c) {
   op.type = c.type;
   op.activation = {ActivationKind::kLeakyRelu, 0.2f};
   op.variant = &rung_called(c.rung);
-  const Tensor x = Tensor::zeros({1, c.side, c.side, c.C}, c.type, gpu(0));
+  const Tensor x = Tensor::zeros({c.batch, c.side, c.side, c.C}, c.type, gpu(0));
   Tensor weight = Tensor::zeros({c.K, 3, 3, c.C}, DType::kF32, gpu(0));
   const Tensor bias = Tensor::zeros(vector_shape(c.K), DType::kF32, gpu(0));
   if (op.variant->kernel.packs()) weight = apply(op::PackConv2dWeight{op}, {weight});

@@ -64,7 +64,8 @@ std::string conv2d_cuda_tiled_refuses(const op::Conv2d& op, const Shapes&) {
 }
 
 double conv2d_cuda_tiled_seconds(const op::Conv2d& op, const Shapes& in) {
-  const double waste = (op.outputs + 63) / 64 * 64.0 / op.outputs;
+  const int C = in[op::Conv2d::kX].c;
+  const double waste = (op.outputs + 63) / 64 * 64.0 / op.outputs * ((C + 7) / 8 * 8.0 / C);
   return std::max(op.cost(in).flops * waste / (0.5 * NominalGpu::kFlopsPerSecond),
                   op.cost(in).bytes / NominalGpu::kBytesPerSecond);
 }

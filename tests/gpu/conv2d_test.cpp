@@ -187,12 +187,23 @@ TEST_CASE("conv2d on the GPU: the same bits on every run, wherever a pixel lies 
   }
 }
 
+TEST_CASE("conv2d on the GPU: in TF32, blocks take several tiles while weights stream") {
+  const Problem problem({"", {140, 3, 3, 72}, conv(3, 100, 1)}, DType::kF32);
+  for (const Conv2dVariant& rung : conv2d_ladder()) {
+    if (rung.name != "conv2d/cuda_tf32") continue;
+    const Tensor y = Tensor::empty(problem.expected.shape(), DType::kF32, gpu(0));
+    problem.run(rung, problem.on_gpu(), y);
+    CHECK(relative_error(to_host(y), problem.expected) <= rung.error_within);
+  }
+}
+
 TEST_CASE("conv2d on the GPU: run at once, it takes the fastest rung that can do the case") {
   const Tensor x = random_tensor({1, 9, 14, 16}, 1), weight = random_tensor({16, 3, 3, 16}, 2);
   op::Conv2d op = conv(3, 16, 1);
   const Tensor expected = apply(op, {x, weight});
   const auto rung = [&] {
-    return choose(conv2d_ladder(), op, {x.shape(), weight.shape()}, DeviceKind::kCuda).name;
+    const Shapes typical = op.typical({x.shape(), weight.shape()});
+    return choose(conv2d_ladder(), op, typical, DeviceKind::kCuda).name;
   };
   CHECK(relative_error(to_host(apply(op, {to_gpu(x), to_gpu(weight)})), expected) <= 1e-3);
   CHECK(rung() == "conv2d/cuda_tf32");
