@@ -118,9 +118,9 @@ void time_convolutions(const std::string& word) {
         op.variant = &rung;
         const Tensor x = on_gpu(in[0], type);
         Tensor weight = bench::constant(in[1]).on(gpu(0));
-        if (rung.kernel.packs()) weight = apply(op::PackConv2dWeight{op}, {weight});
+        if (rung.kernel.packs()) weight = mend::apply(op::PackConv2dWeight{op}, {weight});
         const Tensors inputs{x, weight};
-        const Tensor y = apply(op, Inputs(inputs));
+        const Tensor y = mend::apply(op, Inputs(inputs));
         report(name, seconds_of([&] { op.forward(inputs, y, {}); }), cost);
       }
 }
@@ -141,7 +141,7 @@ void time_weight_gradients(const std::string& word) {
       force_variant(std::string(op.kName),
                     std::string(rung.name.substr(op.kName.size() + 1)));
       const Tensors inputs{on_gpu(in[0], DType::kF32), on_gpu(in[1], DType::kF32)};
-      const Tensor y = apply(op, Inputs(inputs));
+      const Tensor y = mend::apply(op, Inputs(inputs));
       report(name, seconds_of([&] { op.forward(inputs, y, {}); }), op.cost(in));
       clear_forced_variants();
     }
