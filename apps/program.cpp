@@ -139,8 +139,8 @@ void CommonOptions::apply(bool takes_gpu) const {
   if (threads > 0) set_threads(threads);
   const bool on_gpu = chosen_device().kind() != DeviceKind::kCpu;
   if (on_gpu && !takes_gpu) {
-    throw DeviceError(
-        fmt::format("--device {}: this command computes on the CPU alone; use --device cpu", device));
+    throw DeviceError(fmt::format(
+        "--device {}: this command computes on the CPU alone; use --device cpu", device));
   }
   if (!on_gpu && device != "auto" && device != "cpu") {
     throw UsageError(fmt::format("--device {}: choose auto, cpu or cuda:0", device));

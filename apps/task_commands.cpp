@@ -37,6 +37,7 @@ constexpr Task kTasks[] = {
      "  mend lowlight night.jpg -o day.png\n"
      "  mend lowlight night.jpg -w zero_dce.pth -o day.png\n", false, false, false},
     {"deblur", "Sharpen pictures that motion or focus blurred",
+     "  mend deblur shaken.jpg -o sharp.png                          mild blur\n"
      "  mend deblur shaken.jpg -w NAFNet-GoPro-width32.pth -o sharp.png\n", false, false, false},
     {"derain", "Remove rain",
      "  mend derain street.png -w prenet.pth -o dry.png\n", false, false, false},

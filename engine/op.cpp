@@ -40,8 +40,7 @@ Tensor run(const AnyOp& op, Inputs inputs) {
   check_runs_on(op, device);
   device.make_current();
   Tensor y = Tensor::empty(op.shape(shapes), op.dtype(), device);
-  const std::int64_t bytes =
-      device.kind() == DeviceKind::kCpu ? op.scratch_bytes(shapes) : 0;
+  const std::int64_t bytes = device.kind() == DeviceKind::kCpu ? op.scratch_bytes(shapes) : 0;
   if (bytes > 0) {
     const auto storage = std::make_shared<Storage>(static_cast<std::size_t>(bytes), y.device());
     op.forward(inputs, y, {storage->data(), storage->bytes()});

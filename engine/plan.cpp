@@ -33,8 +33,8 @@ Tensor HostCopies::place(std::size_t i, const Shape& shape, DType dtype) {
     const auto bytes = static_cast<std::size_t>(shape.elements()) * size_of(dtype);
     std::shared_ptr<void> memory = device_.allocate_staging(bytes);
     void* const address = memory.get();
-    places_[i] = Tensor::within(
-        std::make_shared<Storage>(address, bytes, cpu(), std::move(memory)), 0, shape, dtype);
+    places_[i] = Tensor::within(std::make_shared<Storage>(address, bytes, cpu(), std::move(memory)),
+                                0, shape, dtype);
   }
   return places_[i];
 }

@@ -85,12 +85,9 @@ const Network& TiledNetwork::network_for(const Tiling& tiling) const {
 }
 
 Plan TiledNetwork::plan_of(const Network& network, int height, int width) const {
-  return {network,
-          {{1, height, width, net_.channels}},
-          constants_,
-          calibration_ ? &*calibration_ : nullptr,
-          LateReads::kKept,
-          *device_};
+  return {network,          {{1, height, width, net_.channels}},
+          constants_,       calibration_ ? &*calibration_ : nullptr,
+          LateReads::kKept, *device_};
 }
 
 Plan& TiledNetwork::plan_for(const Tiling& tiling, int height, int width) {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "kernels/conv2d/conv2d.h"
+#include "kernels/pad/pad.h"
 
 namespace mend {
 namespace {
@@ -92,18 +92,25 @@ Kernel sinc_kernel(double cutoff, int side) {
   return kernel.normalised();
 }
 
+/// Most weights of a motion's kernel are 0: so it runs tap by tap, each along whole rows.
 Tensor filter(const Tensor& x, const Kernel& kernel) {
-  const int channels = x.shape().c;
-  const Tensor weight = Tensor::empty({channels, kernel.side, kernel.side, 1});
-  float* values = weight.view<float>().data;
-  for (int c = 0; c < channels; ++c)
-    for (const double number : kernel.weights) *values++ = static_cast<float>(number);
-  op::Conv2d conv;
-  conv.outputs = conv.groups = channels;
-  conv.kernel_h = conv.kernel_w = kernel.side;
-  conv.padding_h = conv.padding_w = kernel.side / 2;
-  conv.padding_mode = PaddingMode::kReflect;
-  return apply(conv, {x, weight});
+  const Shape shape = x.shape();
+  const int half = kernel.side / 2, row_floats = shape.w * shape.c;
+  const Tensor padded = apply(op::Pad{half, half, half, half, PadMode::kReflect}, {x});
+  Tensor y = Tensor::zeros(shape);
+  for (int n = 0; n < shape.n; ++n)
+    for (int p = 0; p < shape.h; ++p) {
+      float* out = y.view<float>().pixel(n, p, 0);
+      for (int r = 0; r < kernel.side; ++r)
+        for (int s = 0; s < kernel.side; ++s) {
+          const auto weight = static_cast<float>(kernel.weights[std::size_t(r) * kernel.side + s]);
+          if (weight == 0) continue;
+          const float* in = padded.view<const float>().pixel(n, p + r, s);
+#pragma omp simd
+          for (int i = 0; i < row_floats; ++i) out[i] += weight * in[i];
+        }
+    }
+  return y;
 }
 
 }  // namespace mend

@@ -55,6 +55,7 @@ PairOptions pair_options(const Recipe& recipe, const TrainableModel& model, std:
   options.margin = recipe.margin;
   options.looks = recipe.looks;
   options.gray = recipe.gray;
+  options.gray_share = recipe.gray_share;
   return options;
 }
 

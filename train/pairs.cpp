@@ -98,6 +98,10 @@ PairSource::Pair PairSource::make(std::int64_t sample) const {
   Tensor target =
       turned(window_to_float(*place.picture, place.top, place.left, side, side), random.below(8));
   if (options_.gray) target = luma(target, LumaRange::kFull);
+  if (options_.gray_share > 0 && random.chance(options_.gray_share)) {
+    const Tensor gray = luma(target, LumaRange::kFull);
+    target = concat({gray, gray, gray});
+  }
   const Tensor input = degradation_(target, {random, seen, seen});
   if (input.shape().h != seen || input.shape().w != seen) {
     throw UsageError(

@@ -17,6 +17,8 @@ struct PairOptions {
   int margin = 8;     ///< input pixels around the patch that are degraded with it and cut off then
   int looks = 1;      ///< places that are looked at; the one with the most detail is taken
   bool gray = false;  ///< BT.601 luma, full range, one channel
+  double gray_share =
+      0;  ///< of colour samples, that are gray in all three channels, input and target
   /// To colorize: the input is L* in 0..100, the target a*b* (restore/lab.h).
   bool colours = false;
 

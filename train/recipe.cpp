@@ -132,6 +132,7 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   entries.take("margin", recipe.margin, 0, 256);
   entries.take("scale", recipe.scale, 1, 8);
   entries.take("gray", recipe.gray);
+  entries.take("gray_share", recipe.gray_share, 0.0, 1.0);
   entries.take("pictures", recipe.pictures);
   take_sides(recipe, entries);
   entries.take("looks", recipe.looks, 1, 1000);

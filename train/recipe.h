@@ -10,6 +10,7 @@
 //     "seed": 1, "steps": 100000, "batch": 16, "patch": 48, "margin": 8,
 //     "pictures": ["photos"], "largest_side": [2048, 1024], "cache": "1G",
 //     "looks": 4,                            // of so many places the one with the most detail is taken
+//     "gray_share": 0.3,                     // of the samples, input and target, that are gray
 //     "degrade": [{"do": "resize", "scale": 0.5, "filter": "matlab"}],
 //     "mask": [{"do": "holes", "share": 0.1, "size": 4}],   // to inpaint: what draws the holes
 //     "accumulate": 1,                       // a step's gradient is the mean of so many batches
@@ -47,6 +48,7 @@ struct Recipe {
   int batch = 16, patch = 48, margin = 8, scale = 1;
   int accumulate = 1;  ///< batches a step
   bool gray = false;
+  double gray_share = 0;
   std::vector<std::string> pictures;
   std::vector<int> largest_sides = {2048};
   int looks = 1;

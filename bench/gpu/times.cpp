@@ -33,7 +33,8 @@ double seconds_of(const std::function<void()>& launch) {
   device.synchronize();
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
-  cuda_check(cudaStreamBeginCapture(device.stream(), cudaStreamCaptureModeThreadLocal), "capturing");
+  cuda_check(cudaStreamBeginCapture(device.stream(), cudaStreamCaptureModeThreadLocal),
+             "capturing");
   for (int i = 0; i < kLaunches; ++i) launch();
   cuda_check(cudaStreamEndCapture(device.stream(), &graph), "capturing");
   cuda_check(cudaGraphInstantiate(&executable, graph, 0), "making a graph");
@@ -59,8 +60,8 @@ double seconds_of(const std::function<void()>& launch) {
 }
 
 void report(const std::string& name, double seconds, const Cost& cost) {
-  fmt::print("{{\"case\": \"{}\", \"us\": {:.2f}, \"tflops\": {:.1f}, \"gb_per_s\": {:.0f}}}\n", name,
-             seconds * 1e6, cost.flops / seconds * 1e-12, cost.bytes / seconds * 1e-9);
+  fmt::print("{{\"case\": \"{}\", \"us\": {:.2f}, \"tflops\": {:.1f}, \"gb_per_s\": {:.0f}}}\n",
+             name, seconds * 1e6, cost.flops / seconds * 1e-12, cost.bytes / seconds * 1e-9);
   std::fflush(stdout);
 }
 
@@ -82,10 +83,9 @@ struct Layer {
 
 // Pictures one at a time, and the layers of the default weights' trainings.
 constexpr Layer kLayers[] = {
-    {1, 128, 64, 64},   {1, 512, 64, 64},  {1, 256, 192, 64}, {1, 128, 64, 3},
-    {16, 64, 24, 24},   {16, 64, 3, 24},   {16, 64, 24, 3},   {16, 32, 48, 48},
-    {16, 16, 64, 64},   {16, 8, 64, 64},   {16, 48, 48, 48},  {16, 48, 3, 48},
-    {16, 48, 48, 12},   {16, 64, 24, 48, 2, 2},
+    {1, 128, 64, 64}, {1, 512, 64, 64}, {1, 256, 192, 64}, {1, 128, 64, 3},        {16, 64, 24, 24},
+    {16, 64, 3, 24},  {16, 64, 24, 3},  {16, 32, 48, 48},  {16, 16, 64, 64},       {16, 8, 64, 64},
+    {16, 48, 48, 48}, {16, 48, 3, 48},  {16, 48, 48, 12},  {16, 64, 24, 48, 2, 2},
 };
 
 Tensor on_gpu(const Shape& shape, DType type) {
@@ -110,8 +110,7 @@ void time_convolutions(const std::string& word) {
         op.type = type;
         const Shapes in{{layer.n, layer.side, layer.side, layer.C},
                         {layer.K, layer.kernel, layer.kernel, layer.C}};
-        const std::string name =
-            fmt::format("{}/{}/{}", rung.name, layer.name(), name_of(type));
+        const std::string name = fmt::format("{}/{}/{}", rung.name, layer.name(), name_of(type));
         if (rung.device != DeviceKind::kCuda || !rung.refuses(op, in).empty()) continue;
         if (name.find(word) == std::string::npos) continue;
         const Cost cost = op.cost(in);
@@ -138,8 +137,7 @@ void time_weight_gradients(const std::string& word) {
       const std::string name = fmt::format("{}/{}", rung.name, layer.name());
       if (rung.device != DeviceKind::kCuda || !rung.refuses(op, in).empty()) continue;
       if (name.find(word) == std::string::npos) continue;
-      force_variant(std::string(op.kName),
-                    std::string(rung.name.substr(op.kName.size() + 1)));
+      force_variant(std::string(op.kName), std::string(rung.name.substr(op.kName.size() + 1)));
       const Tensors inputs{on_gpu(in[0], DType::kF32), on_gpu(in[1], DType::kF32)};
       const Tensor y = mend::apply(op, Inputs(inputs));
       report(name, seconds_of([&] { op.forward(inputs, y, {}); }), op.cost(in));

@@ -112,9 +112,8 @@ void absorb_epilogues(Graph& graph, DeviceKind device) {
   while (s < graph.steps.size()) {
     const int output = graph.steps[s].output;
     const std::size_t reader = uses[output] == 1 ? reader_of(graph, output, s) : graph.steps.size();
-    const bool fused =
-        reader == graph.steps.size() ? fuse_through_views(graph, uses, s, device)
-                                                     : fuse(graph, s, reader, device);
+    const bool fused = reader == graph.steps.size() ? fuse_through_views(graph, uses, s, device)
+                                                    : fuse(graph, s, reader, device);
     if (!fused) ++s;  // else the next unfused step has moved to place s
   }
 }

@@ -83,7 +83,9 @@ TEST_CASE("gpu: a plan keeps the last of two inputs, and refuses what has no ker
   plan.run();
   CHECK(max_error(plan.results(0, 1)[0], second + second) <= 0.0);
 
-  const Network sorted = [](const Tensors& given) { return Tensors{real_fft2(given[0], FftNorm::kBackward)}; };
+  const Network sorted = [](const Tensors& given) {
+    return Tensors{real_fft2(given[0], FftNorm::kBackward)};
+  };
   CHECK_THROWS_WITH_AS(Plan(sorted, {{1, 4, 4, 2}}, nullptr, nullptr, LateReads::kKept, gpu(0)),
                        doctest::Contains("has no kernel for a GPU yet"), UsageError);
 }

@@ -247,6 +247,27 @@ TEST_CASE(
   CHECK(missing < 6 * 256 / 2);
 }
 
+TEST_CASE("training pairs: a share of them is gray, input and target") {
+  const Folder folder;
+  PairOptions options{.seed = 4, .patch = 16, .margin = 2, .gray_share = 0.5};
+  const Pairs pairs =
+      PairSource(pictures_of(folder, nullptr), make_degradation(Json::array()), options)
+          .batch(0, 12);
+  int gray = 0;
+  for (int n = 0; n < 12; ++n) {
+    bool is_gray = true;
+    for (int y = 0; y < 16; ++y)
+      for (int x = 0; x < 16; ++x)
+        for (const Tensor& side : {pairs.input, pairs.target}) {
+          const float* pixel = side.view<const float>().pixel(n, y, x);
+          is_gray = is_gray && pixel[0] == pixel[1] && pixel[1] == pixel[2];
+        }
+    gray += is_gray ? 1 : 0;
+  }
+  CHECK(gray > 1);
+  CHECK(gray < 11);
+}
+
 TEST_CASE("training pairs: a degradation that ends at another size is refused") {
   const Folder folder;
   const PairSource source(pictures_of(folder, nullptr),
