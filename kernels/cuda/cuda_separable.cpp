@@ -1,7 +1,9 @@
 #include "kernels/cuda/cuda_separable.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cstddef>
+#include <span>
+#include <vector>
 
 #include "engine/cuda/cuda_device.h"
 #include "kernels/cuda/machine.h"
@@ -14,16 +16,17 @@ namespace {
 class UploadedAxes {
  public:
   UploadedAxes(const SeparableAxis& rows, const SeparableAxis& columns, CudaDevice& device) {
-    std::vector<std::byte> bytes;
-    const auto append = [&](const auto& values) {
-      // An even number of 4 bytes each, so that taps start at multiples of 8.
-      const std::size_t at = bytes.size(), count = values.size() * sizeof(values[0]);
-      bytes.resize(at + (count + 7) / 8 * 8);
-      if (count > 0) std::memcpy(bytes.data() + at, values.data(), count);
-      return at;
-    };
-    const std::size_t row_start = append(rows.start()), row_taps = append(rows.taps());
-    const std::size_t column_start = append(columns.start()), column_taps = append(columns.taps());
+    const std::span<const std::byte> parts[] = {
+        std::as_bytes(std::span(rows.start())), std::as_bytes(std::span(rows.taps())),
+        std::as_bytes(std::span(columns.start())), std::as_bytes(std::span(columns.taps()))};
+    std::size_t starts[5] = {};
+    // Multiples of 8 bytes each, as taps are read.
+    for (int i = 0; i < 4; ++i) starts[i + 1] = starts[i] + (parts[i].size() + 7) / 8 * 8;
+    std::vector<std::byte> bytes(starts[4]);
+    for (int i = 0; i < 4; ++i) {
+      std::copy(parts[i].begin(), parts[i].end(),
+                bytes.begin() + static_cast<std::ptrdiff_t>(starts[i]));
+    }
     memory_ = Tensor::empty(vector_shape(static_cast<int>(bytes.size())), DType::kU8, device);
     const std::byte* data = memory_.storage()->data();
     device.copy(memory_.storage()->data(), bytes.data(), bytes.size());
@@ -31,8 +34,8 @@ class UploadedAxes {
       return SeparableAxisOnGpu{reinterpret_cast<const int*>(data + start),
                                 reinterpret_cast<const SeparableTap*>(data + taps)};
     };
-    rows_ = axis(row_start, row_taps);
-    columns_ = axis(column_start, column_taps);
+    rows_ = axis(starts[0], starts[1]);
+    columns_ = axis(starts[2], starts[3]);
   }
 
   SeparableAxisOnGpu rows() const { return rows_; }
