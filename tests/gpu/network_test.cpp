@@ -1,14 +1,22 @@
 // Whole networks on the GPU, forward and one training step, against the CPU.
 #include <doctest/doctest.h>
 
+#include <iterator>
+#include <memory>
+#include <string>
+
 #include "engine/error.h"
 #include "engine/ladder.h"
 #include "engine/plan.h"
 #include "layers/functions.h"
 #include "models/registry.h"
+#include "restore/tiled_network.h"
 #include "tests/gpu/on_gpu.h"
+#include "tests/models/small_fixtures.h"
 #include "tests/support/compare.h"
+#include "tests/support/golden.h"
 #include "tests/support/guarded.h"
+#include "tests/support/paths.h"
 #include "train/initialize.h"
 #include "train/training_step.h"
 
@@ -54,6 +62,39 @@ TrainableModel made(const Lesson& lesson) {
 /// Products of tensor cores in TF32 have 10 bits, and a gradient has gone through a network of them.
 constexpr double kTf32 = 5e-3;
 
+/// The model's plan on the GPU, or none where an operation has no kernel for it.
+std::unique_ptr<Plan> plan_on_gpu(const Model& model, const Shapes& shapes) {
+  try {
+    return std::make_unique<Plan>(model.forward, shapes, nullptr, nullptr, LateReads::kKept,
+                                  gpu(0));
+  } catch (const UsageError& error) {
+    if (std::string(error.what()).find("has no kernel for a GPU yet") == std::string::npos) throw;
+    return nullptr;
+  }
+}
+
+/// What a picture becomes, tile by tile.
+Tensor tiled(const TileableNetwork& network, const Tensor& x, Device& device) {
+  TileOptions options;
+  options.mode = TileOptions::Mode::kFixed;
+  options.size = 16;
+  options.device = &device;
+  const Tensor y = Tensor::empty(x.shape());
+  TiledNetwork(network).run(
+      x.shape().h, x.shape().w, options,
+      [&](const Rectangle& window, const Tensor& to) {
+        for_each_element(to.shape(), [&](int n, int h, int w, int c) {
+          to.view<float>()(n, h, w, c) = x.view<const float>()(n, window.y + h, window.x + w, c);
+        });
+      },
+      [&](const Rectangle& at, const Tensor& pixels) {
+        for_each_element(pixels.shape(), [&](int n, int h, int w, int c) {
+          y.view<float>()(n, at.y + h, at.x + w, c) = pixels.view<const float>()(n, h, w, c);
+        });
+      });
+  return y;
+}
+
 }  // namespace
 
 TEST_CASE("gpu: a network's plan gives what it gives on the CPU, run after run") {
@@ -88,6 +129,51 @@ TEST_CASE("gpu: a plan keeps the last of two inputs, and refuses what has no ker
   };
   CHECK_THROWS_WITH_AS(Plan(sorted, {{1, 4, 4, 2}}, nullptr, nullptr, LateReads::kKept, gpu(0)),
                        doctest::Contains("has no kernel for a GPU yet"), UsageError);
+}
+
+TEST_CASE("gpu: networks give what the official implementations give, in f32 and in TF32") {
+  constexpr double kMostFlops = 3e8;  // the simulator takes seconds for more
+  int found = 0, ran = 0;
+  for (const std::string name : kSmallFixtures) {
+    CAPTURE(name);
+    const std::string path = golden_path(name);
+    if (!require_data(path)) continue;
+    ++found;
+    const Golden golden = load_golden(path);
+    const Model model = load_model(golden.weights);
+    Tensors inputs;
+    for (const std::string& input : golden.inputs()) inputs.push_back(golden.at(input));
+    Plan here(model.forward, shapes_of(inputs));
+    if (here.cost().flops > kMostFlops) continue;
+    const Tensors expected = here(inputs);
+    for (const bool exact : {false, true}) {
+      CAPTURE(exact);
+      if (exact) force_variant("conv2d", "cuda_naive");
+      const std::unique_ptr<Plan> there = plan_on_gpu(model, shapes_of(inputs));
+      clear_forced_variants();
+      if (there == nullptr) break;
+      there->poison();
+      const Tensors outputs = (*there)(inputs);
+      for (std::size_t i = 0; i < outputs.size(); ++i) {
+        CHECK(relative_error(outputs[i], expected[i]) <= (exact ? 2e-5 : kTf32));
+      }
+      ran += exact ? 1 : 0;
+    }
+  }
+  if (found == static_cast<int>(std::size(kSmallFixtures))) CHECK(ran >= 43);
+}
+
+TEST_CASE("gpu: a picture in tiles is what it is on the CPU") {
+  const Lesson small{"dncnn",
+                     {{"in_nc", 3}, {"out_nc", 3}, {"nc", 8}, {"nb", 3}, {"act_mode", "R"}},
+                     {1, 32, 32, 3},
+                     1,
+                     "l1"};
+  const Model model =
+      load_model(initial_checkpoint(architecture_named(small.network), small.hyperparameters, 1));
+  const TileableNetwork network{.network = model.forward};
+  const Tensor x = random_tensor({1, 37, 29, 3}, 1);
+  CHECK(relative_error(tiled(network, x, gpu(0)), tiled(network, x, cpu())) < kTf32);
 }
 
 TEST_CASE("gpu: a training step has the loss and the gradients of the CPU's") {

@@ -48,12 +48,6 @@ double bound_of(const std::string& name) {
   return kWithin;
 }
 
-/// The fixture outside the repository if it is there, else the one inside, which may lack gradients.
-std::string golden_path(const std::string& name) {
-  const std::string outside = shared_path("goldens/" + name + ".safetensors");
-  return std::filesystem::exists(outside) ? outside : data_path("goldens/" + name + ".safetensors");
-}
-
 /// The fixture's `grads/...`, under the names that networks use.
 Checkpoint expected_gradients(const Golden& golden) {
   const std::string kGradients = "grads/";

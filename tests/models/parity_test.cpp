@@ -21,12 +21,6 @@
 namespace mend::test {
 namespace {
 
-/// A fixture inside the repository if it is there, else the one outside.
-std::string golden_path(const std::string& name) {
-  const std::string inside = data_path("goldens/" + name + ".safetensors");
-  return std::filesystem::exists(inside) ? inside : shared_path("goldens/" + name + ".safetensors");
-}
-
 /// The plan that runs depth first wherever it can, on pictures of any size, has the same bits. Only for
 /// small fixtures: a row at a time is slow.
 void check_depth_first(const Model& model, const std::vector<Tensor>& inputs,

@@ -26,6 +26,11 @@ std::string data_path(const std::string& relative) {
          relative;
 }
 
+std::string golden_path(const std::string& name) {
+  const std::string inside = data_path("goldens/" + name + ".safetensors");
+  return std::filesystem::exists(inside) ? inside : shared_path("goldens/" + name + ".safetensors");
+}
+
 bool require_data(const std::string& path) {
   const char* chosen = std::getenv("MEND_FIXTURES");
   if (chosen != nullptr && path.find(chosen) == std::string::npos) return false;

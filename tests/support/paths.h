@@ -11,6 +11,8 @@ std::string shared_path(const std::string& relative);
 
 /// A file of the repository: $MEND_TEST_DATA/<relative>, by default tests/data/<relative>.
 std::string data_path(const std::string& relative);
+/// The fixture of that name ("edsr/x2"): inside the repository if it is there, else outside.
+std::string golden_path(const std::string& name);
 /// A file of the repository.
 std::string source_path(const std::string& relative);
 
