@@ -30,6 +30,7 @@ constexpr Task kTasks[] = {
      "  mend denoise photo.png -w ffdnet_color.pth --sigma 25 -o clean.png\n"
      "  mend denoise scan.png -w dncnn_25.pth -o clean.png --strength 0.7\n", false, true, false},
     {"dejpeg", "Remove the blocks and rings of JPEG compression",
+     "  mend dejpeg photo.jpg -o clean.png                           quality 75 and worse\n"
      "  mend dejpeg photo.jpg -w dncnn3.pth -o clean.png\n"
      "  mend dejpeg photo.jpg -w fbcnn_color.pth -o clean.png        finds the quality itself\n"
      "  mend dejpeg photo.jpg -w fbcnn_color.pth --jpeg-quality file -o clean.png\n", false, false, true},
