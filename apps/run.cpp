@@ -147,10 +147,11 @@ void add_run(Program& program) {
       "for\n"
       "output NAME), and the result `grad_input` and `grads/KEY` for every parameter.\n",
       [options] {
-        options->common.apply(/*takes_gpu=*/true);
+        const bool tensors =
+            options->backward || !options->tensor_in.empty() || !options->tensor_out.empty();
+        options->common.apply(/*takes_gpu=*/!tensors);
         if (options->backward) return run_backward(*options);
         const Model model = options->source.load();
-        const bool tensors = !options->tensor_in.empty() || !options->tensor_out.empty();
         return tensors ? run_on_tensors(*options, model) : run_on_pictures(*options, model);
       });
   command->add_option("checkpoint", options->source.weights, "The network's weights")

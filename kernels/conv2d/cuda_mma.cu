@@ -40,6 +40,7 @@
 #include "engine/cuda/check.h"
 #include "kernels/conv2d/cuda_mma_epilogue.cuh"
 #include "kernels/conv2d/cuda_mma_tile.cuh"
+#include "kernels/cuda/launch.h"
 
 namespace mend {
 namespace conv2d_mma {
@@ -160,15 +161,6 @@ __global__ void __launch_bounds__(kThreads) mma_3x3(Arguments<T> a) {
 }
 
 constexpr const char* kName = "conv2d/cuda_mma";
-constexpr int divide_up(int a, int b) { return (a + b - 1) / b; }
-
-/// What a block may have of a multiprocessor's shared memory.
-int most_shared_bytes() {
-  int gpu = 0, bytes = 0;
-  cuda_check(cudaGetDevice(&gpu), kName);
-  cuda_check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, gpu), kName);
-  return bytes;
-}
 
 template <class T, class Tile>
 void launch(const CudaConv2dCall& call) {
@@ -192,7 +184,8 @@ void launch(const CudaConv2dCall& call) {
   const int bytes_with_all = kPatchBytes + stages * Tile::kStageBytes;
   // Two blocks on a multiprocessor, two tiles for each: from there on the weights are worth their place.
   a.weights_stay = a.x.shape.c <= kChunk && a.blocks_along_k == 1 &&
-                   bytes_with_all <= most_shared_bytes() && a.tiles >= 4 * call.multiprocessors;
+                   bytes_with_all <= most_shared_bytes(kName) &&
+                   a.tiles >= 4 * call.multiprocessors;
   a.slots = a.weights_stay ? stages : kStages;
   const int bytes = kPatchBytes + a.slots * Tile::kStageBytes;
 

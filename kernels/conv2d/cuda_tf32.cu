@@ -33,6 +33,7 @@
 #include "engine/cuda/check.h"
 #include "kernels/conv2d/cuda_tf32_epilogue.cuh"
 #include "kernels/conv2d/cuda_tf32_tile.cuh"
+#include "kernels/cuda/launch.h"
 
 namespace mend {
 namespace conv2d_tf32 {
@@ -114,15 +115,6 @@ __global__ void __launch_bounds__(Tile::kThreads, 1) tf32_3x3(Arguments a) {
 }
 
 constexpr const char* kName = "conv2d/cuda_tf32";
-constexpr int divide_up(int a, int b) { return (a + b - 1) / b; }
-
-/// What a block may have of a multiprocessor's shared memory.
-int most_shared_bytes() {
-  int gpu = 0, bytes = 0;
-  cuda_check(cudaGetDevice(&gpu), kName);
-  cuda_check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, gpu), kName);
-  return bytes;
-}
 
 /// Whether every pixel of `view` starts at a multiple of 8 bytes.
 template <class T>
@@ -230,7 +222,8 @@ __global__ void pack(View<const float> weight, bool weight_packs, int groups, in
 
 void launch_conv2d_tf32(const CudaConv2dCall& call) {
   using namespace conv2d_tf32;
-  const CudaTf32Limits limits{call.multiprocessors, static_cast<std::size_t>(most_shared_bytes())};
+  const CudaTf32Limits limits{call.multiprocessors,
+                              static_cast<std::size_t>(most_shared_bytes(kName))};
   const CudaTf32Tile tile = conv2d_cuda_tf32_plan(call.x.shape(), call.y.shape(), limits).tile;
   if (tile.rows == 4) return launch<4, 4>(call, tile);
   if (tile.warps_p == 4) return launch<2, 4>(call, tile);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/cuda/launch.h"
+
 namespace mend {
 namespace {
 
@@ -18,8 +20,6 @@ constexpr double kPairCycles = 3;       // of a warp's pairs of sums
 constexpr double kL2Bytes = 24;         // a cycle, of one multiprocessor
 constexpr double kSharedOfSm = 227 << 10;
 constexpr int kWarpsOfSm = 16;  // with 128 registers a thread
-
-constexpr int divide_up(int a, int b) { return (a + b - 1) / b; }
 
 double seconds_of(const CudaTf32Tile& tile, const Shape& x, const Shape& y,
                   const CudaTf32Limits& limits) {

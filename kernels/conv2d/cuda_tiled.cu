@@ -18,6 +18,7 @@
 #include "kernels/activation/activation.cuh"
 #include "kernels/conv2d/cuda.h"
 #include "kernels/cuda/element.cuh"
+#include "kernels/cuda/launch.h"
 
 namespace mend {
 namespace {
@@ -146,8 +147,6 @@ __global__ void __launch_bounds__(kThreads) tiled(Arguments a) {
     pixel_of(a.y, n, p, q)[k] = y;
   }
 }
-
-constexpr int divide_up(int a, int b) { return (a + b - 1) / b; }
 
 __global__ void pack(View<const float> weight, int K, std::int64_t count, float* packed) {
   const std::int64_t at = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;

@@ -23,6 +23,7 @@
 #include "kernels/conv2d/cuda_weight_gradient.cuh"
 #include "kernels/conv2d/cuda_weight_gradient.h"
 #include "kernels/cuda/element.cuh"
+#include "kernels/cuda/launch.h"
 #include "kernels/cuda/tensor_core_tf32.cuh"
 
 namespace mend {
@@ -31,8 +32,6 @@ namespace {
 constexpr int kColumns = 8;    // of a tile of dy: the depth of one mma
 constexpr int kMostWarps = 8;  // of a block; as many times 8 channels at most
 constexpr int kLanes = 32;
-
-constexpr int divide_up(int a, int b) { return (a + b - 1) / b; }
 
 /// Kernels of kSide x kSide with stride kStep, kTiles times 16 outputs a block.
 template <int kSide, int kStep, int kTiles>

@@ -35,8 +35,8 @@ TEST_CASE("own weights: all are there, in f16, and below 6 MB together") {
     }
   }
   CHECK(bytes < 6'000'000);
-  for (const char* name : {"deblur", "dejpeg", "denoise", "inpaint", "lowlight", "restore", "upscale-x2",
-                           "upscale-x3", "upscale-x4"}) {
+  for (const char* name : {"deblur", "dejpeg", "denoise", "inpaint", "lowlight", "restore",
+                           "upscale-x2", "upscale-x3", "upscale-x4"}) {
     CAPTURE(name);
     CHECK(find_embedded(name) != nullptr);
   }
