@@ -1,8 +1,8 @@
 # The CUDA kernels. MEND_CUDA is on where nvcc is found; the program starts and works without a driver.
-# The list holds one SASS for every kind of chip since Turing, and PTX for those to come.
-set(MEND_CUDA_ARCHITECTURES
-    "75-real;80-real;86-real;89-real;90-real;100-real;120-real;80-virtual"
-    CACHE STRING "What nvcc compiles for, as CMAKE_CUDA_ARCHITECTURES")
+# "portable" is machine code for every kind of chip since Turing, and PTX for those to come. nvcc's front end runs twice for
+# it, not once a chip: all but Turing's are made from the PTX of compute capability 8.0, the newest that our kernels ask for.
+set(MEND_CUDA_ARCHITECTURES portable
+    CACHE STRING "What nvcc compiles for: portable, or a list as CMAKE_CUDA_ARCHITECTURES")
 set(MEND_CUDA_COMPRESSION speed CACHE STRING "How nvcc packs the code: speed, size, balance or none")
 option(MEND_ONE_INSTRUCTION_SET "Compile the CPU's kernels for the oldest instruction set alone" OFF)
 
@@ -23,7 +23,13 @@ if(NOT MEND_NVCC)
 endif()
 
 set(CMAKE_CUDA_COMPILER ${MEND_NVCC})
-set(CMAKE_CUDA_ARCHITECTURES ${MEND_CUDA_ARCHITECTURES})
+if(MEND_CUDA_ARCHITECTURES STREQUAL portable)
+  set(CMAKE_CUDA_ARCHITECTURES OFF)
+  string(APPEND CMAKE_CUDA_FLAGS " --generate-code=arch=compute_75,code=sm_75"
+         " --generate-code=arch=compute_80,code=[compute_80,sm_80,sm_86,sm_89,sm_90,sm_100,sm_120]")
+else()
+  set(CMAKE_CUDA_ARCHITECTURES ${MEND_CUDA_ARCHITECTURES})
+endif()
 enable_language(CUDA)
 find_package(CUDAToolkit REQUIRED)
 if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc takes C++20
