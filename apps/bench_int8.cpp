@@ -59,7 +59,7 @@ Calibration calibration_of(const Model& model, const std::vector<Tensor>& inputs
 /// A plan with its input, and the seconds of its runs.
 struct TimedPlan {
   TimedPlan(const Model& model, const std::vector<Tensor>& inputs, const Calibration* calibration)
-      : plan(model.forward, shapes_of(inputs), nullptr, calibration) {
+      : plan(model.forward, shapes_of(inputs), nullptr, {calibration}) {
     for (std::size_t i = 0; i < inputs.size(); ++i) plan.set_input(static_cast<int>(i), inputs[i]);
     plan.run();  // the first run packs weights and touches memory
     // Later runs may find their input overwritten: a plan may use its memory for something else.

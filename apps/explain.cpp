@@ -116,7 +116,7 @@ ExitCode explain(const ExplainOptions& options) {
     calibration = nominal_calibration(model.forward, inputs);
     check_calibration(*calibration);
   }
-  const Plan plan(model.forward, inputs, nullptr, calibration ? &*calibration : nullptr);
+  const Plan plan(model.forward, inputs, nullptr, {calibration ? &*calibration : nullptr});
   if (options.common.json) {
     Json json = {{"network", model.name},
                  {"hyperparameters", model.hyperparameters},

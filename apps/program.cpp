@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <fstream>
@@ -108,8 +109,10 @@ void CommonOptions::add_to(CLI::App& command) {
       ->check(CLI::Range(0, 1024))
       ->group(group);
   command
-      .add_option("--precision", precision,
-                  "f32, or int8: 3x3 convolutions on 8-bit integers, faster and less exact")
+      .add_option(
+          "--precision", precision,
+          "f32; int8: 3x3 convolutions on 8-bit integers, faster and less exact; on a GPU f16 "
+          "and bf16: images between layers take half the memory")
       ->capture_default_str()
       ->group(group);
   command
@@ -123,6 +126,23 @@ void CommonOptions::add_to(CLI::App& command) {
   command.add_flag("-v,--verbose", verbose, "Say what is done, which kernels run and why")
       ->group(group);
 }
+
+namespace {
+
+constexpr std::array<std::string_view, 4> kPrecisions = {"f32", "int8", "f16", "bf16"};
+
+bool is_narrow(std::string_view precision) { return precision == "f16" || precision == "bf16"; }
+
+/// Of a GPU three quarters: the rest is for kernels' working memory, and for other programs.
+std::int64_t usual_memory_of(const Device& device) {
+  if (device.kind() == DeviceKind::kCpu) return usual_memory();
+  for (const GpuInfo& info : survey_gpus().gpus) {
+    if (device.name() == fmt::format("cuda:{}", info.index)) return info.memory_bytes / 4 * 3;
+  }
+  return usual_memory();
+}
+
+}  // namespace
 
 Device& CommonOptions::chosen_device() const {
   if (device.rfind("cuda", 0) != 0) return cpu();
@@ -145,8 +165,14 @@ void CommonOptions::apply(bool takes_gpu) const {
   if (!on_gpu && device != "auto" && device != "cpu") {
     throw UsageError(fmt::format("--device {}: choose auto, cpu or cuda:0", device));
   }
-  if (precision != "f32" && precision != "int8") {
-    throw UsageError(fmt::format("--precision {}: this device computes in f32 or int8", precision));
+  const auto known = std::find(kPrecisions.begin(), kPrecisions.end(), precision);
+  if (known == kPrecisions.end()) {
+    throw UsageError(fmt::format("--precision {}: choose f32, int8, f16 or bf16", precision));
+  }
+  if (!on_gpu && is_narrow(precision)) {
+    throw UsageError(fmt::format(
+        "--precision {}: a CPU computes in f32 or int8; --device cuda takes f16 and bf16",
+        precision));
   }
   clear_forced_variants();
   for (const std::string& choice : kernels) force_kernel(choice);
@@ -157,8 +183,11 @@ TileOptions CommonOptions::tiles() const {
   options.exact = tile_exact;
   options.eager = eager;
   options.device = &chosen_device();
-  options.precision = runs_int8() ? Precision::kInt8 : Precision::kF32;
-  options.memory_bytes = memory == "auto" ? usual_memory() : parse_bytes(memory);
+  options.precision = runs_int8()           ? Precision::kInt8
+                      : precision == "f16"  ? Precision::kF16
+                      : precision == "bf16" ? Precision::kBF16
+                                            : Precision::kF32;
+  options.memory_bytes = memory == "auto" ? usual_memory_of(*options.device) : parse_bytes(memory);
   if (tile == "auto") return options;
   if (tile == "off") {
     options.mode = TileOptions::Mode::kOff;

@@ -71,7 +71,7 @@ ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
   const std::vector<Tensor> outputs =
       options.common.eager
           ? model.forward(inputs)
-          : Plan(model.forward, shapes, nullptr, calibration ? &*calibration : nullptr)(inputs);
+          : Plan(model.forward, shapes, nullptr, {calibration ? &*calibration : nullptr})(inputs);
   std::map<std::string, Tensor> named;
   for (std::size_t i = 0; i < outputs.size(); ++i) named[model.traits.outputs[i]] = outputs[i];
   write_tensors(options.tensor_out, named, model.traits.token_outputs);

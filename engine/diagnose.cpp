@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 
@@ -24,6 +25,18 @@ bool all_finite(const Tensor& tensor) {
     if (zero != 0.0f || std::isnan(zero)) finite = false;
   });
   return finite;
+}
+
+bool is_constant(const Tensor& tensor) {
+  const View<const float> x = tensor.view<const float>();
+  const Shape& s = x.shape;
+  const float* first = x.data;
+  for (int n = 0; n < s.n; ++n)
+    for (int h = 0; h < s.h; ++h)
+      for (int w = 0; w < s.w; ++w) {
+        if (!std::equal(first, first + s.c, x.pixel(n, h, w))) return false;
+      }
+  return true;
 }
 
 std::string first_not_finite(const Graph& traced, const std::vector<Tensor>& inputs) {

@@ -51,6 +51,7 @@ struct RowRange {
 /// For each input of an operation the view that it reads it through, or nothing.
 using ThroughViews = std::vector<std::optional<AnyOp>>;
 struct Quantized;
+struct Narrowed;
 
 /// A call whose gradient is asked for. The loss L is any number that depends on y.
 struct Backward {
@@ -93,6 +94,9 @@ struct Saves {
 ///   std::optional<Quantized> quantize(const Shapes& in, bool output) const
 ///                                                             the same on an 8-bit input 0, and with an
 ///                                                             8-bit y if `output`
+///   std::optional<Narrowed> narrow(const Shapes& in, DType type) const
+///                                                             the same on images of f16 or bf16, with
+///                                                             such a y: on a GPU
 ///   Tensors backward(const Backward& call) const              dL/d(input i) for each wanted i, shaped
 ///                                                             like it, made of `apply`: so gradients
 ///                                                             run at once, or are traced and planned
@@ -133,6 +137,7 @@ class AnyOp {
   std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   std::optional<Quantized> quantize(const Shapes& in, bool output) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
   /// Whether it runs there, or is a view, which works on any device.
   bool runs_on(DeviceKind device) const {
     return device == DeviceKind::kCpu || self_->on_gpu() || is_view();
@@ -169,6 +174,7 @@ class AnyOp {
     virtual std::optional<Lowering> lower(const Shapes&, DeviceKind) const = 0;
     virtual std::optional<RowPart> row_part(const Shapes&, RowRange) const = 0;
     virtual std::optional<Quantized> quantize(const Shapes&, bool) const = 0;
+    virtual std::optional<Narrowed> narrow(const Shapes&, DType) const = 0;
     virtual bool on_gpu() const = 0;
     virtual bool has_backward() const = 0;
     virtual Tensors backward(const Backward&) const = 0;
@@ -207,6 +213,14 @@ struct Quantized {
   AnyOp op;
   AnyOp encode;   ///< makes input 0 from the f32 one and its code
   int code_slot;  ///< of the code of input 0; the output's follows
+};
+
+/// The same operation on f16 or bf16 in place of some of its f32 inputs; its dtype() is that type.
+struct Narrowed {
+  AnyOp op;
+  std::uint32_t inputs;  ///< bit i: input i is of the type; others stay f32
+  /// Worth a conversion of its inputs; others follow where an input is narrow already.
+  bool leads = false;
 };
 
 /// The operation that computes some rows of y from some rows of its inputs, bit for bit what `op` on
@@ -309,6 +323,10 @@ struct AnyOp::Model final : AnyOp::Interface {
     if constexpr (requires { op.quantize(in, output); }) return op.quantize(in, output);
     return std::nullopt;
   }
+  std::optional<Narrowed> narrow(const Shapes& in, DType type) const override {
+    if constexpr (requires { op.narrow(in, type); }) return op.narrow(in, type);
+    return std::nullopt;
+  }
   bool on_gpu() const override {
     if constexpr (requires { Op::kOnGpu; }) return Op::kOnGpu;
     return false;
@@ -345,6 +363,9 @@ inline std::optional<RowPart> AnyOp::row_part(const Shapes& in, RowRange y) cons
 }
 inline std::optional<Quantized> AnyOp::quantize(const Shapes& in, bool output) const {
   return self_->quantize(in, output);
+}
+inline std::optional<Narrowed> AnyOp::narrow(const Shapes& in, DType type) const {
+  return self_->narrow(in, type);
 }
 
 }  // namespace mend

@@ -19,9 +19,19 @@ void absorb_epilogues(Graph& graph, DeviceKind device = DeviceKind::kCpu);
 
 /// Gives every step that can take them 8-bit integers for its input 0, in the codes of `calibration`:
 /// written by the step before it, if that is such a step too and nobody else reads its output, or made
-/// of the f32 value. The one pass that changes numbers. Throws UsageError if the network was not
+/// of the f32 value. It changes numbers. Throws UsageError if the network was not
 /// calibrated with these steps.
 void quantize(Graph& graph, const Calibration& calibration);
+
+/// What makes narrow images of f32 ones, and f32 ones of these; see kernels/convert.
+struct NarrowImages {
+  AnyOp to_narrow, to_f32;
+};
+
+/// Keeps images in f16 or bf16 from one step that can take them so to the next, and converts them where a
+/// step cannot: half the bytes, and the faster products of tensor cores. Inputs and outputs of the
+/// network stay f32. It changes numbers, as quantize does.
+void narrow(Graph& graph, const NarrowImages& images);
 
 /// Fixes the rung of every step and adds the steps that repack its constants for that rung.
 void lower(Graph& graph, DeviceKind device = DeviceKind::kCpu);

@@ -40,23 +40,27 @@ Tensor HostCopies::place(std::size_t i, const Shape& shape, DType dtype) {
 }
 
 Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<ConstantCache> constants,
-           const Calibration* calibration, LateReads late_reads, Device& device)
-    : device_(&device),
+           const PlanOptions& options)
+    : device_(options.device),
       traced_(trace(network, inputs)),
       graph_(traced_),
       threads_(threads()),
       constants_(constants ? std::move(constants) : std::make_shared<ConstantCache>()),
-      sent_(device),
-      fetched_(device),
+      sent_(*device_),
+      fetched_(*device_),
       is_sending_(inputs.size()) {
-  const bool on_cpu = device.kind() == DeviceKind::kCpu;
+  const DeviceKind kind = device_->kind();
+  const bool on_cpu = kind == DeviceKind::kCpu;
+  if (on_cpu && options.narrow)
+    throw UsageError("a CPU computes in f32 or int8, not in f16 or bf16");
   remove_unused(graph_);
-  absorb_epilogues(graph_, device.kind());
-  if (calibration != nullptr) quantize(graph_, *calibration);
-  lower(graph_, device.kind());
+  absorb_epilogues(graph_, kind);
+  if (options.calibration != nullptr) quantize(graph_, *options.calibration);
+  if (options.narrow) narrow(graph_, *options.narrow);
+  lower(graph_, kind);
   constant_steps_ = hoist_constants(graph_);
-  for (const Step& step : graph_.steps) check_runs_on(step.op, device, step.label);
-  if (late_reads == LateReads::kRecomputed) recompute(graph_);
+  for (const Step& step : graph_.steps) check_runs_on(step.op, *device_, step.label);
+  if (options.late_reads == LateReads::kRecomputed) recompute(graph_);
   const std::string chains = forced_variant(op::RowChain::kName);
   if (on_cpu && chains != "never") {
     chain_rows(graph_, chains == "always" ? 0 : l2_cache_bytes(), threads_);

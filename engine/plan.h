@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,17 +42,25 @@ class HostCopies {
 /// What becomes of results that are read again much later, as gradients read the forward pass.
 enum class LateReads { kKept, kRecomputed };
 
+/// How a plan runs, besides the network and the shapes.
+struct PlanOptions {
+  /// The steps that it names run on 8-bit integers; it must live as long as the constants.
+  const Calibration* calibration = nullptr;
+  /// With kRecomputed a gradient takes less memory, and up to one more forward pass; the same bits.
+  LateReads late_reads = LateReads::kKept;
+  /// Where it runs; the network's constants may lie in the host's memory, where they stay.
+  Device* device = &cpu();
+  /// Keeps images between the steps of a GPU's plan in f16 or bf16.
+  std::optional<NarrowImages> narrow = {};
+};
+
 class Plan {
  public:
-  /// Traces `network` on inputs of these shapes. Reads no pixels and allocates no arena yet. With a
-  /// `calibration`, the steps that it names run on 8-bit integers; it must live as long as `constants`.
-  /// With kRecomputed a gradient takes less memory, and up to one more forward pass; the same bits.
-  /// Runs on `device`; the network's constants may lie in the host's memory, where they stay.
+  /// Traces `network` on inputs of these shapes. Reads no pixels and allocates no arena yet.
   /// Throws ShapeError if the network cannot take the shapes, UsageError if one of its operations does not run
-  /// on the device.
+  /// on the device, or a CPU is to keep narrow images.
   Plan(const Network& network, const Shapes& inputs,
-       std::shared_ptr<ConstantCache> constants = nullptr, const Calibration* calibration = nullptr,
-       LateReads late_reads = LateReads::kKept, Device& device = cpu());
+       std::shared_ptr<ConstantCache> constants = nullptr, const PlanOptions& options = {});
 
   Device& device() const { return *device_; }
   /// Where to put input i before a run, and where to find output i until the next run; on the device.

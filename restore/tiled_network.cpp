@@ -10,6 +10,7 @@
 #include "engine/diagnose.h"
 #include "engine/error.h"
 #include "engine/log.h"
+#include "kernels/convert/convert.h"
 #include "restore/tile_blend.h"
 
 namespace mend {
@@ -77,23 +78,25 @@ void check_calibration(const Calibration& calibration) {
 
 void check_f32(const TileOptions& options, std::string_view task) {
   if (options.precision == Precision::kF32) return;
-  throw UsageError(fmt::format("--precision int8: {} runs in f32 alone; leave it out", task));
+  throw UsageError(fmt::format("--precision: {} runs in f32 alone; leave it out", task));
 }
 
 const Network& TiledNetwork::network_for(const Tiling& tiling) const {
   return tiling.local ? net_.local : net_.network;
 }
 
-Plan TiledNetwork::plan_of(const Network& network, int height, int width) const {
-  return {network,          {{1, height, width, net_.channels}},
-          constants_,       calibration_ ? &*calibration_ : nullptr,
-          LateReads::kKept, *device_};
+Plan TiledNetwork::plan_of(const Network& network, int height, int width,
+                           Precision precision) const {
+  PlanOptions options{.calibration = calibration_ ? &*calibration_ : nullptr, .device = device_};
+  if (precision == Precision::kF16) options.narrow = narrow_images(DType::kF16);
+  if (precision == Precision::kBF16) options.narrow = narrow_images(DType::kBF16);
+  return {network, {{1, height, width, net_.channels}}, constants_, options};
 }
 
-Plan& TiledNetwork::plan_for(const Tiling& tiling, int height, int width) {
-  std::unique_ptr<Plan>& plan = plans_[{tiling.local, height, width}];
+Plan& TiledNetwork::plan_for(const Tiling& tiling, int height, int width, Precision precision) {
+  std::unique_ptr<Plan>& plan = plans_[{tiling.local, height, width, precision}];
   if (plan == nullptr) {
-    plan = std::make_unique<Plan>(plan_of(network_for(tiling), height, width));
+    plan = std::make_unique<Plan>(plan_of(network_for(tiling), height, width, precision));
   }
   return *plan;
 }
@@ -101,14 +104,14 @@ Plan& TiledNetwork::plan_for(const Tiling& tiling, int height, int width) {
 Tiling TiledNetwork::measured(Tiling tiling, int height, int width) const {
   const Rectangle window =
       tiling.whole() ? Rectangle{0, 0, height, width} : largest_window(height, width, tiling.cut);
-  const Plan plan = plan_of(network_for(tiling), window.h, window.w);
+  const Plan plan = plan_of(network_for(tiling), window.h, window.w, precision_);
   tiling.arena_bytes = plan.arena_bytes();
   tiling.constant_bytes = plan.constant_bytes();
   return tiling;
 }
 
 Tiling TiledNetwork::halo_for(int height, int width, const TileOptions& options) const {
-  const Plan plan = plan_of(net_.network, height, width);
+  const Plan plan = plan_of(net_.network, height, width, precision_);
   const bool same_bits = options.exact || options.mode == TileOptions::Mode::kFixed;
   Tiling tiling;
   tiling.footprint = same_bits ? plan.executed_footprint() : plan.footprint();
@@ -167,6 +170,7 @@ Tiling TiledNetwork::evenly_cut(const Tiling& tiling, int height, int width,
 Tiling TiledNetwork::choose(int height, int width, const TileOptions& options) {
   if (device_ != options.device) plans_.clear();
   device_ = options.device;
+  precision_ = options.precision;
   Tiling tiling = halo_for(height, width, options);
   Tiling whole;
   whole.footprint = tiling.footprint;
@@ -208,18 +212,42 @@ Tensor TiledNetwork::compute(const Tiling& tiling, const Rectangle& window,
     y = network_for(tiling)({x}).front();
     progress(1, 1);
   } else {
-    Plan& plan = plan_for(tiling, window.h, window.w);
-    if (device_->kind() == DeviceKind::kCpu) {
-      source(window, plan.input(0));
-    } else {
-      const Tensor x = Tensor::empty({1, window.h, window.w, net_.channels});
-      source(window, x);
-      plan.set_input(0, x);
+    y = run_plan(plan_for(tiling, window.h, window.w, precision_), window, source, progress);
+    const bool is_narrow = precision_ == Precision::kF16 || precision_ == Precision::kBF16;
+    if (is_narrow && (!all_finite(y) || is_constant(y))) {
+      y = again_in_f32(y, tiling, window, source);
     }
-    plan.run(progress);
-    y = plan.results(0, 1)[0];
   }
   if (!all_finite(y)) refuse_numbers(tiling, window, source);
+  return y;
+}
+
+Tensor TiledNetwork::run_plan(Plan& plan, const Rectangle& window, const Source& source,
+                              const std::function<void(int done, int all)>& progress) const {
+  if (device_->kind() == DeviceKind::kCpu) {
+    source(window, plan.input(0));
+  } else {
+    const Tensor x = Tensor::empty({1, window.h, window.w, net_.channels});
+    source(window, x);
+    plan.set_input(0, x);
+  }
+  plan.run(progress);
+  return plan.results(0, 1)[0];
+}
+
+Tensor TiledNetwork::again_in_f32(const Tensor& narrow, const Tiling& tiling,
+                                  const Rectangle& window, const Source& source) {
+  const bool was_finite = all_finite(narrow);
+  const Tensor y =
+      run_plan(plan_for(tiling, window.h, window.w, Precision::kF32), window, source, {});
+  // A picture may be of one colour.
+  if (!was_finite || !is_constant(y)) {
+    warn(fmt::format(
+        "{} gave {} in the tile of rows {}..{} and columns {}..{}: computed again in f32",
+        precision_ == Precision::kF16 ? "f16" : "bf16",
+        was_finite ? "one colour alone" : "NaN or infinity", window.y, window.y + window.h - 1,
+        window.x, window.x + window.w - 1));
+  }
   return y;
 }
 
@@ -230,7 +258,7 @@ void TiledNetwork::refuse_numbers(const Tiling& tiling, const Rectangle& window,
   throw NumericError(fmt::format(
       "the network gave NaN or infinity at {}, in the tile of rows {}..{} and columns {}..{}; "
       "check the weights. Nothing was written",
-      first_not_finite(plan_for(tiling, window.h, window.w).traced(), {x}), window.y,
+      first_not_finite(plan_for(tiling, window.h, window.w, precision_).traced(), {x}), window.y,
       window.y + window.h - 1, window.x, window.x + window.w - 1));
 }
 
@@ -291,6 +319,21 @@ void TiledNetwork::calibrate(int height, int width, const TileOptions& options,
 
 Tiling TiledNetwork::run(int height, int width, const TileOptions& options, const Source& source,
                          const Sink& sink) {
+  try {
+    return run_there(height, width, options, source, sink);
+  } catch (const OutOfMemory& error) {
+    if (options.device->kind() == DeviceKind::kCpu) throw;
+    warn(fmt::format("{}; going on on the CPU", error.what()));
+  }
+  if (options.start_over) options.start_over();
+  TileOptions on_cpu = options;
+  on_cpu.device = &cpu();
+  if (options.precision != Precision::kInt8) on_cpu.precision = Precision::kF32;
+  return run_there(height, width, on_cpu, source, sink);
+}
+
+Tiling TiledNetwork::run_there(int height, int width, const TileOptions& options,
+                               const Source& source, const Sink& sink) {
   if (options.precision == Precision::kInt8 && !calibration_) {
     calibrate(height, width, options, source);
   }

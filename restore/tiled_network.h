@@ -21,6 +21,8 @@ namespace mend {
 enum class Precision {
   kF32,
   kInt8,  ///< layers that can run on 8-bit integers do; engine/calibration.h
+  kF16,   ///< on a GPU: images between the layers that can take them, and these layers' products
+  kBF16,
 };
 
 struct TileOptions {
@@ -69,8 +71,8 @@ std::vector<Rectangle> calibration_patches(int height, int width);
 /// Throws UsageError if nothing was found that int8 could run.
 void check_calibration(const Calibration& calibration);
 
-/// Throws UsageError if `options` ask for int8, on behalf of a task that has no patches of a picture to
-/// be calibrated on.
+/// Throws UsageError if `options` ask for another precision, on behalf of a task that has no patches of a
+/// picture to be calibrated on.
 void check_f32(const TileOptions& options, std::string_view task);
 
 /// What the tiler must know of a network.
@@ -105,7 +107,7 @@ class TiledNetwork {
   using Sink = std::function<void(const Rectangle& output, const Tensor& pixels)>;
   /// Fills each tile's input from `source`, runs, and gives every pixel of the output to `sink` once,
   /// with its place in the output image. When memory runs out, says so by options.start_over, halves
-  /// the tile and begins again. Returns the tiling that was used in the end.
+  /// the tile and begins again; where the smallest is too large for a GPU, on the CPU. Returns the tiling that was used in the end.
   /// In int8 the codes of the first run serve all later ones: they come from patches of this image,
   /// the same for all of its tiles and for any memory.
   /// Throws NumericError, naming the layer, if an output is NaN or infinite; UsageError if no layer of
@@ -115,10 +117,10 @@ class TiledNetwork {
 
  private:
   const Network& network_for(const Tiling& tiling) const;
-  Plan plan_of(const Network& network, int height, int width) const;
+  Plan plan_of(const Network& network, int height, int width, Precision precision) const;
   /// Finds the codes for int8 in f32 runs over patches of the image.
   void calibrate(int height, int width, const TileOptions& options, const Source& source);
-  Plan& plan_for(const Tiling& tiling, int height, int width);
+  Plan& plan_for(const Tiling& tiling, int height, int width, Precision precision);
   /// Everything but the core for tiles of an image: halo, grid, blend, and what they mean.
   Tiling halo_for(int height, int width, const TileOptions& options) const;
   Tiling measured(Tiling tiling, int height, int width) const;
@@ -128,8 +130,17 @@ class TiledNetwork {
   Tiling evenly_cut(const Tiling& tiling, int height, int width, std::int64_t bytes) const;
   /// How the image is cut, for -v, and what tiles change, for everybody.
   void say(const Tiling& tiling, int height, int width, std::size_t tiles) const;
+  /// As run(), on options.device alone.
+  Tiling run_there(int height, int width, const TileOptions& options, const Source& source,
+                   const Sink& sink);
   void run_tiles(const Tiling& tiling, const std::vector<Tile>& tiles, int width,
                  const TileOptions& options, const Source& source, const Sink& sink);
+  /// Runs a plan on the pixels of `window`.
+  Tensor run_plan(Plan& plan, const Rectangle& window, const Source& source,
+                  const std::function<void(int done, int all)>& progress) const;
+  /// A tile that came out of f16 or bf16 without numbers or without any detail: again in f32.
+  Tensor again_in_f32(const Tensor& narrow, const Tiling& tiling, const Rectangle& window,
+                      const Source& source);
   Tensor compute(const Tiling& tiling, const Rectangle& window, const TileOptions& options,
                  const Source& source, const std::function<void(int done, int all)>& progress);
   /// Finds the first layer whose output is not finite; throws NumericError that names it.
@@ -137,10 +148,13 @@ class TiledNetwork {
                                    const Source& source);
 
   TileableNetwork net_;
+  // What the plans are for.
   Device* device_ = &cpu();
+  Precision precision_ = Precision::kF32;
   std::optional<Calibration> calibration_;
   std::shared_ptr<ConstantCache> constants_ = std::make_shared<ConstantCache>();
-  std::map<std::tuple<bool, int, int>, std::unique_ptr<Plan>> plans_;  // by variant, height, width
+  // by variant, height, width, precision
+  std::map<std::tuple<bool, int, int, Precision>, std::unique_ptr<Plan>> plans_;
 };
 
 }  // namespace mend

@@ -119,7 +119,8 @@ TrainingStep::TrainingStep(const TrainableModel& model, const Shape& input, cons
                            const Objective& objective, const std::vector<Critic>& critics,
                            LateReads late_reads, Device& device)
     : plan_(step_of(model, judged_outputs(model, objective), critics, values_, has_gradient_),
-            shapes_of(model, input, target, critics), nullptr, nullptr, late_reads, device) {
+            shapes_of(model, input, target, critics), nullptr,
+            {.late_reads = late_reads, .device = &device}) {
   find_final_steps();
 }
 

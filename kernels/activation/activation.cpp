@@ -34,11 +34,15 @@ double memory_time(const op::Activate& op, const Shapes& in) {
 }
 
 constexpr Variant<op::Activate, ActivationKernel> kLadder[] = {
-    {"activation/reference", DeviceKind::kCpu, never_refuses, slowest, 0, activation_reference},
-    {"activation/simd", DeviceKind::kCpu, never_refuses, memory_time, 1e-6, activation_simd},
+    {"activation/reference", DeviceKind::kCpu, takes_f32_alone, slowest, 0, activation_reference},
+    {"activation/simd", DeviceKind::kCpu, takes_f32_alone, memory_time, 1e-6, activation_simd},
 #ifdef MEND_HAS_CUDA
-    {"activation/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 3e-6,
-     activation_cuda},
+    {"activation/cuda",
+     DeviceKind::kCuda,
+     never_refuses,
+     gpu_memory_seconds,
+     3e-6,
+     {activation_cuda, activation_cuda_narrow}},
 #endif
 };
 
@@ -70,7 +74,8 @@ Shape Activate::shape(const Shapes& in) const {
 
 Cost Activate::cost(const Shapes& in) const {
   const double elements = static_cast<double>(in[kX].elements());
-  return {elements * flops_per_element(activation.kind), 2 * elements * sizeof(float)};
+  return {elements * flops_per_element(activation.kind),
+          2 * elements * static_cast<double>(size_of(type))};
 }
 
 Footprint Activate::footprint(const Shapes&) const { return {}; }
@@ -81,10 +86,15 @@ std::optional<RowPart> Activate::row_part(const Shapes& in, RowRange y) const {
   return same_rows(*this, in, in[kX].h, y);
 }
 
+std::optional<Narrowed> Activate::narrow(const Shapes& in, DType to) const {
+  return narrow_inputs(*this, in.size(), to);
+}
+
 void Activate::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const View<const float> slope =
       inputs.size() > kSlope ? inputs[kSlope].view<const float>() : View<const float>{};
   const auto& rung = choose(activation_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
   rung.kernel(activation, inputs[kX].view<const float>(), slope, y.view<float>());
 }
 

@@ -9,6 +9,7 @@
 #include "engine/ladder.h"
 #include "engine/op.h"
 #include "kernels/activation/kind.h"
+#include "kernels/narrow.h"
 
 namespace mend {
 
@@ -32,8 +33,11 @@ struct Activate {
   enum Slot { kX, kSlope };
 
   Activation activation = {};
+  /// Of x, slope and y: f32, or on a GPU f16 or bf16, computed in f32.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -41,6 +45,7 @@ struct Activate {
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
 };
 
 }  // namespace op
@@ -49,8 +54,9 @@ struct Activate {
 /// `slope` is that of x's channel, for kPrelu.
 double activate(const Activation& activation, double x, double slope);
 
-using ActivationKernel = void (*)(const Activation&, View<const float> x, View<const float> slope,
-                                  View<float> y);
+using ActivationKernel =
+    NarrowableKernel<op::Activate, void (*)(const Activation&, View<const float> x,
+                                            View<const float> slope, View<float> y)>;
 std::span<const Variant<op::Activate, ActivationKernel>> activation_ladder();
 
 }  // namespace mend

@@ -6,6 +6,10 @@
 
 namespace mend {
 
+/// Of f32, Half or BFloat16; without a slope, an empty view.
+template <class T>
+void launch_activation(const Activation& activation, View<const T> x, View<const T> slope,
+                       View<T> y);
 void activation_cuda(const Activation& activation, View<const float> x, View<const float> slope,
                      View<float> y);
 void activation_gradient_cuda(const Activation& activation, View<const float> seen,

@@ -36,11 +36,22 @@ struct DerivingWithSlope {
 
 }  // namespace
 
-void activation_cuda(const Activation& activation, View<const float> x, View<const float> slope,
-                     View<float> y) {
+template <class T>
+void launch_activation(const Activation& activation, View<const T> x, View<const T> slope,
+                       View<T> y) {
   constexpr auto kName = "activation/cuda";
   if (slope) return launch_each_element(kName, {x, slope}, y, ActivatingWithSlope{activation});
   launch_each_element(kName, {x}, y, Activating{activation});
+}
+template void launch_activation(const Activation&, View<const float>, View<const float>,
+                                View<float>);
+template void launch_activation(const Activation&, View<const Half>, View<const Half>, View<Half>);
+template void launch_activation(const Activation&, View<const BFloat16>, View<const BFloat16>,
+                                View<BFloat16>);
+
+void activation_cuda(const Activation& activation, View<const float> x, View<const float> slope,
+                     View<float> y) {
+  launch_activation(activation, x, slope, y);
 }
 
 void activation_gradient_cuda(const Activation& activation, View<const float> seen,

@@ -10,4 +10,7 @@ void activation_reference(const Activation&, View<const float> x, View<const flo
 void activation_simd(const Activation&, View<const float> x, View<const float> slope,
                      View<float> y);
 
+/// On a GPU, of f16 or bf16.
+void activation_cuda_narrow(const op::Activate& op, Inputs inputs, const Tensor& y);
+
 }  // namespace mend

@@ -22,10 +22,10 @@ double concat_cuda_seconds(const op::Concat& concat, const Shapes& in) {
 // clang-format off
 constexpr Variant<op::Concat, ConcatKernel> kLadder[] = {
     // name              device             can it?        time                 error  entry
-    {"concat/reference", DeviceKind::kCpu,  never_refuses, slowest,             0,     concat_reference},
-    {"concat/rows",      DeviceKind::kCpu,  never_refuses, concat_seconds,      0,     concat_rows},
+    {"concat/reference", DeviceKind::kCpu,  takes_f32_alone, slowest,           0,     concat_reference},
+    {"concat/rows",      DeviceKind::kCpu,  takes_f32_alone, concat_seconds,    0,     concat_rows},
 #ifdef MEND_HAS_CUDA
-    {"concat/cuda",      DeviceKind::kCuda, never_refuses, concat_cuda_seconds, 0,     concat_cuda},
+    {"concat/cuda",      DeviceKind::kCuda, never_refuses, concat_cuda_seconds, 0,   {concat_cuda, concat_cuda_narrow}},
 #endif
 };
 // clang-format on
@@ -33,12 +33,6 @@ constexpr Variant<op::Concat, ConcatKernel> kLadder[] = {
 }  // namespace
 
 std::span<const Variant<op::Concat, ConcatKernel>> concat_ladder() { return kLadder; }
-
-bool same_pixels(View<const float> x, View<const float> y) {
-  const Shape& s = y.shape;
-  return x.data == y.data && x.shape == s && (s.w == 1 || x.w_stride == y.w_stride) &&
-         (s.h == 1 || x.h_stride == y.h_stride) && (s.n == 1 || x.n_stride == y.n_stride);
-}
 
 View<float> channels_of(View<float> y, int first, int count) {
   y.data += first;
@@ -64,13 +58,19 @@ Shape Concat::shape(const Shapes& in) const {
 }
 
 Cost Concat::cost(const Shapes& in) const {
-  return {0, 2 * sizeof(float) * static_cast<double>(shape(in).elements())};
+  return {0, 2 * static_cast<double>(size_of(type)) * static_cast<double>(shape(in).elements())};
+}
+
+std::optional<Narrowed> Concat::narrow(const Shapes& in, DType to) const {
+  if (in.size() > 32) return std::nullopt;
+  return narrow_inputs(*this, in.size(), to);
 }
 
 Footprint Concat::footprint(const Shapes&) const { return {}; }
 
 void Concat::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(concat_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
   rung.kernel(inputs, y.view<float>());
 }
 

@@ -9,6 +9,7 @@
 
 #include "engine/ladder.h"
 #include "engine/op.h"
+#include "kernels/narrow.h"
 
 namespace mend {
 namespace op {
@@ -22,12 +23,17 @@ struct Concat {
   static constexpr bool kOnGpu = true;
   static constexpr bool kJoinsChannels = true;
 
+  /// Of all x and y: f32, or on a GPU f16 or bf16.
+  DType type = DType::kF32;
+
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
 };
 
 /// y[n,h,w,c] = x[n,h,w,first + c], c in [0, count): a view of x.
@@ -50,7 +56,7 @@ struct SliceChannels {
 
 }  // namespace op
 
-using ConcatKernel = void (*)(Inputs inputs, View<float> y);
+using ConcatKernel = NarrowableKernel<op::Concat, void (*)(Inputs inputs, View<float> y)>;
 std::span<const Variant<op::Concat, ConcatKernel>> concat_ladder();
 
 }  // namespace mend

@@ -5,10 +5,11 @@
 namespace mend {
 namespace {
 
+template <class Number>
 struct SamePixel {
-  View<const float> x;
+  View<const Number> x;
 
-  __device__ const float* operator()(int n, int h, int w, int c) const {
+  __device__ const Number* operator()(int n, int h, int w, int c) const {
     return pixel_of(x, n, h, w) + c;
   }
 };
@@ -25,14 +26,17 @@ struct PlacedChannel {
 
 }  // namespace
 
-void launch_copy_pixels(const View<const float>& x, const View<float>& y, cudaStream_t stream) {
-  launch_gather_pixels(SamePixel{x}, packs(x), y, 0, stream, "concat/cuda");
+template <class Number>
+void launch_copy_pixels(const View<const Number>& x, const View<Number>& y, cudaStream_t stream) {
+  launch_gather_pixels(SamePixel<Number>{x}, packs(x), y, Number{}, stream, "concat/cuda");
 }
+template void launch_copy_pixels(const View<const float>&, const View<float>&, cudaStream_t);
+template void launch_copy_pixels(const View<const Half>&, const View<Half>&, cudaStream_t);
 
 void launch_place_channels(int first, const View<const float>& x, const View<float>& y,
                            cudaStream_t stream) {
   const bool aligned = packs(x) && first % 4 == 0 && x.shape.c % 4 == 0;
-  launch_gather_pixels(PlacedChannel{x, first}, aligned, y, 0, stream, "place_channels/cuda");
+  launch_gather_pixels(PlacedChannel{x, first}, aligned, y, 0.0f, stream, "place_channels/cuda");
 }
 
 }  // namespace mend

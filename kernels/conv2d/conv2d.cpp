@@ -204,6 +204,14 @@ std::optional<Lowering> Conv2d::lower(const Shapes& in, DeviceKind device) const
   return lowering;
 }
 
+std::optional<Narrowed> Conv2d::narrow(const Shapes& in, DType to) const {
+  Conv2d narrowed = *this;
+  narrowed.type = to;
+  // The plain rung takes every type, and is slower than f32's better ones. It alone packs no weight.
+  if (!rung_of(narrowed, in, DeviceKind::kCuda).kernel.packs()) return std::nullopt;
+  return Narrowed{narrowed, 1u << kX | 1u << kResidual, true};
+}
+
 std::optional<RowPart> Conv2d::row_part(const Shapes& in, RowRange y) const {
   const int reach = dilation * (kernel_h - 1);
   if (variant == nullptr || padding_bottom >= 0 || padding_h > reach) return std::nullopt;

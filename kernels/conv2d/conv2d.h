@@ -72,6 +72,8 @@ struct Conv2d {
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   /// op::QuantizedConv2d, where it has a fast rung.
   std::optional<Quantized> quantize(const Shapes& in, bool output) const;
+  /// Where a rung on tensor cores takes the type.
+  std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
 
   /// `in` with an image of 256x256, for which the rung is chosen whatever the image: were small ones
   /// to run on another rung than large ones, the tiles of an image would differ from the whole in

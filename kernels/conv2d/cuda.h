@@ -60,4 +60,10 @@ void launch_conv2d_mma(const CudaConv2dCall& call);
 void launch_conv2d_tf32_pack(const CudaConv2dPacking& packing);
 void launch_conv2d_tf32(const CudaConv2dCall& call);
 
+/// packed: the 8x8 matrices of f16 or bf16 that ldmatrix reads: [C/16][K/8][S][R][2][8][8], the last three
+/// being channel / 8 % 2, column and channel % 8; above 8 outputs their groups come in pairs, whose
+/// columns cuda_stream.cuh deals out; zeros behind K and C.
+void launch_conv2d_f16_pack(const CudaConv2dPacking& packing);
+void launch_conv2d_f16(const CudaConv2dCall& call);
+
 }  // namespace mend

@@ -5,7 +5,7 @@
 
 #include "engine/cuda/cuda_device.h"
 #include "kernels/conv2d/cuda.h"
-#include "kernels/conv2d/cuda_tf32_plan.h"
+#include "kernels/conv2d/cuda_stream_plan.h"
 #include "kernels/conv2d/variant.h"
 #include "kernels/cuda/machine.h"
 
@@ -92,13 +92,19 @@ std::string conv2d_cuda_mma_refuses(const op::Conv2d& op, const Shapes&) {
   return fmt::format("computes in f16 or bf16, not {}", name_of(op.type));
 }
 
+std::string conv2d_cuda_f16_refuses(const op::Conv2d& op, const Shapes& in) {
+  return conv2d_cuda_mma_refuses(op, in);
+}
+
 double conv2d_cuda_mma_seconds(const op::Conv2d& op, const Shapes& in) {
+  // What an H200 measures (docs/gpu.md): a wave of blocks waits, and the products come behind.
+  constexpr double kWave = 15e-6, kFlopsPerSecond = 230e12;
   const int block = conv2d_cuda_mma_block(op.outputs);
   const int C = in[op::Conv2d::kX].c;
   const double waste = (op.outputs + block - 1) / block * static_cast<double>(block) / op.outputs *
                        ((C + 15) / 16 * 16.0 / C);
-  return std::max(op.cost(in).flops * waste / NominalGpu::kTensorFlopsPerSecond,
-                  op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+  return kWave + std::max(op.cost(in).flops * waste / kFlopsPerSecond,
+                          op.cost(in).bytes / NominalGpu::kBytesPerSecond);
 }
 
 std::string conv2d_cuda_tf32_refuses(const op::Conv2d& op, const Shapes&) {
@@ -106,15 +112,19 @@ std::string conv2d_cuda_tf32_refuses(const op::Conv2d& op, const Shapes&) {
   return refuses_3x3(op);
 }
 
-double conv2d_cuda_tf32_seconds(const op::Conv2d& op, const Shapes& in) {
-  constexpr CudaTf32Limits kNominal{132, 227 << 10};
-  return std::max(conv2d_cuda_tf32_plan(in[op::Conv2d::kX], op.shape(in), kNominal).seconds,
-                  op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+double conv2d_cuda_stream_seconds(const op::Conv2d& op, const Shapes& in) {
+  constexpr CudaStreamLimits kNominal{132, 227 << 10};
+  const int number_bytes = static_cast<int>(size_of(op.type));
+  const CudaStreamPlan plan =
+      conv2d_cuda_stream_plan(in[op::Conv2d::kX], op.shape(in), number_bytes, kNominal);
+  return std::max(plan.seconds, op.cost(in).bytes / NominalGpu::kBytesPerSecond);
 }
 
-Shape conv2d_cuda_tf32_packed_shape(const op::Conv2d& op, const Shape& weight) {
-  const int depths = (weight.c + kTf32Depth - 1) / kTf32Depth;
-  return {depths, (op.outputs + 7) / 8, 1, kTf32GroupBytes / static_cast<int>(sizeof(float))};
+Shape conv2d_cuda_stream_packed_shape(const op::Conv2d& op, const Shape& weight) {
+  const int number_bytes = static_cast<int>(size_of(op.type));
+  const int depth = stream_depth(number_bytes);
+  return {(weight.c + depth - 1) / depth, stream_groups(op.outputs, number_bytes), 1,
+          kStreamGroupBytes / number_bytes};
 }
 
 void conv2d_cuda_naive(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
@@ -130,6 +140,10 @@ void conv2d_cuda_tf32(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
   launch(launch_conv2d_tf32, op, inputs, y);
 }
 
+void conv2d_cuda_f16(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
+  launch(launch_conv2d_f16, op, inputs, y);
+}
+
 void conv2d_cuda_tiled_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
   launch_pack(launch_conv2d_tiled_pack, weight, packed);
 }
@@ -138,6 +152,9 @@ void conv2d_cuda_mma_pack(const op::Conv2d&, const Tensor& weight, const Tensor&
 }
 void conv2d_cuda_tf32_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
   launch_pack(launch_conv2d_tf32_pack, weight, packed);
+}
+void conv2d_cuda_f16_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
+  launch_pack(launch_conv2d_f16_pack, weight, packed);
 }
 
 }  // namespace mend

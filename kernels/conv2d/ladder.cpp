@@ -32,7 +32,9 @@ constexpr Conv2dKernel kCudaTiled =
 constexpr Conv2dKernel kCudaMma =
     on_gpu(conv2d_cuda_mma, conv2d_cuda_mma_packed_shape, conv2d_cuda_mma_pack);
 constexpr Conv2dKernel kCudaTf32 =
-    on_gpu(conv2d_cuda_tf32, conv2d_cuda_tf32_packed_shape, conv2d_cuda_tf32_pack);
+    on_gpu(conv2d_cuda_tf32, conv2d_cuda_stream_packed_shape, conv2d_cuda_tf32_pack);
+constexpr Conv2dKernel kCudaF16 =
+    on_gpu(conv2d_cuda_f16, conv2d_cuda_stream_packed_shape, conv2d_cuda_f16_pack);
 #endif
 
 /// What a rung on the CPU refuses, besides the types that it does not compute in.
@@ -54,7 +56,8 @@ constexpr Conv2dVariant kLadder[] = {
     {"conv2d/cuda_naive", DeviceKind::kCuda, never_refuses,                     conv2d_cuda_naive_seconds, 1e-5,  kCudaNaive},
     {"conv2d/cuda_tiled", DeviceKind::kCuda, conv2d_cuda_tiled_refuses,         conv2d_cuda_tiled_seconds, 1e-5,  kCudaTiled},
     {"conv2d/cuda_mma",   DeviceKind::kCuda, conv2d_cuda_mma_refuses,           conv2d_cuda_mma_seconds,   5e-3,  kCudaMma},
-    {"conv2d/cuda_tf32",  DeviceKind::kCuda, conv2d_cuda_tf32_refuses,          conv2d_cuda_tf32_seconds,  1e-3,  kCudaTf32},
+    {"conv2d/cuda_tf32",  DeviceKind::kCuda, conv2d_cuda_tf32_refuses,          conv2d_cuda_stream_seconds, 1e-3, kCudaTf32},
+    {"conv2d/cuda_f16",   DeviceKind::kCuda, conv2d_cuda_f16_refuses,           conv2d_cuda_stream_seconds, 5e-3, kCudaF16},
 #endif
 };
 // clang-format on

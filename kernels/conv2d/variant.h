@@ -86,9 +86,15 @@ void conv2d_cuda_mma_pack(const op::Conv2d& op, const Tensor& weight, const Tens
 void conv2d_cuda_mma(const op::Conv2d& op, Inputs inputs, const Tensor& y);
 
 std::string conv2d_cuda_tf32_refuses(const op::Conv2d& op, const Shapes& in);
-double conv2d_cuda_tf32_seconds(const op::Conv2d& op, const Shapes& in);
-Shape conv2d_cuda_tf32_packed_shape(const op::Conv2d& op, const Shape& weight);
 void conv2d_cuda_tf32_pack(const op::Conv2d& op, const Tensor& weight, const Tensor& packed);
 void conv2d_cuda_tf32(const op::Conv2d& op, Inputs inputs, const Tensor& y);
+
+std::string conv2d_cuda_f16_refuses(const op::Conv2d& op, const Shapes& in);
+void conv2d_cuda_f16_pack(const op::Conv2d& op, const Tensor& weight, const Tensor& packed);
+void conv2d_cuda_f16(const op::Conv2d& op, Inputs inputs, const Tensor& y);
+
+/// Of both.
+double conv2d_cuda_stream_seconds(const op::Conv2d& op, const Shapes& in);
+Shape conv2d_cuda_stream_packed_shape(const op::Conv2d& op, const Shape& weight);
 
 }  // namespace mend

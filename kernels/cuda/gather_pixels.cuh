@@ -3,6 +3,7 @@
 //
 // Memory traffic is all there is. A warp writes 32 units of y that lie side by side; a unit is 16 bytes
 // where all pixels start at multiples of them, else one number. Each thread has kBatch loads under way.
+// Numbers are float, or Half, which stands for any 16 bits.
 #pragma once
 
 #include "engine/cuda/check.h"
@@ -13,25 +14,24 @@ namespace mend {
 constexpr int kGatherThreads = 256;
 constexpr int kGatherBatch = 4;
 
-template <class Unit>
-__device__ Unit filled_with(float value);
-template <>
-__device__ inline float filled_with<float>(float value) {
-  return value;
+template <class Number>
+__device__ void fill(Number& unit, Number value) {
+  unit = value;
 }
-template <>
-__device__ inline Pack<float> filled_with<Pack<float>>(float value) {
-  return {value, value, value, value};
+template <class Number>
+__device__ void fill(Pack<Number>& unit, Number value) {
+#pragma unroll
+  for (Number& number : unit.values) number = value;
 }
 
 /// source(n, h, w, c): the address of what y[n,h,w,c] copies, or null for `constant`; of a Pack, of its
 /// first number. n counts from `first_image` on.
-template <class Unit, class Source>
+template <class Unit, class Number, class Source>
 __global__ void __launch_bounds__(kGatherThreads)
-    gather_pixels(Source source, View<float> y, UnitsOf units, int first_image, float constant) {
-  constexpr int kNumbers = sizeof(Unit) / sizeof(float);
+    gather_pixels(Source source, View<Number> y, UnitsOf units, int first_image, Number constant) {
+  constexpr int kNumbers = sizeof(Unit) / sizeof(Number);
   Unit values[kGatherBatch];
-  float* to[kGatherBatch];
+  Number* to[kGatherBatch];
   const std::int64_t first =
       std::int64_t{blockIdx.x} * (kGatherThreads * kGatherBatch) + threadIdx.x;
 #pragma unroll
@@ -41,9 +41,12 @@ __global__ void __launch_bounds__(kGatherThreads)
     if (unit >= units.count) continue;
     const auto [n, h, w, c] = units.place<kNumbers>(static_cast<int>(unit), first_image);
     to[i] = pixel_of(y, n, h, w) + c;
-    const float* from = source(n, h, w, c);
-    values[i] =
-        from != nullptr ? *reinterpret_cast<const Unit*>(from) : filled_with<Unit>(constant);
+    const Number* from = source(n, h, w, c);
+    if (from != nullptr) {
+      values[i] = *reinterpret_cast<const Unit*>(from);
+    } else {
+      fill(values[i], constant);
+    }
   }
 #pragma unroll
   for (int i = 0; i < kGatherBatch; ++i) {
@@ -51,23 +54,20 @@ __global__ void __launch_bounds__(kGatherThreads)
   }
 }
 
-/// Fills y. `aligned`: whether the addresses that source gives for channels that are multiples of 4 are
-/// multiples of 16 bytes, with 4 numbers from there on all copied or all constant.
-template <class Source>
-void launch_gather_pixels(const Source& source, bool aligned, const View<float>& y, float constant,
-                          cudaStream_t stream, std::string_view name) {
-  const bool wide = aligned && packs(y) && y.shape.c % 4 == 0;
-  constexpr int kBlock = kGatherThreads * kGatherBatch;
-  for_each_launch(y.shape, wide ? 4 : 1, kBlock, [&](unsigned blocks, UnitsOf units, int first) {
-    if (wide) {
-      gather_pixels<Pack<float>>
-          <<<blocks, kGatherThreads, 0, stream>>>(source, y, units, first, constant);
-    } else {
-      gather_pixels<float>
-          <<<blocks, kGatherThreads, 0, stream>>>(source, y, units, first, constant);
-    }
+/// Fills y. `aligned`: whether the addresses that source gives for channels that are multiples of a Pack's
+/// numbers are multiples of 16 bytes, with a Pack from there on all copied or all constant.
+template <class Number, class Source>
+void launch_gather_pixels(const Source& source, bool aligned, const View<Number>& y,
+                          Number constant, cudaStream_t stream, std::string_view name) {
+  constexpr int kBlock = kGatherThreads * kGatherBatch, kPack = Pack<Number>::kCount;
+  const bool wide = aligned && packs(y) && y.shape.c % kPack == 0;
+  const auto launch = [&](unsigned blocks, UnitsOf units, int first) {
+    const auto run =
+        wide ? gather_pixels<Pack<Number>, Number, Source> : gather_pixels<Number, Number, Source>;
+    run<<<blocks, kGatherThreads, 0, stream>>>(source, y, units, first, constant);
     cuda_check(cudaGetLastError(), name);
-  });
+  };
+  for_each_launch(y.shape, wide ? kPack : 1, kBlock, launch);
 }
 
 }  // namespace mend

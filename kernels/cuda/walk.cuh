@@ -78,23 +78,24 @@ struct Walk {
     for (int d = 0; d < dimensions; ++d) extent[d] = Divider(extents[d]);
   }
 
-  /// Whether four elements at a time lie side by side in view i, at a multiple of 16 bytes.
-  bool packs(int i, const float* data) const {
-    bool aligned = reinterpret_cast<std::uintptr_t>(data) % sizeof(Pack<float>) == 0 &&
-                   stride[0][i] == 1 && extent[0].divisor % Pack<float>::kCount == 0;
-    for (int d = 1; d < dimensions; ++d) aligned &= stride[d][i] % Pack<float>::kCount == 0;
+  /// Whether the elements of a Pack lie side by side in view i, at a multiple of 16 bytes.
+  template <class T>
+  bool packs(int i, const T* data) const {
+    constexpr int kCount = Pack<T>::kCount;
+    bool aligned = reinterpret_cast<std::uintptr_t>(data) % sizeof(Pack<T>) == 0 &&
+                   stride[0][i] == 1 && extent[0].divisor % kCount == 0;
+    for (int d = 1; d < dimensions; ++d) aligned &= stride[d][i] % kCount == 0;
     return aligned;
   }
   /// Whether one element of view i stands for all of the innermost extent.
   constexpr bool is_constant(int i) const { return stride[0][i] == 0; }
 
-  /// The same with a step of four elements.
-  Walk in_packs() const {
-    constexpr int kCount = Pack<float>::kCount;
+  /// The same with a step of so many elements.
+  Walk in_packs(int elements = Pack<float>::kCount) const {
     Walk walk = *this;
-    walk.extent[0] = Divider(extent[0].divisor / kCount);
-    for (std::int64_t& step : walk.stride[0]) step *= kCount;
-    walk.count /= kCount;
+    walk.extent[0] = Divider(extent[0].divisor / static_cast<std::uint32_t>(elements));
+    for (std::int64_t& step : walk.stride[0]) step *= elements;
+    walk.count /= static_cast<std::uint32_t>(elements);
     return walk;
   }
 

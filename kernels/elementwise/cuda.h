@@ -11,10 +11,14 @@ struct CudaAffine {
   float scale, offset, low, high;
 };
 
-void launch_affine(const CudaAffine& affine, View<const float> x, View<float> y);
+// T: float, Half or BFloat16.
+template <class T>
+void launch_affine(const CudaAffine& affine, View<const T> x, View<T> y);
+template <class T>
+void launch_binary(BinaryKind kind, View<const T> x, View<const T> z, View<T> y);
+
 void launch_affine_gradient(const CudaAffine& affine, View<const float> x, View<const float> dy,
                             View<float> y);
-void launch_binary(BinaryKind kind, View<const float> x, View<const float> z, View<float> y);
 void launch_extremum_gradient(bool maximum, View<const float> x, View<const float> z,
                               View<const float> dy, View<float> y);
 /// z: like x, or no view.

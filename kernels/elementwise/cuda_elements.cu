@@ -63,18 +63,26 @@ struct ExtremumGradientOf {
 
 }  // namespace
 
-void launch_affine(const CudaAffine& affine, View<const float> x, View<float> y) {
+template <class T>
+void launch_affine(const CudaAffine& affine, View<const T> x, View<T> y) {
   launch_each_element("affine/cuda", {x}, y, AffineOf{affine});
 }
+template void launch_affine(const CudaAffine&, View<const float>, View<float>);
+template void launch_affine(const CudaAffine&, View<const Half>, View<Half>);
+template void launch_affine(const CudaAffine&, View<const BFloat16>, View<BFloat16>);
 
 void launch_affine_gradient(const CudaAffine& affine, View<const float> x, View<const float> dy,
                             View<float> y) {
   launch_each_element("affine_gradient/cuda", {x, dy}, y, AffineGradientOf{affine});
 }
 
-void launch_binary(BinaryKind kind, View<const float> x, View<const float> z, View<float> y) {
+template <class T>
+void launch_binary(BinaryKind kind, View<const T> x, View<const T> z, View<T> y) {
   launch_each_element("binary/cuda", {x, z}, y, BinaryOf{kind});
 }
+template void launch_binary(BinaryKind, View<const float>, View<const float>, View<float>);
+template void launch_binary(BinaryKind, View<const Half>, View<const Half>, View<Half>);
+template void launch_binary(BinaryKind, View<const BFloat16>, View<const BFloat16>, View<BFloat16>);
 
 void launch_extremum_gradient(bool maximum, View<const float> x, View<const float> z,
                               View<const float> dy, View<float> y) {

@@ -1,4 +1,5 @@
 // From the operations to their launches.
+#include "kernels/cuda/narrow_type.h"
 #include "kernels/elementwise/cuda.h"
 #include "kernels/elementwise/gradient.h"
 #include "kernels/elementwise/variants.h"
@@ -6,7 +7,14 @@
 namespace mend {
 
 void affine_cuda(const op::Affine& op, View<const float> x, View<float> y) {
-  launch_affine({op.scale, op.offset, op.low, op.high}, x, y);
+  launch_affine<float>({op.scale, op.offset, op.low, op.high}, x, y);
+}
+
+void affine_cuda_narrow(const op::Affine& op, Inputs inputs, const Tensor& y) {
+  with_narrow_type(op.type, [&]<class T>() {
+    launch_affine<T>({op.scale, op.offset, op.low, op.high}, inputs[0].view<const T>(),
+                     y.view<T>());
+  });
 }
 
 void affine_gradient_cuda(const op::AffineGradient& op, View<const float> x, View<const float> dy,
@@ -15,7 +23,13 @@ void affine_gradient_cuda(const op::AffineGradient& op, View<const float> x, Vie
 }
 
 void binary_cuda(const op::Binary& op, View<const float> x, View<const float> z, View<float> y) {
-  launch_binary(op.kind, x, z, y);
+  launch_binary<float>(op.kind, x, z, y);
+}
+
+void binary_cuda_narrow(const op::Binary& op, Inputs inputs, const Tensor& y) {
+  with_narrow_type(op.type, [&]<class T>() {
+    launch_binary<T>(op.kind, inputs[0].view<const T>(), inputs[1].view<const T>(), y.view<T>());
+  });
 }
 
 void extremum_gradient_cuda(const op::ExtremumGradient& op, View<const float> x,

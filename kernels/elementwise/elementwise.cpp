@@ -24,19 +24,19 @@ double binary_seconds(const op::Binary& binary, const Shapes& in) {
 // clang-format off
 constexpr Variant<op::Affine, AffineKernel> kAffineLadder[] = {
     // name              device            can it?         time            error  entry
-    {"affine/reference", DeviceKind::kCpu, never_refuses,  slowest,        0,     affine_reference},
-    {"affine/simd",      DeviceKind::kCpu, never_refuses,  affine_seconds, 1e-6,  affine_simd},
+    {"affine/reference", DeviceKind::kCpu, takes_f32_alone, slowest,        0,    affine_reference},
+    {"affine/simd",      DeviceKind::kCpu, takes_f32_alone, affine_seconds, 1e-6, affine_simd},
 #ifdef MEND_HAS_CUDA
-    {"affine/cuda",      DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-6, affine_cuda},
+    {"affine/cuda",      DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-6, {affine_cuda, affine_cuda_narrow}},
 #endif
 };
 
 constexpr Variant<op::Binary, BinaryKernel> kBinaryLadder[] = {
     // name              device            can it?         time            error  entry
-    {"binary/reference", DeviceKind::kCpu, never_refuses,  slowest,        0,     binary_reference},
-    {"binary/simd",      DeviceKind::kCpu, never_refuses,  binary_seconds, 1e-6,  binary_simd},
+    {"binary/reference", DeviceKind::kCpu, takes_f32_alone, slowest,        0,    binary_reference},
+    {"binary/simd",      DeviceKind::kCpu, takes_f32_alone, binary_seconds, 1e-6, binary_simd},
 #ifdef MEND_HAS_CUDA
-    {"binary/cuda",      DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, binary_cuda},
+    {"binary/cuda",      DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, {binary_cuda, binary_cuda_narrow}},
 #endif
 };
 // clang-format on
@@ -66,7 +66,11 @@ Shape Affine::shape(const Shapes& in) const {
 
 Cost Affine::cost(const Shapes& in) const {
   const double elements = static_cast<double>(in[kX].elements());
-  return {2 * elements, 2 * sizeof(float) * elements};
+  return {2 * elements, 2 * static_cast<double>(size_of(type)) * elements};
+}
+
+std::optional<Narrowed> Affine::narrow(const Shapes&, DType to) const {
+  return narrow_inputs(*this, 1, to);
 }
 
 Footprint Affine::footprint(const Shapes&) const { return {}; }
@@ -84,6 +88,7 @@ std::optional<RowPart> Affine::row_part(const Shapes& in, RowRange y) const {
 
 void Affine::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(affine_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
   rung.kernel(*this, inputs[kX].view<const float>(), y.view<float>());
 }
 
@@ -93,6 +98,10 @@ std::optional<Fusion> Affine::absorb(const AnyOp& next, int, const Shapes&) cons
   const Affine both{after->scale * scale, after->scale * offset + after->offset, after->low,
                     after->high};
   return Fusion{both, {{FusedInput::kMine, kX}}};
+}
+
+std::optional<Narrowed> Binary::narrow(const Shapes&, DType to) const {
+  return narrow_inputs(*this, 2, to);
 }
 
 Shape Binary::shape(const Shapes& in) const {
@@ -111,7 +120,8 @@ Cost Binary::cost(const Shapes& in) const {
   const std::int64_t moved = in[kX].elements() + in[kZ].elements() + y;
   // A power is a logarithm and an exponential, each a polynomial.
   const double flops = kind == BinaryKind::kPower ? 50 : 1;
-  return {flops * static_cast<double>(y), sizeof(float) * static_cast<double>(moved)};
+  const double bytes = static_cast<double>(size_of(type)) * static_cast<double>(moved);
+  return {flops * static_cast<double>(y), bytes};
 }
 
 Footprint Binary::footprint(const Shapes&) const { return {}; }
@@ -124,6 +134,7 @@ std::optional<RowPart> Binary::row_part(const Shapes& in, RowRange y) const {
 
 void Binary::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(binary_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
   rung.kernel(*this, inputs[kX].view<const float>(), inputs[kZ].view<const float>(),
               y.view<float>());
 }

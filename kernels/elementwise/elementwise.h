@@ -16,6 +16,7 @@
 #include "engine/ladder.h"
 #include "engine/op.h"
 #include "kernels/elementwise/kind.h"
+#include "kernels/narrow.h"
 
 namespace mend {
 
@@ -33,10 +34,14 @@ struct Affine {
   float low = -std::numeric_limits<float>::infinity();
   float high = std::numeric_limits<float>::infinity();
 
+  /// Of x and y: f32, or on a GPU f16 or bf16, computed in f32.
+  DType type = DType::kF32;
+
   /// Only a factor: y = scale · x.
   bool is_scale() const;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -44,6 +49,7 @@ struct Affine {
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
   /// Another affine step behind an unbounded one: s2·(s1·x + o1) + o2 is one affine step too.
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
 };
@@ -61,8 +67,11 @@ struct Binary {
   enum Slot { kX, kZ };
 
   BinaryKind kind = BinaryKind::kAdd;
+  /// Of x, z and y: f32, or on a GPU f16 or bf16, computed in f32.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -70,13 +79,15 @@ struct Binary {
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
 };
 
 }  // namespace op
 
-using AffineKernel = void (*)(const op::Affine&, View<const float> x, View<float> y);
-using BinaryKernel = void (*)(const op::Binary&, View<const float> x, View<const float> z,
-                              View<float> y);
+using AffineKernel =
+    NarrowableKernel<op::Affine, void (*)(const op::Affine&, View<const float> x, View<float> y)>;
+using BinaryKernel = NarrowableKernel<op::Binary, void (*)(const op::Binary&, View<const float> x,
+                                                           View<const float> z, View<float> y)>;
 std::span<const Variant<op::Affine, AffineKernel>> affine_ladder();
 std::span<const Variant<op::Binary, BinaryKernel>> binary_ladder();
 

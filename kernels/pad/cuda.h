@@ -10,7 +10,9 @@ namespace mend {
 
 /// y[n,p,q] is what stands at row p - top, column q - left of x and around it; y may also be a window
 /// inside x.
-void launch_pad(PadMode mode, int top, int left, float value, const View<const float>& x,
-                const View<float>& y, cudaStream_t stream);
+/// Numbers: float, or 16 bits as Half.
+template <class Number>
+void launch_pad(PadMode mode, int top, int left, Number value, const View<const Number>& x,
+                const View<Number>& y, cudaStream_t stream);
 
 }  // namespace mend

@@ -1,6 +1,7 @@
 // The host's side of the CUDA rungs.
 #include "engine/cuda/cuda_device.h"
 #include "kernels/cuda/cuda_separable.h"
+#include "kernels/cuda/narrow_type.h"
 #include "kernels/pad/cuda.h"
 #include "kernels/pad/gradient.h"
 #include "kernels/pad/variants.h"
@@ -21,12 +22,18 @@ SeparableAxis folded_back(PadMode mode, int before, int extent, int padded) {
 }  // namespace
 
 void pad_cuda(const op::Pad& pad, View<const float> x, View<float> y) {
-  launch_pad(pad.mode, pad.top, pad.left, pad.value, x, y, current_cuda_device().stream());
+  launch_pad<float>(pad.mode, pad.top, pad.left, pad.value, x, y, current_cuda_device().stream());
+}
+
+void pad_cuda_narrow(const op::Pad& pad, Inputs inputs, const Tensor& y) {
+  const Half value{pad.type == DType::kF16 ? to_half(pad.value).bits : to_bfloat16(pad.value).bits};
+  launch_pad<Half>(pad.mode, pad.top, pad.left, value, as_16_bits(inputs[0]), as_16_bits(y),
+                   current_cuda_device().stream());
 }
 
 void pad_gradient_cuda(const op::Pad& pad, View<const float> dy, View<float> y) {
   if (pad.mode == PadMode::kConstant) {  // nothing comes back: the window in the middle
-    launch_pad(pad.mode, -pad.top, -pad.left, 0, dy, y, current_cuda_device().stream());
+    launch_pad<float>(pad.mode, -pad.top, -pad.left, 0, dy, y, current_cuda_device().stream());
     return;
   }
   const Shape& s = y.shape;

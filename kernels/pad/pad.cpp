@@ -24,10 +24,10 @@ double pad_cuda_seconds(const op::Pad& pad, const Shapes& in) {
 // clang-format off
 constexpr Variant<op::Pad, PadKernel> kLadder[] = {
     // name           device             can it?        time              error  entry
-    {"pad/reference", DeviceKind::kCpu,  never_refuses, slowest,          0,     pad_reference},
-    {"pad/rows",      DeviceKind::kCpu,  never_refuses, pad_seconds,      0,     pad_rows},
+    {"pad/reference", DeviceKind::kCpu,  takes_f32_alone, slowest,        0,     pad_reference},
+    {"pad/rows",      DeviceKind::kCpu,  takes_f32_alone, pad_seconds,    0,     pad_rows},
 #ifdef MEND_HAS_CUDA
-    {"pad/cuda",      DeviceKind::kCuda, never_refuses, pad_cuda_seconds, 0,     pad_cuda},
+    {"pad/cuda",      DeviceKind::kCuda, never_refuses, pad_cuda_seconds, 0, {pad_cuda, pad_cuda_narrow}},
 #endif
 };
 // clang-format on
@@ -77,7 +77,11 @@ Shape Pad::shape(const Shapes& in) const {
 
 Cost Pad::cost(const Shapes& in) const {
   const std::int64_t moved = in[0].elements() + shape(in).elements();
-  return {0, sizeof(float) * static_cast<double>(moved)};
+  return {0, static_cast<double>(size_of(type)) * static_cast<double>(moved)};
+}
+
+std::optional<Narrowed> Pad::narrow(const Shapes&, DType to) const {
+  return narrow_inputs(*this, 1, to);
 }
 
 Footprint Pad::footprint(const Shapes&) const {
@@ -92,6 +96,7 @@ std::string Pad::describe() const {
 
 void Pad::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(pad_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
   rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
 }
 

@@ -22,6 +22,7 @@
 
 #include "engine/ladder.h"
 #include "engine/op.h"
+#include "kernels/narrow.h"
 #include "kernels/pad/mode.h"
 
 namespace mend {
@@ -43,14 +44,18 @@ struct Pad {
   int top = 0, bottom = 0, left = 0, right = 0;
   PadMode mode = PadMode::kConstant;
   float value = 0.0f;
+  /// Of x and y: f32, or on a GPU f16 or bf16.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
 };
 
 /// The window of h x w pixels at row `top`, column `left`: a view of x.
@@ -72,7 +77,8 @@ struct Crop {
 
 }  // namespace op
 
-using PadKernel = void (*)(const op::Pad&, View<const float> x, View<float> y);
+using PadKernel =
+    NarrowableKernel<op::Pad, void (*)(const op::Pad&, View<const float> x, View<float> y)>;
 std::span<const Variant<op::Pad, PadKernel>> pad_ladder();
 
 }  // namespace mend

@@ -9,5 +9,6 @@ void pad_reference(const op::Pad& pad, View<const float> x, View<float> y);
 void pad_rows(const op::Pad& pad, View<const float> x, View<float> y);
 /// On the GPU.
 void pad_cuda(const op::Pad& pad, View<const float> x, View<float> y);
+void pad_cuda_narrow(const op::Pad& pad, Inputs inputs, const Tensor& y);
 
 }  // namespace mend

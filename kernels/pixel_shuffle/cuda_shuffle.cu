@@ -35,24 +35,25 @@ __device__ int in_shared(int index) { return index + index / 32; }
 
 /// Moves `count` numbers between a stretch of memory and the tile, the whole block together. at(i) is the
 /// place of number i in the tile; address(i) its place in memory, of lines that have gaps.
-template <bool kLoad, class Number, class At, class Address>
-__device__ void move(float* tile, Number* line, int count, bool is_line, bool in_packs,
-                     const At& at, const Address& address) {
+template <bool kLoad, class T, class Number, class At, class Address>
+__device__ void move(T* tile, Number* line, int count, bool is_line, bool in_packs, const At& at,
+                     const Address& address) {
   int done = 0;
   if (in_packs) {
-    using Unit = std::conditional_t<kLoad, const Pack<float>, Pack<float>>;
-    done = count / 4 * 4;
+    using Unit = std::conditional_t<kLoad, const Pack<T>, Pack<T>>;
+    constexpr int kPack = Pack<T>::kCount;
+    done = count / kPack * kPack;
 #pragma unroll 4
-    for (int i = threadIdx.x * 4; i < done; i += kThreads * 4) {
+    for (int i = threadIdx.x * kPack; i < done; i += kThreads * kPack) {
       Unit& there = *reinterpret_cast<Unit*>(line + i);
       if constexpr (kLoad) {
-        const Pack<float> pack = there;
+        const Pack<T> pack = there;
 #pragma unroll
-        for (int j = 0; j < 4; ++j) tile[at(i + j)] = pack.values[j];
+        for (int j = 0; j < kPack; ++j) tile[at(i + j)] = pack.values[j];
       } else {
-        Pack<float> pack;
+        Pack<T> pack;
 #pragma unroll
-        for (int j = 0; j < 4; ++j) pack.values[j] = tile[at(i + j)];
+        for (int j = 0; j < kPack; ++j) pack.values[j] = tile[at(i + j)];
         there = pack;
       }
     }
@@ -71,7 +72,8 @@ __device__ void move(float* tile, Number* line, int count, bool is_line, bool in
 template <Direction kDirection, class Small, class Large>
 __global__ void __launch_bounds__(kThreads)
     shuffle(Tiling tiling, View<Small> small, View<Large> large) {
-  __shared__ float tile[kTile + kTile / 32];
+  using T = std::remove_const_t<Small>;
+  __shared__ T tile[kTile + kTile / 32];
   constexpr bool kShuffles = kDirection == Direction::kShuffle;
   const int r = tiling.factor, W = small.shape.w, C = large.shape.c;
   unsigned task = blockIdx.x;
@@ -126,16 +128,18 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// Whether tiles that start at multiples of 4 numbers of a row may be moved in Packs.
+/// Whether tiles that start at multiples of a Pack's numbers of a row may be moved in Packs.
 template <class T>
 bool lines_pack(const View<T>& view) {
+  constexpr int kPack = Pack<std::remove_const_t<T>>::kCount;
   return reinterpret_cast<std::uintptr_t>(view.data) % 16 == 0 &&
-         (view.shape.h == 1 || view.h_stride % 4 == 0) &&
-         (view.shape.n == 1 || view.n_stride % 4 == 0);
+         (view.shape.h == 1 || view.h_stride % kPack == 0) &&
+         (view.shape.n == 1 || view.n_stride % kPack == 0);
 }
 
 template <class Small, class Large>
 Tiling tiling_of(int r, const View<Small>& small, const View<Large>& large) {
+  constexpr int kPack = Pack<std::remove_const_t<Small>>::kCount;
   Tiling tiling{};
   const int C = large.shape.c, block = small.shape.c;
   tiling.factor = r;
@@ -143,10 +147,12 @@ Tiling tiling_of(int r, const View<Small>& small, const View<Large>& large) {
     tiling.channels = C;
     tiling.pixels = std::min(kTile / block, small.shape.w);
     // Tiles start at multiples of 16 bytes.
-    if (tiling.pixels < small.shape.w && tiling.pixels > 4) tiling.pixels = tiling.pixels / 4 * 4;
+    if (tiling.pixels < small.shape.w && tiling.pixels > kPack) {
+      tiling.pixels = tiling.pixels / kPack * kPack;
+    }
   } else {
     tiling.channels = kTile / (r * r);
-    if (tiling.channels > 4) tiling.channels = tiling.channels / 4 * 4;
+    if (tiling.channels > kPack) tiling.channels = tiling.channels / kPack * kPack;
     tiling.pixels = 1;
   }
   tiling.across = (small.shape.w + tiling.pixels - 1) / tiling.pixels;
@@ -157,8 +163,8 @@ Tiling tiling_of(int r, const View<Small>& small, const View<Large>& large) {
   tiling.small_line = tiling.deep > 1 || small.w_stride == block;
   tiling.large_line = tiling.deep == 1 && large.w_stride == C;
   const auto starts_pack = [&](std::int64_t pixel, int channels) {
-    return (tiling.across == 1 || tiling.pixels * pixel % 4 == 0) &&
-           (tiling.deep == 1 || channels % 4 == 0);
+    return (tiling.across == 1 || tiling.pixels * pixel % kPack == 0) &&
+           (tiling.deep == 1 || channels % kPack == 0);
   };
   tiling.small_packs = tiling.small_line && lines_pack(small) &&
                        starts_pack(small.w_stride, tiling.channels * r * r);
@@ -179,14 +185,20 @@ void launch(int factor, const View<Small>& small, const View<Large>& large, cuda
 
 }  // namespace
 
-void launch_pixel_shuffle(int factor, const View<const float>& small, const View<float>& large,
+template <class Number>
+void launch_pixel_shuffle(int factor, const View<const Number>& small, const View<Number>& large,
                           cudaStream_t stream) {
   launch<Direction::kShuffle>(factor, small, large, stream, "pixel_shuffle/cuda");
 }
-
-void launch_pixel_unshuffle(int factor, const View<const float>& large, const View<float>& small,
+template <class Number>
+void launch_pixel_unshuffle(int factor, const View<const Number>& large, const View<Number>& small,
                             cudaStream_t stream) {
   launch<Direction::kUnshuffle>(factor, small, large, stream, "pixel_unshuffle/cuda");
 }
+template void launch_pixel_shuffle(int, const View<const float>&, const View<float>&, cudaStream_t);
+template void launch_pixel_shuffle(int, const View<const Half>&, const View<Half>&, cudaStream_t);
+template void launch_pixel_unshuffle(int, const View<const float>&, const View<float>&,
+                                     cudaStream_t);
+template void launch_pixel_unshuffle(int, const View<const Half>&, const View<Half>&, cudaStream_t);
 
 }  // namespace mend

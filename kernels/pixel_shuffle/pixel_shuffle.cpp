@@ -23,24 +23,24 @@ double cuda_seconds(const Op& op, const Shapes& in) {
 // clang-format off
 constexpr Variant<op::PixelShuffle, PixelShuffleKernel> kShuffleLadder[] = {
     // name                       device             can it?                     time          error  entry
-    {"pixel_shuffle/reference",   DeviceKind::kCpu,  never_refuses,              slowest,      0,     pixel_shuffle_reference},
-    {"pixel_shuffle/rows",        DeviceKind::kCpu,  never_refuses,              seconds,      0,     pixel_shuffle_rows},
+    {"pixel_shuffle/reference",   DeviceKind::kCpu,  takes_f32_alone,            slowest,      0,     pixel_shuffle_reference},
+    {"pixel_shuffle/rows",        DeviceKind::kCpu,  takes_f32_alone,            seconds,      0,     pixel_shuffle_rows},
 #ifdef MEND_HAS_CUDA
-    {"pixel_shuffle/cuda",        DeviceKind::kCuda, pixel_shuffle_cuda_refuses, cuda_seconds, 0,     pixel_shuffle_cuda},
+    {"pixel_shuffle/cuda",        DeviceKind::kCuda, pixel_shuffle_cuda_refuses, cuda_seconds, 0, {pixel_shuffle_cuda, pixel_shuffle_cuda_narrow}},
 #endif
 };
 
 constexpr Variant<op::PixelUnshuffle, PixelUnshuffleKernel> kUnshuffleLadder[] = {
-    {"pixel_unshuffle/reference", DeviceKind::kCpu,  never_refuses,                slowest,      0, pixel_unshuffle_reference},
-    {"pixel_unshuffle/rows",      DeviceKind::kCpu,  never_refuses,                seconds,      0, pixel_unshuffle_rows},
+    {"pixel_unshuffle/reference", DeviceKind::kCpu,  takes_f32_alone,              slowest,      0, pixel_unshuffle_reference},
+    {"pixel_unshuffle/rows",      DeviceKind::kCpu,  takes_f32_alone,              seconds,      0, pixel_unshuffle_rows},
 #ifdef MEND_HAS_CUDA
-    {"pixel_unshuffle/cuda",      DeviceKind::kCuda, pixel_unshuffle_cuda_refuses, cuda_seconds, 0, pixel_unshuffle_cuda},
+    {"pixel_unshuffle/cuda",      DeviceKind::kCuda, pixel_unshuffle_cuda_refuses, cuda_seconds, 0, {pixel_unshuffle_cuda, pixel_unshuffle_cuda_narrow}},
 #endif
 };
 // clang-format on
 
-Cost copy_cost(const Shape& x) {
-  return {0, 2 * sizeof(float) * static_cast<double>(x.elements())};
+Cost copy_cost(const Shape& x, DType type) {
+  return {0, 2 * static_cast<double>(size_of(type)) * static_cast<double>(x.elements())};
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ Shape PixelShuffle::shape(const Shapes& in) const {
   return {x.n, x.h * factor, x.w * factor, x.c / (factor * factor)};
 }
 
-Cost PixelShuffle::cost(const Shapes& in) const { return copy_cost(in[0]); }
+Cost PixelShuffle::cost(const Shapes& in) const { return copy_cost(in[0], type); }
 
 Footprint PixelShuffle::footprint(const Shapes&) const {
   return {0, static_cast<double>(factor), 1, false};
@@ -78,8 +78,13 @@ std::optional<RowPart> PixelShuffle::row_part(const Shapes&, RowRange y) const {
   return RowPart{*this, {{y.begin / factor, (y.end + factor - 1) / factor}}, factor};
 }
 
+std::optional<Narrowed> PixelShuffle::narrow(const Shapes&, DType to) const {
+  return narrow_inputs(*this, 1, to);
+}
+
 void PixelShuffle::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(pixel_shuffle_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
   rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
 }
 
@@ -95,7 +100,7 @@ Shape PixelUnshuffle::shape(const Shapes& in) const {
   return {x.n, x.h / factor, x.w / factor, x.c * factor * factor};
 }
 
-Cost PixelUnshuffle::cost(const Shapes& in) const { return copy_cost(in[0]); }
+Cost PixelUnshuffle::cost(const Shapes& in) const { return copy_cost(in[0], type); }
 
 Footprint PixelUnshuffle::footprint(const Shapes&) const {
   return {0, 1.0 / factor, factor, false};
@@ -103,8 +108,13 @@ Footprint PixelUnshuffle::footprint(const Shapes&) const {
 
 std::string PixelUnshuffle::describe() const { return fmt::format("x{}", factor); }
 
+std::optional<Narrowed> PixelUnshuffle::narrow(const Shapes&, DType to) const {
+  return narrow_inputs(*this, 1, to);
+}
+
 void PixelUnshuffle::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(pixel_unshuffle_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
   rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
 }
 

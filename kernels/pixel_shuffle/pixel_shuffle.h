@@ -11,6 +11,7 @@
 
 #include "engine/ladder.h"
 #include "engine/op.h"
+#include "kernels/narrow.h"
 
 namespace mend {
 namespace op {
@@ -23,14 +24,18 @@ struct PixelShuffle {
   static constexpr bool kOnGpu = true;
 
   int factor = 2;
+  /// Of x and y: f32, or on a GPU f16 or bf16.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
 };
 
@@ -43,21 +48,28 @@ struct PixelUnshuffle {
   static constexpr bool kOnGpu = true;
 
   int factor = 2;
+  /// Of x and y: f32, or on a GPU f16 or bf16.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
 };
 
 }  // namespace op
 
-using PixelShuffleKernel = void (*)(const op::PixelShuffle&, View<const float> x, View<float> y);
-using PixelUnshuffleKernel = void (*)(const op::PixelUnshuffle&, View<const float> x,
-                                      View<float> y);
+using PixelShuffleKernel =
+    NarrowableKernel<op::PixelShuffle,
+                     void (*)(const op::PixelShuffle&, View<const float> x, View<float> y)>;
+using PixelUnshuffleKernel =
+    NarrowableKernel<op::PixelUnshuffle,
+                     void (*)(const op::PixelUnshuffle&, View<const float> x, View<float> y)>;
 std::span<const Variant<op::PixelShuffle, PixelShuffleKernel>> pixel_shuffle_ladder();
 std::span<const Variant<op::PixelUnshuffle, PixelUnshuffleKernel>> pixel_unshuffle_ladder();
 

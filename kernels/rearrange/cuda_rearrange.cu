@@ -51,7 +51,7 @@ struct PixelOfWindow {
 
 void launch_roll(int shift_h, int shift_w, const View<const float>& x, const View<float>& y,
                  cudaStream_t stream) {
-  launch_gather_pixels(RolledPixel{x, shift_h, shift_w}, packs(x), y, 0, stream, "roll/cuda");
+  launch_gather_pixels(RolledPixel{x, shift_h, shift_w}, packs(x), y, 0.0f, stream, "roll/cuda");
 }
 
 void launch_window_partition(bool dilated, const View<const float>& x, const View<float>& y,
@@ -59,7 +59,7 @@ void launch_window_partition(bool dilated, const View<const float>& x, const Vie
   const int window_h = y.shape.h, window_w = y.shape.w;
   const int I = x.shape.h / window_h, J = x.shape.w / window_w;
   const PixelOfImage source{x, FastDivider(I * J), FastDivider(J), I, window_h, window_w, dilated};
-  launch_gather_pixels(source, packs(x), y, 0, stream, "window_partition/cuda");
+  launch_gather_pixels(source, packs(x), y, 0.0f, stream, "window_partition/cuda");
 }
 
 void launch_window_merge(bool dilated, const View<const float>& x, const View<float>& y,
@@ -67,7 +67,7 @@ void launch_window_merge(bool dilated, const View<const float>& x, const View<fl
   const int I = y.shape.h / x.shape.h, J = y.shape.w / x.shape.w;
   const PixelOfWindow source{
       x, FastDivider(dilated ? I : x.shape.h), FastDivider(dilated ? J : x.shape.w), I, J, dilated};
-  launch_gather_pixels(source, packs(x), y, 0, stream, "window_merge/cuda");
+  launch_gather_pixels(source, packs(x), y, 0.0f, stream, "window_merge/cuda");
 }
 
 }  // namespace mend

@@ -18,7 +18,7 @@ struct NearestPixel {
 
 void launch_resample_nearest(const int* rows, const int* columns, const View<const float>& x,
                              const View<float>& y, cudaStream_t stream) {
-  launch_gather_pixels(NearestPixel{x, rows, columns}, packs(x), y, 0, stream,
+  launch_gather_pixels(NearestPixel{x, rows, columns}, packs(x), y, 0.0f, stream,
                        "resample/cuda_nearest");
 }
 

@@ -120,7 +120,7 @@ TEST_CASE("calibration: a network without such steps has no codes") {
 TEST_CASE("quantize: a chain of steps passes 8-bit integers on, and only its ends are f32") {
   const Tensor x = ramp({1, 8, 8, 2});
   const Calibration calibration = calibrate(chain, {{x}});
-  Plan plan(chain, {x.shape()}, nullptr, &calibration);
+  Plan plan(chain, {x.shape()}, nullptr, {&calibration});
   plan.poison();
   CHECK(names(plan.graph()) == Names{"encode", "negate8", "negate8", "negate8"});
   // Three values in i8 between x and y, two of them alive at once: x in f32 is the most.
@@ -140,7 +140,7 @@ TEST_CASE("quantize: what others read stays f32, and is encoded once") {
   };
   const Tensor x = ramp({1, 4, 4, 2});
   const Calibration calibration = calibrate(network, {{x}});
-  Plan plan(network, {x.shape()}, nullptr, &calibration);
+  Plan plan(network, {x.shape()}, nullptr, {&calibration});
   plan.poison();
   CHECK(names(plan.graph()) ==
         Names{"encode", "negate8", "encode", "negate8", "negate8", "sum", "sum"});
@@ -152,15 +152,15 @@ TEST_CASE("quantize: another network's calibration is refused") {
   const Tensor x = ramp({1, 4, 4, 2});
   const Calibration calibration = calibrate(chain, {{x}});
   const Network other = [](const Tensors& in) -> Tensors { return {apply(Negate{}, {in[0]})}; };
-  CHECK_THROWS_AS(Plan(other, {x.shape()}, nullptr, &calibration), UsageError);
+  CHECK_THROWS_AS(Plan(other, {x.shape()}, nullptr, {&calibration}), UsageError);
 }
 
 TEST_CASE("calibration: a plan that is only looked at needs no samples") {
   const Shapes in = {{1, 8, 8, 2}};
   const Calibration nominal = nominal_calibration(chain, in);
   const Calibration calibration = calibrate(chain, {{ramp(in[0])}});
-  CHECK(Plan(chain, in, nullptr, &nominal).arena_bytes() ==
-        Plan(chain, in, nullptr, &calibration).arena_bytes());
+  CHECK(Plan(chain, in, nullptr, {&nominal}).arena_bytes() ==
+        Plan(chain, in, nullptr, {&calibration}).arena_bytes());
 }
 
 }  // namespace mend::test

@@ -47,7 +47,7 @@ std::vector<Tensor> dense_and_back(const std::vector<Tensor>& inputs) {
 void check_saving(const Network& network, double at_most) {
   const Shapes shapes{{2, 9, 7, 4}};
   Plan kept(network, shapes);
-  Plan again(network, shapes, nullptr, nullptr, LateReads::kRecomputed);
+  Plan again(network, shapes, nullptr, {.late_reads = LateReads::kRecomputed});
   CAPTURE(kept.arena_bytes());
   CAPTURE(again.arena_bytes());
   CHECK(static_cast<double>(again.arena_bytes()) <=
@@ -77,7 +77,8 @@ TEST_CASE("recompute: random networks give the same numbers, in no more memory")
     CAPTURE(seed);
     const RandomNetwork network(seed);
     Plan kept(network, RandomNetwork::input_shapes());
-    Plan again(network, RandomNetwork::input_shapes(), nullptr, nullptr, LateReads::kRecomputed);
+    Plan again(network, RandomNetwork::input_shapes(), nullptr,
+               {.late_reads = LateReads::kRecomputed});
     CHECK(again.arena_bytes() <= kept.arena_bytes());
     again.poison();
     const std::vector<Tensor> inputs = RandomNetwork::inputs(seed);

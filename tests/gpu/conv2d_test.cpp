@@ -161,6 +161,7 @@ TEST_CASE("conv2d on the GPU: every rung matches the reference in every type") {
       if (name == "conv2d/cuda_tiled") CHECK((tried[i] > 0) == is_f32);
       if (name == "conv2d/cuda_mma") CHECK((tried[i] > 0) == !is_f32);
       if (name == "conv2d/cuda_tf32") CHECK((tried[i] > 0) == is_f32);
+      if (name == "conv2d/cuda_f16") CHECK((tried[i] > 0) == !is_f32);
     }
   }
 }
@@ -187,13 +188,17 @@ TEST_CASE("conv2d on the GPU: the same bits on every run, wherever a pixel lies 
   }
 }
 
-TEST_CASE("conv2d on the GPU: in TF32, blocks take several tiles while weights stream") {
-  const Problem problem({"", {140, 3, 3, 72}, conv(3, 100, 1)}, DType::kF32);
-  for (const Conv2dVariant& rung : conv2d_ladder()) {
-    if (rung.name != "conv2d/cuda_tf32") continue;
-    const Tensor y = Tensor::empty(problem.expected.shape(), DType::kF32, gpu(0));
-    problem.run(rung, problem.on_gpu(), y);
-    CHECK(relative_error(to_host(y), problem.expected) <= rung.error_within);
+TEST_CASE("conv2d on the GPU: blocks take several tiles while weights stream") {
+  // Three pieces of 128 bytes of channels.
+  for (const auto& [type, channels] : {std::pair{DType::kF32, 72}, {DType::kBF16, 136}}) {
+    const Problem problem({"", {140, 3, 3, channels}, conv(3, 100, 1)}, type);
+    for (const Conv2dVariant& rung : conv2d_ladder()) {
+      if (rung.name != "conv2d/cuda_tf32" && rung.name != "conv2d/cuda_f16") continue;
+      if (!rung.refuses(problem.op, shapes_of(problem.inputs)).empty()) continue;
+      const Tensor y = Tensor::empty(problem.expected.shape(), type, gpu(0));
+      problem.run(rung, problem.on_gpu(), y);
+      CHECK(relative_error(to_host(y), problem.expected) <= rung.error_within);
+    }
   }
 }
 
@@ -211,7 +216,7 @@ TEST_CASE("conv2d on the GPU: run at once, it takes the fastest rung that can do
   const Tensor y = apply(op, {to_gpu(x, DType::kF16), to_gpu(weight)});
   CHECK(y.dtype() == DType::kF16);
   CHECK(relative_error(to_host(y), expected) <= 1e-3);
-  CHECK(rung() == "conv2d/cuda_mma");
+  CHECK(rung() == "conv2d/cuda_f16");
   CHECK_THROWS_WITH_AS(apply(op, {converted(x, DType::kF16), weight}), doctest::Contains("conv2d"),
                        UsageError);  // no rung on the CPU computes in f16
 }

@@ -24,7 +24,7 @@ void check_binary(BinaryKind kind, const Shape& x, const Shape& z) {
   };
   check_gpu_rungs(binary_ladder(), op::Binary{kind}, {positive(x, 1), positive(z, 2)},
                   [&](BinaryKernel kernel, Inputs in, const Tensor& y) {
-                    kernel({kind}, in[0].view<const float>(), in[1].view<const float>(),
+                    kernel(op::Binary{kind}, in[0].view<const float>(), in[1].view<const float>(),
                            y.view<float>());
                   });
 }

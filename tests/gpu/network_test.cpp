@@ -65,8 +65,7 @@ constexpr double kTf32 = 5e-3;
 /// The model's plan on the GPU, or none where an operation has no kernel for it.
 std::unique_ptr<Plan> plan_on_gpu(const Model& model, const Shapes& shapes) {
   try {
-    return std::make_unique<Plan>(model.forward, shapes, nullptr, nullptr, LateReads::kKept,
-                                  gpu(0));
+    return std::make_unique<Plan>(model.forward, shapes, nullptr, PlanOptions{.device = &gpu(0)});
   } catch (const UsageError& error) {
     if (std::string(error.what()).find("has no kernel for a GPU yet") == std::string::npos) throw;
     return nullptr;
@@ -105,7 +104,7 @@ TEST_CASE("gpu: a network's plan gives what it gives on the CPU, run after run")
       return model.forward(values_of(model), {given[0]});
     };
     Plan here(network, {lesson.input});
-    Plan there(network, {lesson.input}, nullptr, nullptr, LateReads::kKept, gpu(0));
+    Plan there(network, {lesson.input}, nullptr, {.device = &gpu(0)});
     there.poison();
     for (const std::uint32_t seed : {1u, 2u}) {
       const Tensor x = random_tensor(lesson.input, seed);
@@ -117,7 +116,7 @@ TEST_CASE("gpu: a network's plan gives what it gives on the CPU, run after run")
 
 TEST_CASE("gpu: a plan keeps the last of two inputs, and refuses what has no kernel") {
   const Network twice = [](const Tensors& given) { return Tensors{given[0] + given[0]}; };
-  Plan plan(twice, {{1, 3, 5, 7}}, nullptr, nullptr, LateReads::kKept, gpu(0));
+  Plan plan(twice, {{1, 3, 5, 7}}, nullptr, {.device = &gpu(0)});
   const Tensor first = random_tensor({1, 3, 5, 7}, 1), second = random_tensor({1, 3, 5, 7}, 2);
   plan.set_input(0, first);
   plan.set_input(0, second);
@@ -127,7 +126,7 @@ TEST_CASE("gpu: a plan keeps the last of two inputs, and refuses what has no ker
   const Network sorted = [](const Tensors& given) {
     return Tensors{real_fft2(given[0], FftNorm::kBackward)};
   };
-  CHECK_THROWS_WITH_AS(Plan(sorted, {{1, 4, 4, 2}}, nullptr, nullptr, LateReads::kKept, gpu(0)),
+  CHECK_THROWS_WITH_AS(Plan(sorted, {{1, 4, 4, 2}}, nullptr, {.device = &gpu(0)}),
                        doctest::Contains("has no kernel for a GPU yet"), UsageError);
 }
 

@@ -142,7 +142,7 @@ TEST_CASE("activation: every rung keeps inside a channel slice, with a slope for
       CAPTURE(rung.name);
       if (rung.device != DeviceKind::kCpu) continue;
       const Tensor y = Tensor::full(wide, 7.0f);
-      rung.kernel({ActivationKind::kPrelu}, x.channels(3, 33).view<const float>(),
+      rung.kernel(Activation{ActivationKind::kPrelu}, x.channels(3, 33).view<const float>(),
                   slope.view<const float>(), y.channels(5, 33).view<float>());
       const View<const float> got = y.view<const float>(), in = x.view<const float>();
       int wrong = 0;

@@ -39,8 +39,8 @@ void check_binary(BinaryKind kind, const Shape& x, const Shape& z) {
   check_rungs(binary_ladder(), op::Binary{kind},
               {base(kind, random_tensor(x, 1)), random_tensor(z, 2)},
               [&](BinaryKernel kernel, Inputs inputs, const Tensor& y, Scratch) {
-                kernel({kind}, inputs[0].view<const float>(), inputs[1].view<const float>(),
-                       y.view<float>());
+                kernel(op::Binary{kind}, inputs[0].view<const float>(),
+                       inputs[1].view<const float>(), y.view<float>());
               });
 }
 

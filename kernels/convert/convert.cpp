@@ -1,0 +1,43 @@
+#include "kernels/convert/convert.h"
+
+#include <fmt/format.h>
+
+#include "kernels/convert/rungs.h"
+#include "kernels/cuda/memory_seconds.h"
+
+namespace mend {
+namespace {
+
+constexpr Variant<op::Convert, ConvertKernel> kLadder[] = {
+    {"convert/reference", DeviceKind::kCpu, never_refuses, slowest, 0, convert_reference},
+#ifdef MEND_HAS_CUDA
+    {"convert/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0, convert_cuda},
+#endif
+};
+
+}  // namespace
+
+std::span<const Variant<op::Convert, ConvertKernel>> convert_ladder() { return kLadder; }
+
+NarrowImages narrow_images(DType type) {
+  return {op::Convert{DType::kF32, type}, op::Convert{type, DType::kF32}};
+}
+
+namespace op {
+
+Cost Convert::cost(const Shapes& in) const {
+  const auto bytes = static_cast<double>(size_of(from) + size_of(to));
+  return {0, bytes * static_cast<double>(in[0].elements())};
+}
+
+std::string Convert::describe() const {
+  return fmt::format("{} to {}", name_of(from), name_of(to));
+}
+
+void Convert::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  const auto& rung = choose(convert_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(inputs[0], y);
+}
+
+}  // namespace op
+}  // namespace mend

@@ -1,0 +1,229 @@
+// Images in f16 and bf16 on the GPU: conversions, operations and whole networks, against f32 on the CPU.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+
+#include "engine/error.h"
+#include "engine/gpu.h"
+#include "engine/plan.h"
+#include "kernels/activation/activation.h"
+#include "kernels/channels/channels.h"
+#include "kernels/convert/convert.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/pad/pad.h"
+#include "kernels/pixel_shuffle/pixel_shuffle.h"
+#include "layers/functions.h"
+#include "models/registry.h"
+#include "restore/tiled_network.h"
+#include "tests/gpu/on_gpu.h"
+#include "tests/models/small_fixtures.h"
+#include "tests/support/compare.h"
+#include "tests/support/golden.h"
+#include "tests/support/guarded.h"
+#include "tests/support/paths.h"
+#include "train/initialize.h"
+
+namespace mend::test {
+namespace {
+
+constexpr DType kNarrow[] = {DType::kF16, DType::kBF16};
+
+/// Half a unit in the last place, relative to the number.
+double rounding(DType type) { return type == DType::kF16 ? 0x1p-11 : 0x1p-8; }
+
+/// Runs `op` in `type` on the GPU, dense and in slices, on inputs that are rounded to it, and compares it
+/// with the CPU's f32 result on the same inputs, rounded: `error` beyond that rounding may be left.
+template <class Op>
+void check_narrow(const Op& op, const std::vector<Tensor>& inputs, double error) {
+  for (const DType type : kNarrow) {
+    CAPTURE(AnyOp(op).name());
+    CAPTURE(name_of(type));
+    std::vector<Tensor> rounded;
+    for (const Tensor& input : inputs) rounded.push_back(to_host(to_gpu(input, type)));
+    const Tensor expected = to_host(to_gpu(mend::apply(AnyOp(op), rounded), type));
+    const std::optional<Narrowed> narrowed = op.narrow(shapes_of(inputs), type);
+    REQUIRE(narrowed.has_value());
+    CHECK(narrowed->op.dtype() == type);
+    gpu(0).make_current();
+    for (const Margins& margins : {Margins{0, 0}, Margins{3, 2}, Margins{8, 8}}) {
+      CAPTURE(margins.before);
+      std::vector<GuardedOnGpu> guards;
+      std::vector<Tensor> operands;
+      for (const Tensor& input : rounded) {
+        operands.push_back(guards.emplace_back(input, type, margins).tensor());
+      }
+      const GuardedOnGpu y(expected.shape(), type, margins);
+      narrowed->op.forward(operands, y.tensor(), {});
+      CHECK(relative_error(to_host(y.tensor()), expected) <= error * rounding(type));
+      CHECK(y.intact());
+    }
+  }
+}
+
+Model small_model(const char* network, const Json& hyperparameters) {
+  return load_model(initial_checkpoint(architecture_named(network), hyperparameters, 1));
+}
+
+const Json kDncnn = {{"in_nc", 3}, {"out_nc", 3}, {"nc", 32}, {"nb", 4}, {"act_mode", "R"}};
+const Json kSrvgg = {{"num_in_ch", 3}, {"num_out_ch", 3}, {"num_feat", 32},
+                     {"num_conv", 2},  {"upscale", 2},    {"act_type", "prelu"}};
+
+PlanOptions narrow_on_gpu(DType type) { return {.device = &gpu(0), .narrow = narrow_images(type)}; }
+
+/// A picture through `network` at once, on a GPU.
+Tensor restored(const Network& network, const Tensor& x, Precision precision, Device& device) {
+  TileOptions options;
+  options.mode = TileOptions::Mode::kOff;
+  options.device = &device;
+  options.precision = precision;
+  Tensor y;
+  TiledNetwork({.network = network})
+      .run(
+          x.shape().h, x.shape().w, options,
+          [&](const Rectangle&, const Tensor& to) {
+            std::copy_n(x.view<const float>().data, x.shape().elements(), to.view<float>().data);
+          },
+          [&](const Rectangle&, const Tensor& pixels) { y = pixels.clone(); });
+  return y;
+}
+
+}  // namespace
+
+TEST_CASE("gpu, narrow: conversions round to the nearest and keep what is no number") {
+  for (const DType type : kNarrow) {
+    for (const Shape& shape : {Shape{2, 3, 5, 7}, Shape{1, 4, 3, 16}, Shape{1, 1, 1, 1}}) {
+      const Tensor x = random_tensor(shape, 1);
+      x.view<float>().data[0] = 1e30f;  // beyond f16
+      const Tensor narrow = Tensor::empty(shape, type), wide = Tensor::empty(shape);
+      convert_ladder()[0].kernel(x, narrow);
+      convert_ladder()[0].kernel(narrow, wide);
+      for (const auto& rung : convert_ladder()) {
+        if (rung.device != DeviceKind::kCuda) continue;
+        gpu(0).make_current();
+        const Tensor there = Tensor::empty(shape, type, gpu(0));
+        const Tensor back = Tensor::empty(shape, DType::kF32, gpu(0));
+        rung.kernel(to_gpu(x), there);
+        rung.kernel(there, back);
+        CHECK(identical(to_host(back), wide));
+        const GuardedOnGpu guarded(x, DType::kF32, {3, 2}), y(shape, type, {5, 1});
+        rung.kernel(guarded.tensor(), y.tensor());
+        CHECK(identical(to_host(y.tensor()), wide));
+        CHECK(y.intact());
+      }
+    }
+  }
+}
+
+TEST_CASE("gpu, narrow: operations compute in f32 and round once") {
+  for (const Shape& shape : {Shape{2, 3, 5, 12}, Shape{1, 4, 3, 32}, Shape{2, 2, 1, 1}}) {
+    const Tensor x = random_tensor(shape, 1), z = random_tensor(shape, 2);
+    const Tensor channels = random_tensor({1, 1, 1, shape.c}, 3);
+    // A function's own error may move a number to the other side of a rounding.
+    check_narrow(op::Activate{{ActivationKind::kGelu}}, {x}, 2);
+    check_narrow(op::Activate{{ActivationKind::kPrelu}}, {x, channels}, 0);
+    check_narrow(op::Affine{.scale = 2.5f, .offset = 0.25f, .low = -1, .high = 1}, {x}, 1);
+    check_narrow(op::Binary{BinaryKind::kAdd}, {x, z}, 0);
+    check_narrow(op::Binary{BinaryKind::kMultiply}, {x, channels}, 0);
+    check_narrow(op::Concat{}, {x, x.channels(0, 1), z}, 0);
+    for (const PadMode mode : {PadMode::kConstant, PadMode::kReplicate, PadMode::kCircular}) {
+      check_narrow(op::Pad{1, 2, 1, 0, mode, -0.3f}, {x}, 0);
+    }
+  }
+  for (const int factor : {2, 3}) {
+    for (const int c : {3, 8, 64}) {
+      check_narrow(op::PixelShuffle{factor}, {random_tensor({2, 3, 5, c * factor * factor}, 1)}, 0);
+      check_narrow(op::PixelUnshuffle{factor}, {random_tensor({2, 2 * factor, 3 * factor, c}, 1)},
+                   0);
+    }
+  }
+}
+
+TEST_CASE("gpu, narrow: a plan keeps images narrow between steps that can take them") {
+  for (const DType type : kNarrow) {
+    CAPTURE(name_of(type));
+    for (const auto& [name, hyperparameters] : {std::pair{"dncnn", kDncnn}, {"srvgg", kSrvgg}}) {
+      CAPTURE(name);
+      const Model model = small_model(name, hyperparameters);
+      const Shape shape{1, 21, 18, 3};
+      Plan here(model.forward, {shape}), wide(model.forward, {shape}, nullptr, {.device = &gpu(0)});
+      Plan narrow(model.forward, {shape}, nullptr, narrow_on_gpu(type));
+      CHECK(narrow.arena_bytes() < 0.75 * static_cast<double>(wide.arena_bytes()));
+      for (const Step& step : narrow.graph().steps) {
+        if (step.op.name() == "conv2d") CHECK(step.op.dtype() == type);
+      }
+      narrow.poison();
+      const Tensor x = random_tensor(shape, 1);
+      const Tensor expected = here({x})[0];
+      for (int run = 0; run < 2; ++run) {
+        const Deviation deviation = relative_error(narrow({x})[0], expected);
+        CHECK(deviation < 8 * rounding(type));
+        CHECK(deviation.value > 0);
+      }
+    }
+  }
+  const Network network = [](const Tensors& given) { return Tensors{given[0] + given[0]}; };
+  CHECK_THROWS_AS(Plan(network, {{1, 2, 2, 3}}, nullptr, {.narrow = narrow_images(DType::kF16)}),
+                  UsageError);
+}
+
+TEST_CASE("gpu, narrow: networks give what the official implementations give, in f16") {
+  constexpr double kMostFlops = 3e8;  // the simulator takes seconds for more
+  int found = 0, ran = 0;
+  for (const std::string name : kSmallFixtures) {
+    CAPTURE(name);
+    const std::string path = golden_path(name);
+    if (!require_data(path)) continue;
+    ++found;
+    const Golden golden = load_golden(path);
+    const Model model = load_model(golden.weights);
+    Tensors inputs;
+    for (const std::string& input : golden.inputs()) inputs.push_back(golden.at(input));
+    Plan here(model.forward, shapes_of(inputs));
+    if (here.cost().flops > kMostFlops) continue;
+    std::unique_ptr<Plan> there;
+    try {
+      there = std::make_unique<Plan>(model.forward, shapes_of(inputs), nullptr,
+                                     narrow_on_gpu(DType::kF16));
+    } catch (const UsageError&) {
+      continue;  // an operation has no kernel there
+    }
+    const Tensors expected = here(inputs), outputs = (*there)(inputs);
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      CHECK(relative_error(outputs[i], expected[i]) <= 1e-2);
+    }
+    ++ran;
+  }
+  if (found == static_cast<int>(std::size(kSmallFixtures))) CHECK(ran >= 43);
+}
+
+TEST_CASE("gpu, narrow: a tile without numbers in f16 is computed again in f32") {
+  const Model model = small_model("dncnn", kDncnn);
+  // 1e5 has no number in f16: the convolutions see infinity there.
+  const Network large = [&](const Tensors& given) {
+    return Tensors{1e-5f * model.forward({1e5f * given[0]})[0]};
+  };
+  const Tensor x = random_tensor({1, 16, 19, 3}, 1);
+  const Tensor expected = restored(large, x, Precision::kF32, cpu());
+  CHECK(relative_error(restored(large, x, Precision::kF16, gpu(0)), expected) < 5e-3);
+  CHECK(relative_error(restored(large, x, Precision::kBF16, gpu(0)), expected) < 5e-2);
+}
+
+TEST_CASE("gpu: what does not fit the GPU's memory runs on the CPU") {
+  std::vector<Tensor> hog;
+  for (int bits = 37; bits >= 16;) {
+    try {
+      hog.push_back(
+          Tensor::empty({1, 1 << (bits / 2), 1 << (bits - bits / 2), 1}, DType::kU8, gpu(0)));
+    } catch (const OutOfMemory&) {
+      --bits;
+    }
+  }
+  const Model model = small_model("dncnn", kDncnn);
+  const Tensor x = random_tensor({1, 64, 64, 3}, 1);
+  const Tensor expected = restored(model.forward, x, Precision::kF32, cpu());
+  CHECK(identical(restored(model.forward, x, Precision::kF16, gpu(0)), expected));
+}
+
+}  // namespace mend::test
