@@ -14,7 +14,7 @@
 namespace mend {
 
 /// Of one group of channels of one image.
-struct DistanceSums {
+struct alignas(16) DistanceSums {
   double sum, squares;
 };
 

@@ -118,20 +118,28 @@ struct FinishAdaptive {
   }
 };
 
-/// factor[n,c] = gamma[c] · g[n,c] / (mean(g) + eps) + 1, a block an image.
-__global__ void __launch_bounds__(kThreads)
-    global_response_factors(ImageSums squares, const float* gamma, double eps, float* factor) {
-  __shared__ double of_warps[kWarps];
-  const int image = static_cast<int>(blockIdx.x), C = squares.groups;
-  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  float* const to = factor + std::int64_t{image} * C;
-  double sum = 0;
-  for (int c = warp; c < C; c += kWarps) {
-    const double response = sqrt(squares.sums(image, c, lane).squares);
-    sum += response;
-    if (lane == 0) to[c] = static_cast<float>(response);
+/// g[n,c] = √Σx²
+struct FinishResponse {
+  ImageSums sums;
+  float* response;
+
+  __device__ void operator()(int image, int c, int lane) const {
+    const double squares = sums.sums(image, c, lane).squares;
+    if (lane == 0)
+      response[std::int64_t{image} * sums.groups + c] = static_cast<float>(sqrt(squares));
   }
-  if (lane == 0) of_warps[warp] = sum;
+};
+
+/// From g[n,c] to gamma[c] · g[n,c] / (mean(g) + eps) + 1, in place; a block an image.
+__global__ void __launch_bounds__(kThreads)
+    global_response_factors(float* factor, int C, const float* gamma, double eps) {
+  __shared__ double of_warps[kWarps];
+  float* const to = factor + std::int64_t{blockIdx.x} * C;
+  double sum = 0;
+  for (int c = static_cast<int>(threadIdx.x); c < C; c += kThreads) sum += to[c];
+#pragma unroll
+  for (int other = 16; other > 0; other /= 2) sum += __shfl_xor_sync(0xFFFFFFFFu, sum, other);
+  if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32] = sum;
   __syncthreads();
   double mean = 0;
 #pragma unroll
@@ -213,10 +221,12 @@ void launch_global_response_norm(float eps, View<const float> x, View<const floa
   Tensor parts;
   const ImageSums squares = launch_image_squares(x, parts);
   const Shape each{x.shape.n, 1, 1, x.shape.c};
-  const Tensor factor = Tensor::empty(each, DType::kF32, current_cuda_device());
-  global_response_factors<<<static_cast<unsigned>(squares.images), kThreads, 0,
-                            current_cuda_device().stream()>>>(squares, gamma.data, eps,
-                                                              factor.view<float>().data);
+  CudaDevice& device = current_cuda_device();
+  const Tensor factor = Tensor::empty(each, DType::kF32, device);
+  float* const factors = factor.view<float>().data;
+  launch_each_group(kName, squares.images, each.c, FinishResponse{squares, factors});
+  global_response_factors<<<static_cast<unsigned>(squares.images), kThreads, 0, device.stream()>>>(
+      factors, each.c, gamma.data, eps);
   cuda_check(cudaGetLastError(), kName);
   launch_each_element(kName, {x, factor.view<const float>(), beta}, y, Scaled{});
 }

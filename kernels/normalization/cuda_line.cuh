@@ -15,7 +15,8 @@
 
 namespace mend {
 
-constexpr int kLineThreads = 256;
+constexpr int kLineThreads = 256,
+              kFewLineThreads = 64;  ///< of a block; few, where that uses more of the GPU
 
 /// How a launch deals out pixels.
 struct Lines {
@@ -132,7 +133,7 @@ __device__ void store(const View<float>& y, const Lane& lane, int unit,
 
 template <class Unit, int kHeld, class Work>
 __global__ void __launch_bounds__(kLineThreads) each_line(Work work, Lines lines) {
-  const std::int64_t thread = std::int64_t{blockIdx.x} * kLineThreads + threadIdx.x;
+  const std::int64_t thread = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const int lanes = 1 << lines.lane_bits;
   const int last = lines.pixels - 1, pixel = static_cast<int>(thread >> lines.lane_bits);
   const auto [row, w] = lines.width(min(pixel, last));
@@ -159,9 +160,11 @@ void launch_lines(const char* kernel, const Work& work, const Shape& shape, bool
               wide ? shape.c / Pack<float>::kCount : shape.c,
               0};
   const auto launch = [&](auto run) {
+    constexpr std::int64_t kEnough = 132 * kLineThreads;  // a block for each multiprocessor
     const std::int64_t threads = std::int64_t{lines.pixels} << lines.lane_bits;
-    const auto blocks = static_cast<unsigned>((threads + kLineThreads - 1) / kLineThreads);
-    run<<<blocks, kLineThreads, 0, stream>>>(work, lines);
+    const int of_block = threads < kEnough ? kFewLineThreads : kLineThreads;
+    const auto blocks = static_cast<unsigned>((threads + of_block - 1) / of_block);
+    run<<<blocks, of_block, 0, stream>>>(work, lines);
     cuda_check(cudaGetLastError(), kernel);
   };
   // The split with the fewest idle lanes; of equal ones that with more units a lane, up to four.

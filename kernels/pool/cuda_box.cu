@@ -1,6 +1,7 @@
 // The mean of a window of any size at the cost of three loads: along an axis the window slides, one number
 // enters, one leaves. Rows first, into an image of means, then columns. Sums are double, as on the CPU; each
-// band of outputs starts afresh, which costs a window, so bands are as long as windows.
+// band of outputs starts afresh, which costs a window, so bands are as long as windows where there is enough to
+// do, and shorter where the GPU would be idle.
 #include <algorithm>
 
 #include "engine/cuda/check.h"
@@ -12,7 +13,8 @@ namespace mend {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kShortestBand = 16;
+constexpr int kLongestSmallBand = 16, kShortestBand = 8;
+constexpr std::int64_t kEnoughThreads = 132 * 512;
 
 /// Along the rows h of x and y; op::BoxMean's windows.
 struct SlidingWindow {
@@ -92,10 +94,15 @@ void launch_sliding_mean(int rows, bool columns, const View<const float>& x, con
                          cudaStream_t stream) {
   if (columns) return launch_sliding_mean(rows, false, turned(x), turned(y), stream);
   rows = std::min(rows, x.shape.h);
-  const SlidingWindow window{rows, x.shape.h, std::max(rows, kShortestBand), 1.0 / rows};
-  if (x.shape.c % 4 == 0 && packs(x) && packs(y)) {
-    return launch_units<Pack<float>>(x, y, window, stream);
+  const bool wide = x.shape.c % 4 == 0 && packs(x) && packs(y);
+  const std::int64_t units =
+      std::int64_t{x.shape.n} * x.shape.w * (wide ? x.shape.c / 4 : x.shape.c);
+  int band = std::max(rows, kLongestSmallBand);
+  while (band > kShortestBand && units * divide_up(x.shape.h, band) < kEnoughThreads) {
+    band = std::max(band / 2, kShortestBand);
   }
+  const SlidingWindow window{rows, x.shape.h, band, 1.0 / rows};
+  if (wide) return launch_units<Pack<float>>(x, y, window, stream);
   launch_units<float>(x, y, window, stream);
 }
 
