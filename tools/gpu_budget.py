@@ -30,10 +30,9 @@ BUDGET = ROOT / "bench" / "gpu_budget.json"
 SLACK = 0.005
 HIGHER_IS_BETTER = {"sector_efficiency"}
 ARCHITECTURES = ("sm_80", "sm_90")
-LAST_RUNGS = ("kernels/conv2d/cuda_mma.cu", "kernels/conv2d/cuda_tf32.cu", "kernels/normalization/cuda_pixels.cu",
+LAST_RUNGS = ("kernels/conv2d/cuda_mma.cu", "kernels/conv2d/cuda_tf32.cu",
               "kernels/normalization/cuda_pixel_gradients.cu", "kernels/normalization/cuda_image_sums.cu",
-              "kernels/normalization/cuda_images.cu", "kernels/normalization/cuda_demodulate.cu",
-              "kernels/pool/cuda_box.cu")
+              "kernels/normalization/cuda_demodulate.cu", "kernels/pool/cuda_box.cu")
 
 
 def layer_flops(case: str) -> float:
