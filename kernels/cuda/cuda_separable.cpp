@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/cuda/cuda_device.h"
-#include "kernels/cuda/kept_tables.h"
+#include "kernels/cuda/cuda_kept_tables.h"
 #include "kernels/cuda/machine.h"
 #include "kernels/separable_gradient.h"
 

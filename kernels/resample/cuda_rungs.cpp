@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "engine/cuda/cuda_device.h"
+#include "kernels/cuda/cuda_kept_tables.h"
 #include "kernels/cuda/cuda_separable.h"
-#include "kernels/cuda/kept_tables.h"
 #include "kernels/cuda/machine.h"
 #include "kernels/resample/cuda.h"
 #include "kernels/resample/taps.h"

@@ -1,5 +1,3 @@
-#include "kernels/cuda/kept_tables.h"
-
 #include <doctest/doctest.h>
 
 #include <string>
@@ -7,6 +5,7 @@
 #include <vector>
 
 #include "engine/gpu.h"
+#include "kernels/cuda/cuda_kept_tables.h"
 
 namespace mend::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "kernels/cuda/kept_tables.h"
+#include "kernels/cuda/cuda_kept_tables.h"
 
 #include <map>
 #include <mutex>
