@@ -5,6 +5,8 @@
 //   mend_gpu_times WORD       those with WORD in their names
 //
 // On the simulator the times mean nothing, but the program runs.
+#include "bench/gpu/times.h"
+
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
@@ -25,7 +27,8 @@ namespace {
 constexpr int kLaunches = 20;  // in a graph
 constexpr int kReplays = 15;   // the median of these
 
-/// Seconds of one launch.
+}  // namespace
+
 double seconds_of(const std::function<void()>& launch) {
   CudaDevice& device = cuda_device(gpu(0));
   device.make_current();
@@ -64,6 +67,8 @@ void report(const std::string& name, double seconds, const Cost& cost) {
              name, seconds * 1e6, cost.flops / seconds * 1e-12, cost.bytes / seconds * 1e-9);
   std::fflush(stdout);
 }
+
+namespace {
 
 struct Layer {
   int n, side, C, K, kernel = 3, stride = 1;
@@ -154,6 +159,7 @@ int main(int argc, char** argv) {
     const std::string word = argc > 1 ? argv[1] : "";
     time_convolutions(word);
     time_weight_gradients(word);
+    time_normalizations(word);
     return 0;
   } catch (const Error& error) {
     fmt::print(stderr, "mend_gpu_times: {}\n", error.what());

@@ -6,54 +6,12 @@
 #include <vector>
 
 #include "engine/cuda/cuda_device.h"
+#include "kernels/cuda/cuda_kept_tables.h"
 #include "kernels/cuda/machine.h"
 #include "kernels/separable_gradient.h"
 
 namespace mend {
 namespace {
-
-/// Both axes in the GPU's memory, brought there in one copy.
-class UploadedAxes {
- public:
-  UploadedAxes(const SeparableAxis& rows, const SeparableAxis& columns, CudaDevice& device) {
-    const std::span<const std::byte> parts[] = {
-        std::as_bytes(std::span(rows.start())), std::as_bytes(std::span(rows.taps())),
-        std::as_bytes(std::span(columns.start())), std::as_bytes(std::span(columns.taps()))};
-    std::size_t starts[5] = {};
-    // Multiples of 8 bytes each, as taps are read.
-    for (int i = 0; i < 4; ++i) starts[i + 1] = starts[i] + (parts[i].size() + 7) / 8 * 8;
-    std::vector<std::byte> bytes(starts[4]);
-    for (int i = 0; i < 4; ++i) {
-      std::copy(parts[i].begin(), parts[i].end(),
-                bytes.begin() + static_cast<std::ptrdiff_t>(starts[i]));
-    }
-    memory_ = Tensor::empty(vector_shape(static_cast<int>(bytes.size())), DType::kU8, device);
-    const std::byte* data = memory_.storage()->data();
-    device.copy(memory_.storage()->data(), bytes.data(), bytes.size());
-    const auto axis = [&](std::size_t start, std::size_t taps) {
-      return SeparableAxisOnGpu{reinterpret_cast<const int*>(data + start),
-                                reinterpret_cast<const SeparableTap*>(data + taps)};
-    };
-    rows_ = axis(starts[0], starts[1]);
-    columns_ = axis(starts[2], starts[3]);
-  }
-
-  SeparableAxisOnGpu rows() const { return rows_; }
-  SeparableAxisOnGpu columns() const { return columns_; }
-
- private:
-  Tensor memory_;
-  SeparableAxisOnGpu rows_{}, columns_{};
-};
-
-constexpr SeparableAxisOnGpu kSame{nullptr, nullptr};
-
-double pass_seconds(double numbers_moved, double products) {
-  return std::max(4 * numbers_moved / NominalGpu::kBytesPerSecond,
-                  4 * products / NominalGpu::kCachedBytesPerSecond);
-}
-
-}  // namespace
 
 SeparableAxis separable(const TransposedTaps& taps) {
   SeparableAxis axis;
@@ -66,21 +24,55 @@ SeparableAxis separable(const TransposedTaps& taps) {
   return axis;
 }
 
-void separable_cuda_direct(const SeparableAxis& rows, const SeparableAxis& columns,
-                           View<const float> x, View<float> y) {
-  CudaDevice& device = current_cuda_device();
-  const UploadedAxes axes(rows, columns, device);
-  launch_separable(axes.rows(), axes.columns(), x, y, device.stream());
+/// Where the taps lie behind so many starts: at a multiple of 8 bytes, as they are read.
+std::size_t taps_offset(std::size_t starts) { return (starts * sizeof(int) + 7) / 8 * 8; }
+
+std::vector<std::byte> bytes_of(const SeparableAxis& axis) {
+  const auto start = std::as_bytes(std::span(axis.start()));
+  const auto taps = std::as_bytes(std::span(axis.taps()));
+  const std::size_t taps_at = taps_offset(axis.start().size());
+  std::vector<std::byte> bytes(taps_at + taps.size());
+  std::copy(start.begin(), start.end(), bytes.begin());
+  std::copy(taps.begin(), taps.end(), bytes.begin() + static_cast<std::ptrdiff_t>(taps_at));
+  return bytes;
 }
 
-void separable_cuda_two_pass(const SeparableAxis& rows, const SeparableAxis& columns,
-                             View<const float> x, View<float> y) {
+constexpr SeparableAxisOnGpu kSame{nullptr, nullptr};
+
+double pass_seconds(double numbers_moved, double products) {
+  return std::max(4 * numbers_moved / NominalGpu::kBytesPerSecond,
+                  4 * products / NominalGpu::kCachedBytesPerSecond);
+}
+
+}  // namespace
+
+KeptAxis::KeptAxis(const std::string& key, int outputs, const std::function<SeparableAxis()>& make)
+    : table_(kept_table("axis " + key, [&] { return bytes_of(make()); })), outputs_(outputs) {}
+
+KeptAxis KeptAxis::of_gradient(const std::string& key, int inputs,
+                               const std::function<TransposedTaps()>& make) {
+  return {key, inputs, [&] { return separable(make()); }};
+}
+
+SeparableAxisOnGpu KeptAxis::on_gpu() const {
+  const std::byte* data = table_.storage()->data();
+  const std::size_t taps_at = taps_offset(static_cast<std::size_t>(outputs_) + 1);
+  return {reinterpret_cast<const int*>(data),
+          reinterpret_cast<const SeparableTap*>(data + taps_at)};
+}
+
+void separable_cuda_direct(const KeptAxis& rows, const KeptAxis& columns, View<const float> x,
+                           View<float> y) {
+  launch_separable(rows.on_gpu(), columns.on_gpu(), x, y, current_cuda_device().stream());
+}
+
+void separable_cuda_two_pass(const KeptAxis& rows, const KeptAxis& columns, View<const float> x,
+                             View<float> y) {
   CudaDevice& device = current_cuda_device();
-  const UploadedAxes axes(rows, columns, device);
   const Tensor between =
       Tensor::empty({x.shape.n, y.shape.h, x.shape.w, x.shape.c}, DType::kF32, device);
-  launch_separable(axes.rows(), kSame, x, between.view<float>(), device.stream());
-  launch_separable(kSame, axes.columns(), between.view<const float>(), y, device.stream());
+  launch_separable(rows.on_gpu(), kSame, x, between.view<float>(), device.stream());
+  launch_separable(kSame, columns.on_gpu(), between.view<const float>(), y, device.stream());
 }
 
 double separable_cuda_direct_seconds(const Shape& x, const Shape& y, int rows, int columns) {

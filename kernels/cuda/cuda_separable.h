@@ -6,6 +6,8 @@
 
 #include <cuda_runtime_api.h>
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "engine/tensor.h"
@@ -36,25 +38,39 @@ class SeparableAxis {
   std::vector<SeparableTap> taps_;
 };
 
-/// The axis of a gradient.
-SeparableAxis separable(const TransposedTaps& taps);
+/// An axis on the device; null taps: output i is input i.
+struct SeparableAxisOnGpu {
+  const int* start;
+  const SeparableTap* taps;
+};
+
+/// An axis in the current GPU's memory, where it is kept for the next call.
+class KeptAxis {
+ public:
+  /// `key` says all that the axis depends on; `make` is called if none is kept under it.
+  KeptAxis(const std::string& key, int outputs, const std::function<SeparableAxis()>& make);
+  /// The axis of a gradient: its outputs are the inputs of what it is the gradient of.
+  static KeptAxis of_gradient(const std::string& key, int inputs,
+                              const std::function<TransposedTaps()>& make);
+
+  SeparableAxisOnGpu on_gpu() const;
+
+ private:
+  Tensor table_;
+  int outputs_;
+};
 
 /// All products of an output by one thread: for few taps.
-void separable_cuda_direct(const SeparableAxis& rows, const SeparableAxis& columns,
-                           View<const float> x, View<float> y);
+void separable_cuda_direct(const KeptAxis& rows, const KeptAxis& columns, View<const float> x,
+                           View<float> y);
 /// Rows first, into an image as high as y and as wide as x, then columns.
-void separable_cuda_two_pass(const SeparableAxis& rows, const SeparableAxis& columns,
-                             View<const float> x, View<float> y);
+void separable_cuda_two_pass(const KeptAxis& rows, const KeptAxis& columns, View<const float> x,
+                             View<float> y);
 
 /// Modelled seconds of the two, with so many taps an output at most.
 double separable_cuda_direct_seconds(const Shape& x, const Shape& y, int rows, int columns);
 double separable_cuda_two_pass_seconds(const Shape& x, const Shape& y, int rows, int columns);
 
-/// The two axes on the device; null taps: output i is input i.
-struct SeparableAxisOnGpu {
-  const int* start;
-  const SeparableTap* taps;
-};
 void launch_separable(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns,
                       const View<const float>& x, const View<float>& y, cudaStream_t stream);
 

@@ -50,6 +50,15 @@ Tensor divide(const Tensor& x, const Tensor& z) {
 Tensor power(const Tensor& x, const Tensor& z) {
   return apply(op::Binary{BinaryKind::kPower}, {x, z});
 }
+/// x for all that it stands for: times 1 where it has no extent.
+Tensor broadcast(const Tensor& x, const Shape& to) {
+  const Shape& from = x.shape();
+  if (from == to) return x;
+  const auto missing = [](int is, int wanted) { return is == wanted ? 1 : wanted; };
+  const Shape ones{missing(from.n, to.n), missing(from.h, to.h), missing(from.w, to.w),
+                   missing(from.c, to.c)};
+  return multiply(constant_beside(x, Tensor::full(ones, 1)), x);
+}
 Tensor scaled(const Tensor& x, float scale) { return apply(op::Affine{.scale = scale}, {x}); }
 
 double elements_bytes(const Shapes& in, const Shape& y) {
@@ -94,6 +103,10 @@ void extremum_gradient_rows(const op::ExtremumGradient& op, View<const float> x,
         y(run.n, run.h, w, c) = part * dy(run.n, run.h, w, c);
       }
   });
+}
+
+Tensor constant_beside(const Tensor& x, const Tensor& constant) {
+  return x.is_placeholder() ? constant : constant.on(x.device());
 }
 
 Tensor sum_to(const Tensor& dy, const Shape& to) {
@@ -210,7 +223,7 @@ Tensors SumTo::backward(const Backward& call) const {
   if (negative_part) throw UsageError("gradient: sum_to of a negative part has none");
   const Tensor x = call.inputs[kX], z = call.input(kZ);
   Tensors gradients(2);
-  if (call.wants(kX)) gradients[kX] = multiply(z ? z : Tensor::full(x.shape(), 1), call.dy);
+  if (call.wants(kX)) gradients[kX] = z ? multiply(z, call.dy) : broadcast(call.dy, x.shape());
   if (call.wants(kZ)) gradients[kZ] = multiply(x, call.dy);
   return gradients;
 }

@@ -79,6 +79,8 @@ struct ExtremumGradient {
 
 }  // namespace op
 
+/// `constant`, of the CPU, where x is: a plan brings its constants to the GPU itself.
+Tensor constant_beside(const Tensor& x, const Tensor& constant);
 /// `dy` summed to the shape of an operand that was broadcast; dy itself if it was not.
 Tensor sum_to(const Tensor& dy, const Shape& to);
 /// Σ x · z, likewise.

@@ -3,6 +3,8 @@
 #include <cassert>
 #include <cmath>
 
+#include "kernels/cuda/memory_seconds.h"
+
 namespace mend {
 namespace {
 
@@ -14,6 +16,9 @@ double seconds(const op::AdaptiveInstanceNorm& norm, const Shapes& in) {
 constexpr Variant<op::AdaptiveInstanceNorm, AdaptiveInstanceNormKernel> kLadder[] = {
     {"adaptive_instance_norm/reference", DeviceKind::kCpu, never_refuses, slowest, 0, adaptive_instance_norm_reference},
     {"adaptive_instance_norm/simd", DeviceKind::kCpu, never_refuses, seconds, 1e-6, adaptive_instance_norm_simd},
+#ifdef MEND_HAS_CUDA
+    {"adaptive_instance_norm/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, adaptive_instance_norm_cuda},
+#endif
 };
 // clang-format on
 

@@ -22,6 +22,7 @@ namespace op {
 /// Sums are taken in double, pixel by pixel: the order depends on the shapes alone.
 struct AdaptiveInstanceNorm {
   static constexpr std::string_view kName = "adaptive_instance_norm";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kStyle };
 
   float eps = 1e-5f;
@@ -45,6 +46,10 @@ adaptive_instance_norm_ladder();
 void adaptive_instance_norm_reference(float eps, View<const float> x, View<const float> style,
                                       View<float> y);
 void adaptive_instance_norm_simd(float eps, View<const float> x, View<const float> style,
+                                 View<float> y);
+
+/// On the GPU.
+void adaptive_instance_norm_cuda(float eps, View<const float> x, View<const float> style,
                                  View<float> y);
 
 }  // namespace mend

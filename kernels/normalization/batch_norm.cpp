@@ -3,6 +3,8 @@
 #include <cassert>
 #include <cmath>
 
+#include "kernels/cuda/memory_seconds.h"
+
 namespace mend {
 namespace {
 
@@ -17,10 +19,16 @@ constexpr Variant<op::BatchStatistics, BatchStatisticsKernel> kStatisticsLadder[
     // name                        device            can it?        time            error  entry
     {"batch_statistics/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     batch_statistics_reference},
     {"batch_statistics/simd",      DeviceKind::kCpu, never_refuses, memory_seconds, 1e-6,  batch_statistics_simd},
+#ifdef MEND_HAS_CUDA
+    {"batch_statistics/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, batch_statistics_cuda},
+#endif
 };
 constexpr Variant<op::BatchNorm, BatchNormKernel> kNormLadder[] = {
     {"batch_norm/reference",       DeviceKind::kCpu, never_refuses, slowest,        0,     batch_norm_reference},
     {"batch_norm/simd",            DeviceKind::kCpu, never_refuses, memory_seconds, 1e-6,  batch_norm_simd},
+#ifdef MEND_HAS_CUDA
+    {"batch_norm/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, batch_norm_cuda},
+#endif
 };
 // clang-format on
 

@@ -32,6 +32,7 @@ namespace op {
 ///   dx = (dmean + 2·dvariance·(x − mean)) / M
 struct BatchStatistics {
   static constexpr std::string_view kName = "batch_statistics";
+  static constexpr bool kOnGpu = true;
 
   Shape shape(const Shapes& in) const;
   Cost cost(const Shapes& in) const;
@@ -55,6 +56,7 @@ struct BatchStatistics {
 /// / gamma, g = dy·gamma and the statistics of x, both parts together are (g − mean(g) − u·mean(g·u)) / σ.
 struct BatchNorm {
   static constexpr std::string_view kName = "batch_norm";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kStatistics, kGamma, kBeta };
 
   float eps = 1e-5f;
@@ -103,5 +105,11 @@ void batch_norm_simd(float eps, View<const float> x, View<const float> statistic
                      Scratch scratch);
 /// Working memory of batch_norm_simd in bytes.
 std::int64_t batch_norm_simd_scratch(const Shape& x);
+
+// On the GPU.
+void batch_statistics_cuda(View<const float> x, View<float> y, Scratch scratch);
+void batch_norm_cuda(float eps, View<const float> x, View<const float> statistics,
+                     View<const float> gamma, View<const float> beta, View<float> y,
+                     Scratch scratch);
 
 }  // namespace mend

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/cuda/memory_seconds.h"
+
 namespace mend {
 namespace {
 
@@ -14,6 +16,9 @@ double seconds(const op::GlobalResponseNorm& norm, const Shapes& in) {
 constexpr Variant<op::GlobalResponseNorm, GlobalResponseNormKernel> kLadder[] = {
     {"global_response_norm/reference", DeviceKind::kCpu, never_refuses, slowest, 0, global_response_norm_reference},
     {"global_response_norm/simd", DeviceKind::kCpu, never_refuses, seconds, 1e-6, global_response_norm_simd},
+#ifdef MEND_HAS_CUDA
+    {"global_response_norm/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, global_response_norm_cuda},
+#endif
 };
 // clang-format on
 

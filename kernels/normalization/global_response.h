@@ -21,6 +21,7 @@ namespace op {
 /// Squares are summed in double, row by row: the order depends on the shape of x alone.
 struct GlobalResponseNorm {
   static constexpr std::string_view kName = "global_response_norm";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kGamma, kBeta };
 
   float eps = 1e-6f;
@@ -46,6 +47,11 @@ void global_response_norm_reference(const op::GlobalResponseNorm& norm, View<con
                                     View<const float> gamma, View<const float> beta, View<float> y,
                                     Scratch scratch);
 void global_response_norm_simd(const op::GlobalResponseNorm& norm, View<const float> x,
+                               View<const float> gamma, View<const float> beta, View<float> y,
+                               Scratch scratch);
+
+/// On the GPU.
+void global_response_norm_cuda(const op::GlobalResponseNorm& norm, View<const float> x,
                                View<const float> gamma, View<const float> beta, View<float> y,
                                Scratch scratch);
 

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cmath>
 
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/elementwise/gradient.h"
 
 namespace mend {
@@ -20,10 +21,16 @@ constexpr Variant<op::PixelNormGradient, PixelNormGradientKernel> kPixelNormLadd
     // name                           device            can it?        time            error  entry
     {"pixel_norm_gradient/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     pixel_norm_gradient_reference},
     {"pixel_norm_gradient/simd",      DeviceKind::kCpu, never_refuses, memory_seconds, 1e-6,  pixel_norm_gradient_simd},
+#ifdef MEND_HAS_CUDA
+    {"pixel_norm_gradient/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 5e-6, pixel_norm_gradient_cuda},
+#endif
 };
 constexpr Variant<op::SoftmaxGradient, SoftmaxGradientKernel> kSoftmaxLadder[] = {
     {"softmax_gradient/reference",    DeviceKind::kCpu, never_refuses, slowest,        0,     softmax_gradient_reference},
     {"softmax_gradient/simd",         DeviceKind::kCpu, never_refuses, memory_seconds, 5e-6,  softmax_gradient_simd},
+#ifdef MEND_HAS_CUDA
+    {"softmax_gradient/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 5e-6, softmax_gradient_cuda},
+#endif
 };
 // clang-format on
 

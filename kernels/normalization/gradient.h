@@ -25,6 +25,7 @@ namespace op {
 /// (Ba et al. 2016, arXiv:1607.06450, differentiated.)
 struct PixelNormGradient {
   static constexpr std::string_view kName = "pixel_norm_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kDy, kGamma };
 
   PixelMeasure measure = PixelMeasure::kDeviation;
@@ -43,6 +44,7 @@ struct PixelNormGradient {
 /// s [N,H,W,C], the softmax   dy like it -> y like it
 struct SoftmaxGradient {
   static constexpr std::string_view kName = "softmax_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kSoftmax, kDy };
 
   Shape shape(const Shapes& in) const;
@@ -71,5 +73,9 @@ void pixel_norm_gradient_simd(const op::PixelNormGradient& op, View<const float>
                               View<const float> dy, View<const float> gamma, View<float> y);
 void softmax_gradient_reference(View<const float> softmax, View<const float> dy, View<float> y);
 void softmax_gradient_simd(View<const float> softmax, View<const float> dy, View<float> y);
+// On the GPU.
+void pixel_norm_gradient_cuda(const op::PixelNormGradient& op, View<const float> x,
+                              View<const float> dy, View<const float> gamma, View<float> y);
+void softmax_gradient_cuda(View<const float> softmax, View<const float> dy, View<float> y);
 
 }  // namespace mend

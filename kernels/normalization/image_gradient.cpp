@@ -28,7 +28,7 @@ Tensor affine(const Tensor& x, float scale, float offset = 0) {
   return apply(op::Affine{.scale = scale, .offset = offset}, {x});
 }
 Tensor power(const Tensor& x, float exponent) {
-  return binary(BinaryKind::kPower, x, Tensor::full({1, 1, 1, 1}, exponent));
+  return binary(BinaryKind::kPower, x, constant_beside(x, Tensor::full({1, 1, 1, 1}, exponent)));
 }
 
 /// Sums over the pixels and the channels of each group, for each channel of the group.
@@ -51,7 +51,7 @@ class GroupSums {
 
  private:
   Tensor over_group(const Tensor& sums) const {
-    return same_group_ ? apply(op::Matmul{}, {sums, same_group_}) : sums;
+    return same_group_ ? apply(op::Matmul{}, {sums, constant_beside(sums, same_group_)}) : sums;
   }
 
   Shape to_;

@@ -2,6 +2,7 @@
 
 #include <cassert>
 
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/norm_linear/norm_linear.h"
 #include "kernels/normalization/variants.h"
 
@@ -20,30 +21,54 @@ constexpr Variant<Op, PixelNormKernel> pixel_rung(std::string_view name, bool fa
   return {name, DeviceKind::kCpu, never_refuses, fast ? memory_seconds<Op> : slowest<Op>,
           fast ? 1e-6 : 0, fast ? pixel_norm_simd : pixel_norm_reference};
 }
+#ifdef MEND_HAS_CUDA
+template <class Op>
+constexpr Variant<Op, PixelNormKernel> pixel_cuda_rung(std::string_view name) {
+  return {name, DeviceKind::kCuda, never_refuses, gpu_memory_seconds<Op>, 2e-6, pixel_norm_cuda};
+}
+#endif
 constexpr Variant<op::LayerNorm, PixelNormKernel> kLayerNormLadder[] = {
     pixel_rung<op::LayerNorm>("layer_norm/reference", false),
     pixel_rung<op::LayerNorm>("layer_norm/simd", true),
+#ifdef MEND_HAS_CUDA
+    pixel_cuda_rung<op::LayerNorm>("layer_norm/cuda"),
+#endif
 };
 constexpr Variant<op::PixelNorm, PixelNormKernel> kPixelNormLadder[] = {
     pixel_rung<op::PixelNorm>("pixel_norm/reference", false),
     pixel_rung<op::PixelNorm>("pixel_norm/simd", true),
+#ifdef MEND_HAS_CUDA
+    pixel_cuda_rung<op::PixelNorm>("pixel_norm/cuda"),
+#endif
 };
 constexpr Variant<op::L2Normalize, PixelNormKernel> kL2NormalizeLadder[] = {
     pixel_rung<op::L2Normalize>("l2_normalize/reference", false),
     pixel_rung<op::L2Normalize>("l2_normalize/simd", true),
+#ifdef MEND_HAS_CUDA
+    pixel_cuda_rung<op::L2Normalize>("l2_normalize/cuda"),
+#endif
 };
 constexpr Variant<op::Softmax, SoftmaxKernel> kSoftmaxLadder[] = {
     // name                  device            can it?        time            error  entry
     {"softmax/reference",    DeviceKind::kCpu, never_refuses, slowest,        0,     softmax_reference},
     {"softmax/simd",         DeviceKind::kCpu, never_refuses, memory_seconds, 1e-6,  softmax_simd},
+#ifdef MEND_HAS_CUDA
+    {"softmax/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, softmax_cuda},
+#endif
 };
 constexpr Variant<op::GroupNorm, GroupNormKernel> kGroupNormLadder[] = {
     {"group_norm/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     group_norm_reference},
     {"group_norm/simd",      DeviceKind::kCpu, never_refuses, memory_seconds, 1e-6,  group_norm_simd},
+#ifdef MEND_HAS_CUDA
+    {"group_norm/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, group_norm_cuda},
+#endif
 };
 constexpr Variant<op::Demodulate, DemodulateKernel> kDemodulateLadder[] = {
     {"demodulate/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     demodulate_reference},
     {"demodulate/simd",      DeviceKind::kCpu, never_refuses, memory_seconds, 1e-6,  demodulate_simd},
+#ifdef MEND_HAS_CUDA
+    {"demodulate/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, demodulate_cuda},
+#endif
 };
 // clang-format on
 

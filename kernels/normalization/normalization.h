@@ -13,6 +13,7 @@
 
 #include "engine/ladder.h"
 #include "engine/op.h"
+#include "kernels/normalization/kind.h"
 
 namespace mend {
 namespace op {
@@ -30,6 +31,7 @@ namespace op {
 /// does not fit C.
 struct LayerNorm {
   static constexpr std::string_view kName = "layer_norm";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kGamma, kBeta };
 
   float eps = 1e-5f;
@@ -52,6 +54,7 @@ struct LayerNorm {
 /// (Karras et al. 2018, arXiv:1710.10196, section 4.2).
 struct PixelNorm {
   static constexpr std::string_view kName = "pixel_norm";
+  static constexpr bool kOnGpu = true;
 
   float eps = 1e-8f;
 
@@ -69,6 +72,7 @@ struct PixelNorm {
 /// x [N,H,W,C] -> y like x. Equals torch.nn.functional.normalize over the channels.
 struct L2Normalize {
   static constexpr std::string_view kName = "l2_normalize";
+  static constexpr bool kOnGpu = true;
 
   float eps = 1e-12f;
 
@@ -87,6 +91,7 @@ struct L2Normalize {
 /// 0; a pixel with a NaN, with +infinity or with −infinity alone is NaN in all channels.
 struct Softmax {
   static constexpr std::string_view kName = "softmax";
+  static constexpr bool kOnGpu = true;
 
   Shape shape(const Shapes& in) const;
   Cost cost(const Shapes& in) const;
@@ -107,6 +112,7 @@ struct Softmax {
 /// Statistics are summed in an order that depends on the shape of x alone, in double across blocks.
 struct GroupNorm {
   static constexpr std::string_view kName = "group_norm";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kGamma, kBeta };
 
   int groups = 1;
@@ -131,6 +137,7 @@ struct GroupNorm {
 /// arXiv:1912.04958, equation 3) is x · style, convolved with `weight`, times y.
 struct Demodulate {
   static constexpr std::string_view kName = "demodulate";
+  static constexpr bool kOnGpu = true;
   enum Slot { kWeight, kStyle };
 
   float eps = 1e-8f;
@@ -145,14 +152,6 @@ struct Demodulate {
 };
 
 }  // namespace op
-
-/// How LayerNorm, PixelNorm and L2Normalize, which share a kernel, measure a pixel.
-enum class PixelMeasure {
-  kDeviation,       // √(variance + eps), the mean is subtracted
-  kDeviationOnly,   // √(variance + eps), the mean is not subtracted
-  kRootMeanSquare,  // √(Σx²/C + eps)
-  kLength,          // max(√Σx², eps)
-};
 
 /// Absent gamma and beta have no data.
 using PixelNormKernel = void (*)(PixelMeasure measure, float eps, View<const float> x,

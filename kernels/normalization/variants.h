@@ -39,4 +39,13 @@ void demodulate_reference(const op::Demodulate& op, View<const float> weight,
 void demodulate_simd(const op::Demodulate& op, View<const float> weight, View<const float> style,
                      View<float> y);
 
+// On the GPU.
+void pixel_norm_cuda(PixelMeasure measure, float eps, View<const float> x, View<const float> gamma,
+                     View<const float> beta, View<float> y);
+void softmax_cuda(View<const float> x, View<float> y);
+void group_norm_cuda(const op::GroupNorm& norm, View<const float> x, View<const float> gamma,
+                     View<const float> beta, View<float> y, Scratch scratch);
+void demodulate_cuda(const op::Demodulate& op, View<const float> weight, View<const float> style,
+                     View<float> y);
+
 }  // namespace mend

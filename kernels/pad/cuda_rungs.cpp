@@ -1,4 +1,9 @@
 // The host's side of the CUDA rungs.
+#include <fmt/format.h>
+
+#include <string>
+#include <vector>
+
 #include "engine/cuda/cuda_device.h"
 #include "kernels/cuda/cuda_separable.h"
 #include "kernels/cuda/narrow_type.h"
@@ -10,13 +15,17 @@ namespace mend {
 namespace {
 
 /// What each row (or column) of the image gets back: the sum of the rows that show it.
-SeparableAxis folded_back(PadMode mode, int before, int extent, int padded) {
-  SeparableAxis axis;
-  for (const std::vector<int>& rows : padding_shown_by(mode, before, extent, padded)) {
-    for (const int row : rows) axis.add(row, 1);
-    axis.finish_output();
-  }
-  return axis;
+KeptAxis folded_back(PadMode mode, int before, int extent, int padded) {
+  const std::string key =
+      fmt::format("gradient of pad {} {} {} {}", static_cast<int>(mode), before, extent, padded);
+  return {key, extent, [&] {
+            SeparableAxis axis;
+            for (const std::vector<int>& rows : padding_shown_by(mode, before, extent, padded)) {
+              for (const int row : rows) axis.add(row, 1);
+              axis.finish_output();
+            }
+            return axis;
+          }};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/pool/pool.h"
 #include "kernels/pool/variants.h"
 
@@ -16,6 +17,9 @@ constexpr Variant<op::BoxMean, BoxMeanKernel> kLadder[] = {
     // name                device            can it?        time              error  entry
     {"box_mean/reference", DeviceKind::kCpu, never_refuses, slowest,          0,     box_mean_reference},
     {"box_mean/sliding",   DeviceKind::kCpu, never_refuses, box_mean_seconds, 1e-6,  box_mean_sliding},
+#ifdef MEND_HAS_CUDA
+    {"box_mean/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, box_mean_cuda},
+#endif
 };
 // clang-format on
 

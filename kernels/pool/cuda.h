@@ -19,4 +19,15 @@ void launch_adaptive_pool(PoolKind kind, const View<const float>& x, const View<
 void launch_adaptive_pool_slices(PoolKind kind, const View<const float>& x, double* partial,
                                  int slices, const View<float>& y, cudaStream_t stream);
 
+/// One pass of op::BoxMean: over `rows` rows, or over columns. x and y do not overlap.
+void launch_sliding_mean(int rows, bool columns, const View<const float>& x, const View<float>& y,
+                         cudaStream_t stream);
+/// op::MaxGradient of op::Pool. places: [N,P,Q,C] of working memory.
+void launch_max_gradient(int kernel, int stride, int padding, const View<const float>& x,
+                         const View<const float>& dy, int* places, const View<float>& y,
+                         cudaStream_t stream);
+/// The same of op::AdaptivePool.
+void launch_adaptive_max_gradient(const View<const float>& x, const View<const float>& dy,
+                                  int* places, const View<float>& y, cudaStream_t stream);
+
 }  // namespace mend

@@ -21,6 +21,13 @@ struct PoolWindows {
     return {max(first, 0), min(first + kernel, extent)};
   }
   __device__ float pixels(PoolSpan, PoolSpan) const { return static_cast<float>(kernel) * kernel; }
+  /// The windows that row h lies in.
+  __device__ PoolSpan covering(int h, int windows, int) const {
+    const int first = h + padding - kernel + stride;  // times stride, rounded up
+    return {max(first, 0) / stride, min((h + padding) / stride + 1, windows)};
+  }
+  /// Rows of a window, at most.
+  int most_rows(int, int) const { return kernel; }
 };
 
 struct AdaptiveWindows {
@@ -32,6 +39,12 @@ struct AdaptiveWindows {
   __device__ float pixels(PoolSpan rows, PoolSpan columns) const {
     return static_cast<float>(rows.last - rows.first) * (columns.last - columns.first);
   }
+  __device__ PoolSpan covering(int h, int windows, int extent) const {
+    const std::int64_t first = std::int64_t{h} * windows / extent;
+    const std::int64_t last = (std::int64_t{h + 1} * windows + extent - 1) / extent;
+    return {static_cast<int>(first), static_cast<int>(last)};
+  }
+  int most_rows(int windows, int extent) const { return extent / windows + 2; }
 };
 
 /// A NaN stays.

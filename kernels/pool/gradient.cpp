@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/parallel.h"
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/pool/variants.h"
 #include "kernels/resample/resample.h"
@@ -32,25 +33,21 @@ WeightedWindow window_of(const op::BoxMean& box, int p, int, int extent, bool ro
   return {window, 1.0 / (window.last - window.first)};
 }
 
-TransposedTaps transposed(const op::MeanGradient& op, int windows, int extent, bool rows) {
-  TransposedTaps taps(extent, windows);
-  for (int p = 0; p < windows; ++p) {
-    const auto [window, weight] = std::visit(
-        [&](const auto& pool) { return window_of(pool, p, windows, extent, rows); }, op.pool);
-    for (int h = window.first; h < window.last; ++h) taps.add(h, p, weight);
-  }
-  taps.finish();
-  return taps;
+/// Window p along an axis of any of the poolings.
+WeightedWindow window_of_mean(const op::MeanGradient& op, int p, int windows, int extent,
+                              bool rows) {
+  return std::visit([&](const auto& pool) { return window_of(pool, p, windows, extent, rows); },
+                    op.pool);
 }
 
 void mean_reference(const op::MeanGradient& op, View<const float> dy, View<float> y, Scratch) {
-  separable_gradient_reference(transposed(op, dy.shape.h, y.shape.h, true),
-                               transposed(op, dy.shape.w, y.shape.w, false), dy, y);
+  separable_gradient_reference(transposed_axis(op, dy.shape.h, y.shape.h, true),
+                               transposed_axis(op, dy.shape.w, y.shape.w, false), dy, y);
 }
 
 void mean_lines(const op::MeanGradient& op, View<const float> dy, View<float> y, Scratch scratch) {
-  separable_gradient_lines(transposed(op, dy.shape.h, y.shape.h, true),
-                           transposed(op, dy.shape.w, y.shape.w, false), dy, y, scratch);
+  separable_gradient_lines(transposed_axis(op, dy.shape.h, y.shape.h, true),
+                           transposed_axis(op, dy.shape.w, y.shape.w, false), dy, y, scratch);
 }
 
 /// The channels [first, last) of image n: windows may share pixels, so one task has all of them.
@@ -105,10 +102,17 @@ constexpr Variant<op::MeanGradient, MeanGradientKernel> kMeanLadder[] = {
     // name                     device            can it?        time            error  entry
     {"mean_gradient/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     mean_reference},
     {"mean_gradient/lines",     DeviceKind::kCpu, never_refuses, memory_seconds, 2e-6,  mean_lines},
+#ifdef MEND_HAS_CUDA
+    {"mean_gradient/cuda_direct", DeviceKind::kCuda, never_refuses, mean_gradient_cuda_direct_seconds, 2e-6, mean_gradient_cuda_direct},
+    {"mean_gradient/cuda_two_pass", DeviceKind::kCuda, never_refuses, mean_gradient_cuda_two_pass_seconds, 2e-6, mean_gradient_cuda_two_pass},
+#endif
 };
 constexpr Variant<op::MaxGradient, MaxGradientKernel> kMaxLadder[] = {
     {"max_gradient/reference",  DeviceKind::kCpu, never_refuses, slowest,        0,     max_reference},
     {"max_gradient/blocks",     DeviceKind::kCpu, never_refuses, memory_seconds, 0,     max_blocks},
+#ifdef MEND_HAS_CUDA
+    {"max_gradient/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0, max_gradient_cuda},
+#endif
 };
 // clang-format on
 
@@ -128,6 +132,21 @@ std::span<const Variant<op::MeanGradient, MeanGradientKernel>> mean_gradient_lad
 }
 std::span<const Variant<op::MaxGradient, MaxGradientKernel>> max_gradient_ladder() {
   return kMaxLadder;
+}
+
+TransposedTaps transposed_axis(const op::MeanGradient& op, int windows, int extent, bool rows) {
+  TransposedTaps taps(extent, windows);
+  for (int p = 0; p < windows; ++p) {
+    const auto [window, weight] = window_of_mean(op, p, windows, extent, rows);
+    for (int h = window.first; h < window.last; ++h) taps.add(h, p, weight);
+  }
+  taps.finish();
+  return taps;
+}
+
+int mean_window_rows(const op::MeanGradient& op, int windows, int extent, bool rows) {
+  const Window window = window_of_mean(op, windows / 2, windows, extent, rows).window;
+  return window.last - window.first;
 }
 
 namespace op {

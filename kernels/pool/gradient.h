@@ -21,6 +21,7 @@ namespace op {
 /// dy [N,P,Q,C] -> y [N,height,width,C]; `pool` is the operation that made P x Q windows of it.
 struct MeanGradient {
   static constexpr std::string_view kName = "mean_gradient";
+  static constexpr bool kOnGpu = true;
 
   std::variant<Pool, AdaptivePool, BoxMean> pool;
   int height = 0, width = 0;
@@ -41,6 +42,7 @@ struct MeanGradient {
 /// x [N,H,W,C]   dy [N,P,Q,C] -> y like x
 struct MaxGradient {
   static constexpr std::string_view kName = "max_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kDy };
 
   std::variant<Pool, AdaptivePool> pool;
@@ -60,5 +62,21 @@ using MaxGradientKernel = void (*)(const op::MaxGradient& op, View<const float> 
                                    View<const float> dy, View<float> y);
 std::span<const Variant<op::MeanGradient, MeanGradientKernel>> mean_gradient_ladder();
 std::span<const Variant<op::MaxGradient, MaxGradientKernel>> max_gradient_ladder();
+
+class TransposedTaps;  // kernels/separable_gradient.h
+/// The axis of a mean's gradient: `windows` windows over `extent` rows, or columns.
+TransposedTaps transposed_axis(const op::MeanGradient& op, int windows, int extent, bool rows);
+/// Rows of the window in the middle.
+int mean_window_rows(const op::MeanGradient& op, int windows, int extent, bool rows);
+
+// On the GPU.
+double mean_gradient_cuda_direct_seconds(const op::MeanGradient& op, const Shapes& in);
+double mean_gradient_cuda_two_pass_seconds(const op::MeanGradient& op, const Shapes& in);
+void mean_gradient_cuda_direct(const op::MeanGradient& op, View<const float> dy, View<float> y,
+                               Scratch scratch);
+void mean_gradient_cuda_two_pass(const op::MeanGradient& op, View<const float> dy, View<float> y,
+                                 Scratch scratch);
+void max_gradient_cuda(const op::MaxGradient& op, View<const float> x, View<const float> dy,
+                       View<float> y);
 
 }  // namespace mend

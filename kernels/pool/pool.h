@@ -74,6 +74,7 @@ struct AdaptivePool {
 /// Footprint: a pixel at the edge sees kernel − 1 pixels into the image. Global if it covers all.
 struct BoxMean {
   static constexpr std::string_view kName = "box_mean";
+  static constexpr bool kOnGpu = true;
 
   int kernel_h = 1, kernel_w = 1;
 

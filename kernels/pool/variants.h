@@ -37,5 +37,7 @@ void box_mean_reference(const op::BoxMean& box, View<const float> x, View<float>
 void box_mean_sliding(const op::BoxMean& box, View<const float> x, View<float> y, Scratch scratch);
 /// Working memory of box_mean_sliding in bytes.
 std::int64_t box_mean_sliding_scratch(const Shape& x);
+/// On the GPU.
+void box_mean_cuda(const op::BoxMean& box, View<const float> x, View<float> y, Scratch scratch);
 
 }  // namespace mend

@@ -17,4 +17,7 @@ void launch_window_partition(bool dilated, const View<const float>& x, const Vie
 void launch_window_merge(bool dilated, const View<const float>& x, const View<float>& y,
                          cudaStream_t stream);
 
+/// y[n,h,c,w] = x[n,h,w,c]
+void launch_transpose(const View<const float>& x, const View<float>& y, cudaStream_t stream);
+
 }  // namespace mend

@@ -18,4 +18,8 @@ void window_merge_cuda(const op::WindowMerge& op, View<const float> x, View<floa
   launch_window_merge(op.dilated, x, y, current_cuda_device().stream());
 }
 
+void transpose_cuda(View<const float> x, View<float> y) {
+  launch_transpose(x, y, current_cuda_device().stream());
+}
+
 }  // namespace mend

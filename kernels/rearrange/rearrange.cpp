@@ -49,6 +49,9 @@ constexpr Variant<op::WindowMerge, WindowMergeKernel> kWindowMergeLadder[] = {
 constexpr Variant<op::Transpose, TransposeKernel> kTransposeLadder[] = {
     {"transpose/reference",        DeviceKind::kCpu, never_refuses, slowest,        0,     transpose_reference},
     {"transpose/tiles",            DeviceKind::kCpu, never_refuses, memory_seconds, 0,     transpose_tiles},
+#ifdef MEND_HAS_CUDA
+    {"transpose/cuda", DeviceKind::kCuda, never_refuses, cuda_seconds, 0, transpose_cuda},
+#endif
 };
 // clang-format on
 

@@ -102,6 +102,7 @@ struct Reshape {
 /// x [N,H,W,C] -> y [N,H,C,W]. A matrix {1,1,rows,columns} becomes its transpose.
 struct Transpose {
   static constexpr std::string_view kName = "transpose";
+  static constexpr bool kOnGpu = true;
 
   Shape shape(const Shapes& in) const;
   Cost cost(const Shapes& in) const;

@@ -21,6 +21,7 @@ void transpose_tiles(View<const float> x, View<float> y);
 void roll_cuda(const op::Roll& roll, View<const float> x, View<float> y);
 void window_partition_cuda(const op::WindowPartition& op, View<const float> x, View<float> y);
 void window_merge_cuda(const op::WindowMerge& op, View<const float> x, View<float> y);
+void transpose_cuda(View<const float> x, View<float> y);
 
 /// index mod extent, in [0, extent) for negative indices too.
 inline int wrap(std::int64_t index, int extent) {

@@ -1,8 +1,14 @@
 // The host's side of the CUDA rungs: the taps are computed here, in double, and brought to the GPU.
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstddef>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "engine/cuda/cuda_device.h"
+#include "kernels/cuda/cuda_kept_tables.h"
 #include "kernels/cuda/cuda_separable.h"
 #include "kernels/cuda/machine.h"
 #include "kernels/resample/cuda.h"
@@ -24,6 +30,26 @@ SeparableAxis separable(const Axis& axis) {
     result.finish_output();
   }
   return result;
+}
+
+/// All that the taps depend on.
+std::string key_of(const Axis& axis) {
+  return fmt::format("resample {} {} {} {} {} {:a}", static_cast<int>(axis.mode),
+                     axis.align_corners, axis.antialias, axis.input, axis.output, axis.scale);
+}
+KeptAxis kept(const Axis& axis) {
+  return {key_of(axis), axis.output, [&] { return separable(axis); }};
+}
+
+KeptAxis kept_rows(const op::ResampleGradient& op, const Shape& x) {
+  const Axis axis = rows_of(op.resample, x);
+  return KeptAxis::of_gradient("gradient of " + key_of(axis), axis.input,
+                               [&] { return transposed_rows(op, x); });
+}
+KeptAxis kept_columns(const op::ResampleGradient& op, const Shape& x) {
+  const Axis axis = columns_of(op.resample, x);
+  return KeptAxis::of_gradient("gradient of " + key_of(axis), axis.input,
+                               [&] { return transposed_columns(op, x); });
 }
 
 /// The one tap of every output of two axes, side by side.
@@ -65,21 +91,21 @@ double resample_cuda_two_pass_seconds(const op::Resample& op, const Shapes& in) 
 }
 
 void resample_cuda_nearest(const op::Resample& op, View<const float> x, View<float> y, Scratch) {
-  CudaDevice& device = current_cuda_device();
-  const std::vector<int> sources = picked(rows_of(op, x.shape), columns_of(op, x.shape));
-  const std::size_t bytes = sources.size() * sizeof(int);
-  const Tensor table = Tensor::empty(vector_shape(static_cast<int>(bytes)), DType::kU8, device);
-  device.copy(table.storage()->data(), sources.data(), bytes);
-  const int* rows = reinterpret_cast<const int*>(table.storage()->data());
-  launch_resample_nearest(rows, rows + y.shape.h, x, y, device.stream());
+  const Axis rows = rows_of(op, x.shape), columns = columns_of(op, x.shape);
+  const Tensor table = kept_table("pixels " + key_of(rows) + " x " + key_of(columns), [&] {
+    const std::vector<int> sources = picked(rows, columns);
+    const auto bytes = std::as_bytes(std::span(sources));
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  });
+  const int* sources = reinterpret_cast<const int*>(table.storage()->data());
+  launch_resample_nearest(sources, sources + y.shape.h, x, y, current_cuda_device().stream());
 }
 
 void resample_cuda_direct(const op::Resample& op, View<const float> x, View<float> y, Scratch) {
-  separable_cuda_direct(separable(rows_of(op, x.shape)), separable(columns_of(op, x.shape)), x, y);
+  separable_cuda_direct(kept(rows_of(op, x.shape)), kept(columns_of(op, x.shape)), x, y);
 }
 void resample_cuda_two_pass(const op::Resample& op, View<const float> x, View<float> y, Scratch) {
-  separable_cuda_two_pass(separable(rows_of(op, x.shape)), separable(columns_of(op, x.shape)), x,
-                          y);
+  separable_cuda_two_pass(kept(rows_of(op, x.shape)), kept(columns_of(op, x.shape)), x, y);
 }
 
 double resample_gradient_cuda_direct_seconds(const op::ResampleGradient& op, const Shapes& in) {
@@ -95,13 +121,11 @@ double resample_gradient_cuda_two_pass_seconds(const op::ResampleGradient& op, c
 
 void resample_gradient_cuda_direct(const op::ResampleGradient& op, View<const float> dy,
                                    View<float> y, Scratch) {
-  separable_cuda_direct(separable(transposed_rows(op, y.shape)),
-                        separable(transposed_columns(op, y.shape)), dy, y);
+  separable_cuda_direct(kept_rows(op, y.shape), kept_columns(op, y.shape), dy, y);
 }
 void resample_gradient_cuda_two_pass(const op::ResampleGradient& op, View<const float> dy,
                                      View<float> y, Scratch) {
-  separable_cuda_two_pass(separable(transposed_rows(op, y.shape)),
-                          separable(transposed_columns(op, y.shape)), dy, y);
+  separable_cuda_two_pass(kept_rows(op, y.shape), kept_columns(op, y.shape), dy, y);
 }
 
 }  // namespace mend

@@ -41,6 +41,10 @@ const Json kDrunet = {{"in_nc", 3},
                       {"act_mode", "R"},
                       {"downsample_mode", "strideconv"},
                       {"upsample_mode", "convtranspose"}};
+const Json kNafnet = {{"img_channel", 3},           {"width", 8},
+                      {"middle_blk_num", 1},        {"cls", "NAFNet"},
+                      {"enc_blk_nums", {1}},        {"dec_blk_nums", {1}},
+                      {"base_size", Json::array()}, {"train_size", {1, 3, 16, 24}}};
 
 std::vector<Lesson> lessons() {
   return {
@@ -51,6 +55,7 @@ std::vector<Lesson> lessons() {
        1,
        "mse"},
       {"drunet", kDrunet, {2, 16, 24, 3}, 1, "charbonnier"},
+      {"nafnet", kNafnet, {2, 16, 24, 3}, 1, "mse"},
   };
 }
 
@@ -159,7 +164,7 @@ TEST_CASE("gpu: networks give what the official implementations give, in f32 and
       ran += exact ? 1 : 0;
     }
   }
-  if (found == static_cast<int>(std::size(kSmallFixtures))) CHECK(ran >= 43);
+  if (found == static_cast<int>(std::size(kSmallFixtures))) CHECK(ran >= 52);
 }
 
 TEST_CASE("gpu: a picture in tiles is what it is on the CPU") {

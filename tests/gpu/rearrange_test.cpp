@@ -29,4 +29,14 @@ TEST_CASE("roll, window_partition, window_merge on the GPU: every rung matches t
   }
 }
 
+TEST_CASE("transpose on the GPU: every rung matches the reference") {
+  for (const Shape& x : {Shape{1, 1, 1, 1}, {2, 3, 5, 7}, {1, 1, 70, 33}, {3, 1, 2, 64}}) {
+    const int ran = check_gpu_rungs(transpose_ladder(), op::Transpose{}, {random_tensor(x, 1)},
+                                    [&](TransposeKernel kernel, Inputs inputs, const Tensor& y) {
+                                      kernel(inputs[0].view<const float>(), y.view<float>());
+                                    });
+    CHECK(ran == 1);
+  }
+}
+
 }  // namespace mend::test

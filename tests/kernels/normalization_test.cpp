@@ -220,6 +220,7 @@ TEST_CASE("softmax: minus infinity gets no weight, one that is alone gives NaN")
   on_every_instruction_set([&](const std::string& target) {
     CAPTURE(target);
     for (const auto& rung : softmax_ladder()) {
+      if (rung.device != DeviceKind::kCpu) continue;
       CAPTURE(rung.name);
       const Tensor y = Tensor::zeros(x.shape());
       rung.kernel(x.view<const float>(), y.view<float>());
