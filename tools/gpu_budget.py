@@ -30,7 +30,8 @@ BUDGET = ROOT / "bench" / "gpu_budget.json"
 SLACK = 0.005
 HIGHER_IS_BETTER = {"sector_efficiency"}
 ARCHITECTURES = ("sm_80", "sm_90")
-LAST_RUNGS = ("kernels/conv2d/cuda_mma.cu", "kernels/conv2d/cuda_tf32.cu")
+LAST_RUNGS = ("kernels/conv2d/cuda_mma.cu", "kernels/conv2d/cuda_tf32.cu", "kernels/attention/cuda_fused.cu",
+              "kernels/attention/cuda_channels_split.cu")
 
 
 def layer_flops(case: str) -> float:
@@ -49,25 +50,29 @@ def count(build: pathlib.Path, case: str) -> dict:
             env={**os.environ, "LD_LIBRARY_PATH": str(build / "cudasim"), "CUDASIM_STATS_JSON": stats.name})
         problem = json.loads(run.stdout)
         kernels = json.load(open(stats.name))["kernels"]
-    # Beside the kernel there is only the packing of its weights.
-    kernel = max(kernels, key=lambda k: k["estimate_us"]["total"])
+    # Where a rung is one kernel, there is only the packing of its weights beside it.
+    longest = max(kernels, key=lambda k: k["estimate_us"]["total"])
+    if not problem["sums_kernels"]:
+        kernels = [longest]
+    total = lambda name: sum(k[name] for k in kernels)
     weights, x, y = problem["weight_bytes"], problem["x_bytes"], problem["y_bytes"]
     compulsory = x + weights + y
     counts = {
-        "bank_conflicts": kernel["smem_wavefronts"] / max(kernel["smem_wavefronts_ideal"], 1),
-        "sector_efficiency": kernel["global_sectors_ideal"] / kernel["global_sectors"],
-        "l2_ratio": 32 * kernel["l2_sectors"] / compulsory,
-        "instructions": sum(kernel["warp_instructions"].values()),
-        "estimate_us": kernel["estimate_us"]["total"],
+        "bank_conflicts": total("smem_wavefronts") / max(total("smem_wavefronts_ideal"), 1),
+        "sector_efficiency": total("global_sectors_ideal") / total("global_sectors"),
+        "l2_ratio": 32 * total("l2_sectors") / compulsory,
+        "instructions": sum(sum(k["warp_instructions"].values()) for k in kernels),
+        "estimate_us": sum(k["estimate_us"]["total"] for k in kernels),
     }
-    flops = sum(kernel["tensor_flops"].values())
+    flops = sum(sum(k["tensor_flops"].values()) for k in kernels)
     if flops:
-        counts["tensor_waste"] = flops / layer_flops(case)
+        counts["tensor_waste"] = flops / (problem["flops"] or layer_flops(case))
+    if "cuda_mma" in case and "512x512" not in case:  # one tile a block, all weights in each
         outputs = int(case.split("/")[2].split("to")[1])
-        if "cuda_mma" in case and outputs <= 64 and "512x512" not in case:  # one tile a block, all weights in each
-            counts["x_reads"] = (32 * kernel["l2_sectors"] - kernel["blocks"] * weights - y) / x
+        if outputs <= 64:
+            counts["x_reads"] = (32 * longest["l2_sectors"] - longest["blocks"] * weights - y) / x
     counts = {name: round(value, 4) for name, value in counts.items()}
-    counts["bound"] = kernel["estimate_us"]["bound"]
+    counts["bound"] = longest["estimate_us"]["bound"]
     return counts
 
 
@@ -84,7 +89,7 @@ def machine_code() -> dict:
                     check=True, capture_output=True, text=True).stderr
             log = subprocess.run(["c++filt"], input=log, check=True, capture_output=True, text=True).stdout
             for entry in log.split("Compiling entry function '")[1:]:
-                name = re.sub(r"mend::|conv2d_(mma|tf32)::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
+                name = re.sub(r"mend::|(conv2d_(mma|tf32)|fused_attention|channel_attention)::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
                 name = name.removeprefix("void ").split("(")[0]
                 stack, stores = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", entry).groups()
                 found[f"{name} {chip}"] = {

@@ -3,6 +3,8 @@
 //
 //   mend_gpu_counts           the cases, a line each
 //   mend_gpu_counts CASE      runs it; prints the kernel's name and the compulsory bytes as JSON
+#include "bench/gpu/counts.h"
+
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -11,7 +13,7 @@
 #include "engine/gpu.h"
 #include "kernels/conv2d/variant.h"
 
-namespace mend {
+namespace mend::bench {
 namespace {
 
 struct Case {
@@ -43,8 +45,8 @@ const Conv2dVariant& rung_called(std::string_view name) {
   throw UsageError(fmt::format("no rung is called {}", name));
 }
 
-/// A 3x3 layer with bias and leaky ReLU on zeros: what is counted does not depend on the numbers.
-void run(const Case& c) {
+/// A 3x3 layer with bias and leaky ReLU.
+CountedProblem run(const Case& c) {
   op::Conv2d op;
   op.kernel_h = op.kernel_w = 3;
   op.padding_h = op.padding_w = 1;
@@ -58,23 +60,35 @@ void run(const Case& c) {
   if (op.variant->kernel.packs()) weight = apply(op::PackConv2dWeight{op}, {weight});
   const Tensor y = apply(op, {x, weight, bias});
   gpu(0).synchronize();
-  fmt::print("{{\"rung\": \"{}\", \"x_bytes\": {}, \"weight_bytes\": {}, \"y_bytes\": {}}}\n",
-             c.rung, x.bytes(), weight.bytes(), y.bytes());
+  return {c.rung, x.bytes(), weight.bytes(), y.bytes()};
 }
 
 }  // namespace
-}  // namespace mend
+
+std::vector<CountedCase> conv2d_counts() {
+  std::vector<CountedCase> cases;
+  for (const Case& c : kCases) cases.push_back({c.name, [&c] { return run(c); }});
+  return cases;
+}
+
+}  // namespace mend::bench
 
 int main(int argc, char** argv) {
   using namespace mend;
   try {
-    for (const Case& c : kCases) {
-      if (argc < 2) std::puts(c.name);
-      if (argc == 2 && std::string_view(argv[1]) == c.name) {
-        run(c);
+    for (const auto& room : {bench::conv2d_counts(), bench::attention_counts()})
+      for (const bench::CountedCase& c : room) {
+        if (argc < 2) std::puts(c.name.c_str());
+        if (argc != 2 || std::string_view(argv[1]) != c.name) continue;
+        const bench::CountedProblem problem = c.run();
+        fmt::print(
+            "{{\"rung\": \"{}\", \"x_bytes\": {}, \"weight_bytes\": {}, \"y_bytes\": {}, "
+            "\"flops\": {}, "
+            "\"sums_kernels\": {}}}\n",
+            problem.rung, problem.x_bytes, problem.weight_bytes, problem.y_bytes, problem.flops,
+            problem.sums_kernels);
         return 0;
       }
-    }
     if (argc < 2) return 0;
     fmt::print(stderr, "mend_gpu_counts: there is no case {}\n", argv[1]);
     return static_cast<int>(ExitCode::kUsage);

@@ -29,11 +29,28 @@ namespace mend {
 namespace fused_attention {
 namespace {
 
-constexpr int kMostWarps = 8;
+constexpr int kMostWarps = 8, kLeastWarps = 4;
+constexpr int kFewBlocks = 264;  // 2 for each multiprocessor of an H100
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
 
-/// What a block brings into shared memory, and takes from there.
+/// The channels of a head in a group's image.
+struct HeadOf {
+  __device__ HeadOf(const View<const float>& view, int n, int first)
+      : data(view.data + n * view.n_stride + first),
+        h_stride(static_cast<int>(view.h_stride)),
+        w_stride(static_cast<int>(view.w_stride)) {}
+
+  __device__ const float* operator()(const TokenPixel& at) const {
+    return data + std::int64_t{at.h} * h_stride + std::int64_t{at.w} * w_stride;
+  }
+
+  const float* data;
+  int h_stride, w_stride;
+};
+
+/// What a block brings into shared memory, and takes from there. Where there is no token or channel, nothing
+/// is read and zeros are written; the address is then that of another, for it must be valid.
 template <int kDepth, bool kSplit, class Tokens>
 struct Movement {
   using Group = typename Tokens::Group;
@@ -52,87 +69,70 @@ struct Movement {
     f(std::integral_constant<int, 1>{});
   }
 
+  /// Queries from `first` on.
   __device__ void bring_queries(int first, int count, float* to) const {
-    with_unit([&](auto unit) { bring_queries<unit>(first, count, to); });
-  }
-  __device__ void finish_queries(int count, float* at) const {
-    with_unit([&](auto unit) { finish_queries<unit>(count, at); });
-  }
-  __device__ void bring_keys(int first, float* k, float* v) const {
-    with_unit([&](auto unit) { bring_keys<unit>(first, k, v); });
-  }
-  __device__ void finish_keys(float* k, float* v) const {
-    if constexpr (!kSplit) with_unit([&](auto unit) { finish_keys<unit>(k, v); });
-  }
-  __device__ void take_rows(int first, const float* rows, int lane) const {
-    with_unit([&](auto unit) { take_rows<unit>(first, rows, lane); });
-  }
-
-  /// Queries from `first` on; zeros where there are none.
-  template <int kUnit>
-  __device__ void bring_queries(int first, int count, float* to) const {
-    const float* const from = a.q.data + group.n * a.q.n_stride + head * a.depth;
-    const int h_stride = static_cast<int>(a.q.h_stride), w_stride = static_cast<int>(a.q.w_stride);
-    each_unit<kDepth, kUnit>(count, threadIdx.x, blockDim.x, [&](int token, int c) {
-      const bool inside = first + token < tokens.queries && c < a.depth;
-      const TokenPixel at = tokens.query(group, inside ? first + token : 0);
-      const float* const pixel =
-          from + std::int64_t{at.h} * h_stride + std::int64_t{at.w} * w_stride + c;
-      copy_async<kUnit>(to + token * Its::kPitch + c, inside ? pixel : a.q.data, inside);
-    });
-  }
-  template <int kUnit>
-  __device__ void finish_queries(int count, float* at) const {
-    each_unit<kDepth, kUnit>(count, threadIdx.x, blockDim.x, [&](int token, int c) {
-      finish<kUnit>(at + token * Its::kPitch + c, a.scale, !kSplit);
+    const HeadOf q(a.q, group.n, head * a.depth);
+    with_unit([&](auto unit) {
+      each_unit<kDepth, unit>(count, threadIdx.x, blockDim.x, [&](int token, int c) {
+        const bool inside = first + token < tokens.queries && c < a.depth;
+        const TokenPixel at = tokens.query(group, min(first + token, tokens.queries - 1));
+        copy_async<unit>(to + token * Its::kPitch + c, q(at) + (c < a.depth ? c : 0), inside);
+      });
     });
   }
 
-  /// Keys and values from `first` on.
-  template <int kUnit>
-  __device__ void bring_keys(int first, float* k, float* v) const {
-    const float* const from_k = a.k.data + group.n * a.k.n_stride + head * a.depth;
-    const float* const from_v = a.v.data + group.n * a.v.n_stride + head * a.depth_v;
-    const int k_h = static_cast<int>(a.k.h_stride), k_w = static_cast<int>(a.k.w_stride);
-    const int v_h = static_cast<int>(a.v.h_stride), v_w = static_cast<int>(a.v.w_stride);
-    each_unit<kDepth, kUnit>(kTileKeys, threadIdx.x, blockDim.x, [&](int token, int c) {
-      const bool is_key = first + token < tokens.keys;
-      const TokenPixel at = tokens.key(group, is_key ? first + token : 0);
-      const bool exists = is_key && !at.outside;
-      const bool inside = exists && c < a.depth, inside_v = exists && c < a.depth_v;
-      const std::int64_t h = at.h, w = at.w;
-      const int to = token * Its::kPitch + c;
-      copy_async<kUnit>(k + to, inside ? from_k + h * k_h + w * k_w + c : a.k.data, inside);
-      copy_async<kUnit>(v + to, inside_v ? from_v + h * v_h + w * v_w + c : a.v.data, inside_v);
+  /// Keys and values from `first` on; with kQueries the queries of the same tokens, for which there is room
+  /// before them.
+  template <bool kQueries>
+  __device__ void bring_keys(int first, float* to_q, float* to_k, float* to_v) const {
+    const HeadOf q(a.q, group.n, head * a.depth), k(a.k, group.n, head * a.depth);
+    const HeadOf v(a.v, group.n, head * a.depth_v);
+    with_unit([&](auto unit) {
+      each_unit<kDepth, unit>(kTileKeys, threadIdx.x, blockDim.x, [&](int token, int c) {
+        TokenPixel at = tokens.key(group, min(first + token, tokens.keys - 1));
+        const bool exists = first + token < tokens.keys && !at.outside;
+        if (at.outside) at.h = at.w = 0;
+        const bool is_channel = c < a.depth, is_channel_v = c < a.depth_v;
+        const int i = token * Its::kPitch + c, from = is_channel ? c : 0;
+        if constexpr (kQueries) copy_async<unit>(to_q + i, q(at) + from, exists && is_channel);
+        copy_async<unit>(to_k + i, k(at) + from, exists && is_channel);
+        copy_async<unit>(to_v + i, v(at) + (is_channel_v ? c : 0), exists && is_channel_v);
+      });
     });
   }
-  template <int kUnit>
-  __device__ void finish_keys(float* k, float* v) const {
-    each_unit<kDepth, kUnit>(kTileKeys, threadIdx.x, blockDim.x, [&](int token, int c) {
-      finish<kUnit>(k + token * Its::kPitch + c, 1, true);
-      finish<kUnit>(v + token * Its::kPitch + c, 1, true);
-    });
+  __device__ void round_keys(float* k, float* v) const {
+    if constexpr (!kSplit) {
+      with_unit([&](auto unit) {
+        each_unit<kDepth, unit>(kTileKeys, threadIdx.x, blockDim.x, [&](int token, int c) {
+          round_in_place<unit>(k + token * Its::kPitch + c);
+          round_in_place<unit>(v + token * Its::kPitch + c);
+        });
+      });
+    }
   }
 
   /// A warp's rows of y.
-  template <int kUnit>
   __device__ void take_rows(int first, const float* rows, int lane) const {
     float* const to = a.y.data + group.n * a.y.n_stride + head * a.depth_v;
     const int h_stride = static_cast<int>(a.y.h_stride), w_stride = static_cast<int>(a.y.w_stride);
-    struct alignas(kUnit * sizeof(float)) Unit {
-      float of[kUnit];
-    };
-    constexpr int kUnits = kDepth / kUnit;
-    for (int i = lane; i < kWarpQueries * kUnits; i += kLanes) {
-      const int token = i / kUnits, c = i % kUnits * kUnit;
-      if (first + token >= tokens.queries || c >= a.depth_v) continue;
-      const TokenPixel at = tokens.query(group, first + token);
-      const std::int64_t h = at.h, w = at.w;
-      *reinterpret_cast<Unit*>(to + h * h_stride + w * w_stride + c) =
-          *reinterpret_cast<const Unit*>(rows + token * Its::kPitch + c);
-    }
+    const int count = min(kWarpQueries, tokens.queries - first);
+    with_unit([&](auto unit) {
+      each_unit<kDepth, unit>(count, lane, kLanes, [&](int token, int c) {
+        if (c >= a.depth_v) return;
+        const TokenPixel at = tokens.query(group, first + token);
+        *reinterpret_cast<Unit<unit>*>(to + std::int64_t{at.h} * h_stride +
+                                       std::int64_t{at.w} * w_stride + c) =
+            *reinterpret_cast<const Unit<unit>*>(rows + token * Its::kPitch + c);
+      });
+    });
   }
 };
+
+/// Whether every query of a block and every key of a tile exists.
+template <class Tokens>
+__device__ bool is_whole(const Tokens& tokens, int first_query, int first_key) {
+  return first_query + kWarpQueries <= tokens.queries && first_key + kTileKeys <= tokens.keys;
+}
 
 /// What the scores of a lane are before the products: those of queries g and g + 8 from `first_query` on, with
 /// keys 8j + 2t and 8j + 2t + 1 from `first_key` on.
@@ -140,20 +140,30 @@ template <class Tokens>
 __device__ void start_scores(const Arguments& a, const Tokens& tokens,
                              const typename Tokens::Group& group, int head, int first_query,
                              int first_key, int lane, float (&score)[kKeyGroups][4]) {
+  asm volatile("" : "+r"(lane));  // as in each_unit
   const int query = first_query + lane / 4, key = first_key + lane % 4 * 2;
-  const float* const bias = a.bias.data + head * a.bias.h_stride + key * a.bias.w_stride + query;
   const int stride = static_cast<int>(a.bias.w_stride);
+  const float* bias = a.bias.data + head * a.bias.h_stride + std::int64_t{key} * stride + query;
+  if (a.bias.data != nullptr && is_whole(tokens, first_query, first_key)) {
 #pragma unroll
-  for (int j = 0; j < kKeyGroups; ++j)
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int e = i % 2, half = i / 2;
-      const bool is_key = key + 8 * j + e < tokens.keys;
-      const bool is_query = query + 8 * half < tokens.queries;
-      const bool is_biased = a.bias.data != nullptr && is_key && is_query;
-      score[j][i] = is_biased ? bias[std::int64_t{8 * j + e} * stride + 8 * half]
-                              : (is_key ? 0.0f : -INFINITY);
+    for (int j = 0; j < kKeyGroups; ++j, bias += 8 * std::int64_t{stride}) {
+      score[j][0] = bias[0];
+      score[j][1] = bias[stride];
+      score[j][2] = bias[8];
+      score[j][3] = bias[stride + 8];
     }
+  } else {
+#pragma unroll
+    for (int j = 0; j < kKeyGroups; ++j, bias += 8 * std::int64_t{stride})
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int e = i % 2, half = i / 2;
+        const bool is_key = key + 8 * j + e < tokens.keys;
+        const bool is_biased =
+            a.bias.data != nullptr && is_key && query + 8 * half < tokens.queries;
+        score[j][i] = is_biased ? bias[e * stride + 8 * half] : is_key ? 0.0f : -INFINITY;
+      }
+  }
   if (!tokens.is_masked(group)) return;
   const int own[2] = {tokens.region(group, query), tokens.region(group, query + 8)};
 #pragma unroll
@@ -168,8 +178,14 @@ __device__ void start_scores(const Arguments& a, const Tokens& tokens,
 
 #endif  // from compute capability 8.0 on
 
-template <int kDepth, bool kSplit, class Tokens>
-__global__ void __launch_bounds__(kMostWarps* kLanes, kDepth > 32 || kSplit ? 1 : 2)
+/// Blocks of an SM that share its registers.
+template <int kDepth, bool kSplit, bool kOneTile>
+constexpr int kBlocks = kOneTile ? (kDepth > 32 || kSplit ? 2 : 4) : (kDepth > 32 || kSplit ? 1 : 2);
+
+/// kOneTile: there are no more than 64 keys, and so no more than 4 warps.
+template <int kDepth, bool kSplit, bool kOneTile, class Tokens>
+__global__ void __launch_bounds__((kOneTile ? kLeastWarps : kMostWarps) * kLanes,
+                                  kBlocks<kDepth, kSplit, kOneTile>)
     attend(const Arguments a, const Tokens tokens) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   using Its = Layout<kDepth>;
@@ -189,28 +205,32 @@ __global__ void __launch_bounds__(kMostWarps* kLanes, kDepth > 32 || kSplit ? 1 
     return shared + block_queries * Its::kPitch + 2 * i * Its::kTile;
   };
 
-  movement.bring_queries(first_query, block_queries, queries);
-  movement.bring_keys(0, tile_k(0), tile_k(0) + Its::kTile);
+  if (a.tokens_are_both) {
+    movement.template bring_keys<true>(0, queries, tile_k(0), tile_k(0) + Its::kTile);
+  } else {
+    movement.bring_queries(first_query, block_queries, queries);
+    movement.template bring_keys<false>(0, nullptr, tile_k(0), tile_k(0) + Its::kTile);
+  }
   commit_copies();
 
   float q[kDepth / 8][4], score[kKeyGroups][4], sum[kDepth / 8][4] = {};
   Softmax softmax;
   int current = 0;
+#pragma unroll 1
   for (int first = 0; first < tokens.keys; first += kTileKeys) {
-    const bool has_next = first + kTileKeys < tokens.keys;
+    const bool has_next = !kOneTile && first + kTileKeys < tokens.keys;
     float* const k = tile_k(current);
     float* const v = k + Its::kTile;
     if (has_next) {
       float* const next = tile_k(1 - current);
-      movement.bring_keys(first + kTileKeys, next, next + Its::kTile);
+      movement.template bring_keys<false>(first + kTileKeys, nullptr, next, next + Its::kTile);
     }
     commit_copies();
     start_scores(a, tokens, group, head, own_query, first, lane, score);
     wait_for_copies<1>();
-    movement.finish_keys(k, v);
-    if (first == 0) movement.finish_queries(block_queries, queries);
+    movement.round_keys(k, v);
     __syncthreads();
-    if (first == 0) load_queries<kDepth>(shared_address(rows), lane, q);
+    if (first == 0) load_queries<kDepth, kSplit>(shared_address(rows), lane, a.scale, q);
     multiply_keys<kDepth, kSplit>(q, shared_address(k), lane, score);
     float shrink[2];
     softmax.weigh<kSplit>(score, shrink);
@@ -222,6 +242,7 @@ __global__ void __launch_bounds__(kMostWarps* kLanes, kDepth > 32 || kSplit ? 1 
       of[3] *= shrink[1];
     }
     multiply_values<kDepth, kSplit>(score, v, lane, sum);
+    if constexpr (kOneTile) break;
     if (has_next) __syncthreads();  // before these keys are written over
     current = 1 - current;
   }
@@ -236,17 +257,27 @@ __global__ void __launch_bounds__(kMostWarps* kLanes, kDepth > 32 || kSplit ? 1 
 
 template <int kDepth, bool kSplit, class Tokens>
 void launch_kernel(Arguments a, const Tokens& tokens, cudaStream_t stream, const char* name) {
-  const int warps = std::min(kMostWarps, divide_up(tokens.queries, kWarpQueries));
+  // Blocks of many queries read keys and values less often; but first of all they must fill the GPU.
+  int warps = std::min(kMostWarps, divide_up(tokens.queries, kWarpQueries));
+  const auto blocks_of = [&](int of_warps) {
+    return std::int64_t{tokens.count} * a.heads *
+           divide_up(tokens.queries, of_warps * kWarpQueries);
+  };
+  while (warps > kLeastWarps && blocks_of(warps) < kFewBlocks) warps = divide_up(warps, 2);
   a.query_blocks = divide_up(tokens.queries, warps * kWarpQueries);
+  a.tokens_are_both = Tokens::kAreWindows && tokens.queries == tokens.keys &&
+                      warps * kWarpQueries == kTileKeys && a.query_blocks == 1;
   const int stages = tokens.keys > kTileKeys ? 2 : 1;
   const int floats =
       warps * kWarpQueries * Layout<kDepth>::kPitch + 2 * stages * Layout<kDepth>::kTile;
   const int bytes = floats * static_cast<int>(sizeof(float));
-  const auto kernel = attend<kDepth, kSplit, Tokens>;
+  auto kernel = attend<kDepth, kSplit, false, Tokens>;
+  if constexpr (Tokens::kAreWindows) {
+    if (stages == 1) kernel = attend<kDepth, kSplit, true, Tokens>;
+  }
   cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
              name);
-  const auto blocks = static_cast<unsigned>(std::int64_t{tokens.count} * a.query_blocks * a.heads);
-  kernel<<<blocks, warps * kLanes, bytes, stream>>>(a, tokens);
+  kernel<<<static_cast<unsigned>(blocks_of(warps)), warps * kLanes, bytes, stream>>>(a, tokens);
   cuda_check(cudaGetLastError(), name);
 }
 
@@ -268,7 +299,7 @@ void launch_products(const CudaAttentionCall& call, const Tokens& tokens, const 
   const int depth = call.q.shape.c / call.heads, depth_v = call.v.shape.c / call.heads;
   const int unit = unit_of(call, depth, depth_v), most = std::max(depth, depth_v);
   const Arguments a{call.q, call.k,  call.v,     call.bias, call.y, call.heads,
-                    depth,  depth_v, call.scale, unit,      1};
+                    depth,  depth_v, call.scale, unit,      1,      false};
   if (most <= 16) return launch_kernel<16, kSplit>(a, tokens, call.stream, name);
   if (most <= 32) return launch_kernel<32, kSplit>(a, tokens, call.stream, name);
   launch_kernel<64, kSplit>(a, tokens, call.stream, name);

@@ -21,8 +21,9 @@ struct Arguments {
   int heads;
   int depth, depth_v;  ///< channels of a head
   float scale;
-  int unit;          ///< neighbouring channels that one copy takes
-  int query_blocks;  ///< of a group of tokens and a head
+  int unit;              ///< neighbouring channels that one copy takes
+  int query_blocks;      ///< of a group of tokens and a head
+  bool tokens_are_both;  ///< a block's queries are its only keys
 };
 
 /// A head's channels in shared memory: kDepth floats of a token, zeros behind its own, kPitch apart. A pitch of
@@ -50,26 +51,41 @@ __device__ void copy_async(float* to, const float* from, bool inside) {
   }
 }
 
-/// f(token, channel) for all units of kUnit channels of `tokens` tokens that are this thread's.
+/// f(token, channel) for all units of kUnit channels of `tokens` tokens that are this thread's, whose channel
+/// stays the same from token to token.
 template <int kDepth, int kUnit, class F>
 __device__ void each_unit(int tokens, int thread, int threads, const F& f) {
-  constexpr int kUnits = kDepth / kUnit;  // of a token; a power of 2
-  for (int i = thread; i < tokens * kUnits; i += threads) f(i / kUnits, i % kUnits * kUnit);
-}
-
-/// Multiplies what this thread has copied by `scale`, and rounds it to TF32 if `rounds`.
-template <int kUnit>
-__device__ void finish(float* at, float scale, bool rounds) {
+  constexpr int kUnits = kDepth / kUnit;
+  constexpr int kSideBySide = kUnits < kLanes ? kUnits : kLanes;
+  // Hides where the number comes from: else what follows from it is kept in registers from tile to tile.
+  asm volatile("" : "+r"(thread));
 #pragma unroll
-  for (int i = 0; i < kUnit; ++i) {
-    const float value = at[i] * scale;
-    at[i] = rounds ? rounded_to_tf32(value) : value;
+  for (int unit = 0; unit < kUnits; unit += kSideBySide) {
+    const int channel = (unit + thread % kSideBySide) * kUnit;
+#pragma unroll 1
+    for (int token = thread / kSideBySide; token < tokens; token += threads / kSideBySide)
+      f(token, channel);
   }
 }
 
-/// The rows of q that a warp multiplies, as fragments of 8 channels.
-template <int kDepth>
-__device__ void load_queries(std::uint32_t rows, int lane, float (&q)[kDepth / 8][4]) {
+template <int kUnit>
+struct alignas(kUnit * sizeof(float)) Unit {
+  float of[kUnit];
+};
+
+/// Rounds to TF32 what this thread has copied.
+template <int kUnit>
+__device__ void round_in_place(float* at) {
+  Unit<kUnit>& unit = *reinterpret_cast<Unit<kUnit>*>(at);
+  Unit<kUnit> rounded = unit;
+#pragma unroll
+  for (float& number : rounded.of) number = rounded_to_tf32(number);
+  unit = rounded;
+}
+
+/// The rows of q that a warp multiplies, times `scale`, as fragments of 8 channels.
+template <int kDepth, bool kSplit>
+__device__ void load_queries(std::uint32_t rows, int lane, float scale, float (&q)[kDepth / 8][4]) {
   // Matrices: tokens 0 to 7 and 8 to 15 of channels 0 to 3, then of 4 to 7.
   const std::uint32_t at =
       rows + ((lane % 16) * Layout<kDepth>::kPitch + lane / 16 * 4) * sizeof(float);
@@ -77,7 +93,10 @@ __device__ void load_queries(std::uint32_t rows, int lane, float (&q)[kDepth / 8
     std::uint32_t a[4];
     load_matrices<step * 8 * sizeof(float)>(a, at);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) q[step][i] = __uint_as_float(a[i]);
+    for (int i = 0; i < 4; ++i) {
+      const float number = scale * __uint_as_float(a[i]);
+      q[step][i] = kSplit ? number : rounded_to_tf32(number);
+    }
   });
 }
 
@@ -111,9 +130,7 @@ __device__ void multiply_values(const float (&weight)[kKeyGroups][4], const floa
     const Factors<kSplit> a({weight[j][0], weight[j][2], weight[j][1], weight[j][3]});
 #pragma unroll
     for (int run = 0; run < Its::kRuns; ++run) {
-      struct alignas(Its::kWide * sizeof(float)) Values {
-        float of[Its::kWide];
-      };
+      using Values = Unit<Its::kWide>;
       const float* const from = at + j * 8 * Its::kPitch + run * Its::kRunChannels;
       const Values first = *reinterpret_cast<const Values*>(from);
       const Values second = *reinterpret_cast<const Values*>(from + Its::kPitch);

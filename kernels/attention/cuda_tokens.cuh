@@ -16,6 +16,9 @@ struct TokenPixel {
 
 /// The windows of op::WindowAttention.
 struct WindowTokens {
+  static constexpr bool kAreWindows =
+      true;  ///< with as many keys as queries these are the same tokens
+
   WindowTokens(const CudaWindows& of, const Shape& image)
       : windows(of),
         H(image.h),
@@ -81,6 +84,8 @@ struct WindowTokens {
 
 /// The rows of op::Attention.
 struct RowTokens {
+  static constexpr bool kAreWindows = false;
+
   RowTokens(const Shape& q, const Shape& k)
       : queries(q.w), keys(k.w), count(q.n * q.h), by_H(q.h) {}
 

@@ -1,0 +1,28 @@
+// What mend_gpu_counts runs: kernels on problems, by name.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace mend::bench {
+
+/// The bytes that a case must move, and its arithmetic.
+struct CountedProblem {
+  std::string rung;
+  std::int64_t x_bytes = 0, weight_bytes = 0, y_bytes = 0;
+  double flops = 0;           ///< of multiplications on tensor cores; 0: see the name
+  bool sums_kernels = false;  ///< whether the rung is all kernels that ran, or the longest alone
+};
+
+/// A case runs on zeros: what is counted does not depend on the numbers.
+struct CountedCase {
+  std::string name;
+  std::function<CountedProblem()> run;
+};
+
+std::vector<CountedCase> conv2d_counts();
+std::vector<CountedCase> attention_counts();
+
+}  // namespace mend::bench
