@@ -59,7 +59,7 @@ struct CudaChannelParts {
   int count, pixels;
   int floats;  ///< sums of one part
 };
-/// working: [N, heads][parts.count + 1][parts.floats]
+/// working: [N, heads][parts.count + 1][parts.floats]; the last is for the weights
 void launch_channel_attention_split(const CudaAttentionCall& call, const CudaChannelParts& parts,
                                     float* working);
 

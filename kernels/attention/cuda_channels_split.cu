@@ -4,8 +4,8 @@
 // channels as sums in registers, 9 to 16 KB a warp, and takes 8 pixels at a time for them:
 //
 //   sum_products   S[i,j] += q[p,i] · k[p,j], |q_i|², |k_j|²    the part of the pixels that is a block's
-//   add_parts      the parts of all blocks, in double and in their order
-//   mix            softmax in each block anew (48 x 48 scores, for 512 pixels and more), then y = weights · v
+//   weigh          a block for each row: adds the parts, in double and in their order; softmax
+//   mix            y = weights · v; the weights lie in shared memory
 //
 // Operands go from global memory to the tensor cores without a stop: the order of an mma's rows, columns and
 // depth is free, so a lane reads two neighbouring channels, 8 lanes 64 bytes of a pixel, and nothing twice.
@@ -33,6 +33,8 @@ template <int kTiles>
 struct Sums {
   static constexpr int kDepth = 16 * kTiles;
   static constexpr int kSquares = kDepth * kDepth, kCount = kSquares + 2 * kDepth;
+  /// From row to row in shared memory: 8 mod 16, so that two rows but one apart have all banks.
+  static constexpr int kPitch = kDepth + 8;
 };
 
 struct Arguments {
@@ -44,7 +46,7 @@ struct Arguments {
   int parts, part_pixels;  ///< of sum_products
   int block_pixels;        ///< of mix
   float* products;         ///< [n, head][part][Sums::kCount]
-  float* sums;             ///< [n, head][Sums::kCount]
+  float* weights;          ///< [n, head][depth][depth]
 };
 
 /// Channels c and c + 1 of a head; zeros behind its last.
@@ -84,7 +86,8 @@ template <int kTiles, bool kPairs>
 __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 3 : 2) sum_products(const Arguments a) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   using Its = Sums<kTiles>;
-  __shared__ float shared[Its::kCount];
+  __shared__ __align__(16) float products[Its::kDepth * Its::kPitch];
+  __shared__ float lengths[2 * Its::kDepth];
   const int lane = threadIdx.x % kLanes, warp = threadIdx.x / kLanes, g = lane / 4, t = lane % 4;
   const int part = blockIdx.x % a.parts, group = blockIdx.x / a.parts;
   const int head = group % a.heads, n = group / a.heads;
@@ -123,21 +126,22 @@ __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 3 : 2) sum_products(con
     }
   }
 
-  // The warps add theirs one after another.
+  // The warps add theirs one after another. Of row 2g (or 2g + 1) and each 16 columns a lane has 4t to 4t + 3.
   for (int turn = 0; turn < kWarps; ++turn) {
     if (turn > 0) __syncthreads();
     if (turn != warp) continue;
-    const auto put = [&](int at, float value) {
-      shared[at] = turn == 0 ? value : shared[at] + value;
-    };
 #pragma unroll
     for (int m = 0; m < kTiles; ++m)
 #pragma unroll
-      for (int j = 0; j < 2 * kTiles; ++j)
+      for (int half = 0; half < 2; ++half)
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          const int row = 16 * m + 2 * g + i / 2, column = j / 2 * 16 + 2 * (2 * t + i % 2) + j % 2;
-          put(row * Its::kDepth + column, sum[m][j][i]);
+        for (int j = 0; j < kTiles; ++j) {
+          float4* const at = reinterpret_cast<float4*>(
+              products + (16 * m + 2 * g + half) * Its::kPitch + 16 * j + 4 * t);
+          const float(&even)[4] = sum[m][2 * j], (&odd)[4] = sum[m][2 * j + 1];
+          const float4 before = turn == 0 ? float4{0, 0, 0, 0} : *at;
+          *at = {before.x + even[2 * half], before.y + odd[2 * half], before.z + even[2 * half + 1],
+                 before.w + odd[2 * half + 1]};
         }
 #pragma unroll
     for (int of = 0; of < 2; ++of)
@@ -148,63 +152,75 @@ __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 3 : 2) sum_products(con
           float square = squares[of][m][i];
           square += __shfl_xor_sync(kAll, square, 1);
           square += __shfl_xor_sync(kAll, square, 2);
-          if (t == 0) put(Its::kSquares + of * Its::kDepth + 16 * m + 2 * g + i, square);
+          float& all = lengths[of * Its::kDepth + 16 * m + 2 * g + i];
+          if (t == 0) all = turn == 0 ? square : all + square;
         }
   }
   __syncthreads();
   float* const to = a.products + std::int64_t{blockIdx.x} * Its::kCount;
-  for (int i = threadIdx.x; i < Its::kCount; i += kThreads) to[i] = shared[i];
+#pragma unroll 4
+  for (int i = threadIdx.x; i < Its::kSquares; i += kThreads)
+    to[i] = products[i / Its::kDepth * Its::kPitch + i % Its::kDepth];
+  for (int i = threadIdx.x; i < 2 * Its::kDepth; i += kThreads) to[Its::kSquares + i] = lengths[i];
 #endif
 }
 
-constexpr int kAdded = 32, kAdders = 8;  // neighbouring sums of a block, and who share the parts
+constexpr int kAdders = 16;  // who share the parts of a column
 
-__global__ void __launch_bounds__(kAdded* kAdders)
-    add_parts(const float* products, int parts, int count, float* sums) {
-  __shared__ double shared[kAdders][kAdded];
-  const int own = threadIdx.x % kAdded, adder = threadIdx.x / kAdded;
-  const int element = blockIdx.x * kAdded + own;
-  const float* const from = products + std::int64_t{blockIdx.y} * parts * count;
-  double sum = 0;
-  if (element < count) {
+/// The weights of one row: a block adds the parts of its scores and of the squares that they need, in
+/// double and in one order.
+template <int kTiles>
+__global__ void __launch_bounds__(16 * kTiles * kAdders) weigh(const Arguments a) {
+  using Its = Sums<kTiles>;
+  __shared__ double shared[3][kAdders][Its::kDepth];
+  __shared__ float scores[Its::kDepth];
+  const int column = threadIdx.x % Its::kDepth, adder = threadIdx.x / Its::kDepth;
+  const int row = blockIdx.x % a.depth, group = blockIdx.x / a.depth;
+  const float* const from = a.products + std::int64_t{group} * a.parts * Its::kCount;
+  double sums[3] = {};  // the product, |k|² of the column, |q|² of the row
 #pragma unroll 4
-    for (int part = adder; part < parts; part += kAdders)
-      sum += from[std::int64_t{part} * count + element];
+  for (int part = adder; part < a.parts; part += kAdders) {
+    const float* const of = from + std::int64_t{part} * Its::kCount;
+    sums[0] += of[row * Its::kDepth + column];
+    sums[1] += of[Its::kSquares + Its::kDepth + column];
+    sums[2] += of[Its::kSquares + row];
   }
-  shared[adder][own] = sum;
-  __syncthreads();
-  if (adder != 0 || element >= count) return;
 #pragma unroll
-  for (int other = 1; other < kAdders; ++other) sum += shared[other][own];
-  sums[std::int64_t{blockIdx.y} * count + element] = static_cast<float>(sum);
+  for (int i = 0; i < 3; ++i) shared[i][adder][column] = sums[i];
+  __syncthreads();
+  if (adder == 0) {
+#pragma unroll
+    for (int other = 1; other < kAdders; ++other)
+#pragma unroll
+      for (int i = 0; i < 3; ++i) sums[i] += shared[i][other][column];
+    const float length_k = fmaxf(sqrtf(static_cast<float>(sums[1])), kShortest);
+    const float length_q = fmaxf(sqrtf(static_cast<float>(sums[2])), kShortest);
+    scores[column] =
+        a.temperature[group % a.heads] * (static_cast<float>(sums[0]) / length_q / length_k);
+  }
+  __syncthreads();
+  if (threadIdx.x >= kLanes) return;
+  float* const to = a.weights + (std::int64_t{group} * a.depth + row) * a.depth;
+  softmax_of_row(
+      a.depth, [&](int j) { return scores[j]; }, [&](int j, float w) { to[j] = w; });
 }
 
 template <int kTiles, bool kPairs>
-__global__ void __launch_bounds__(kThreads, kTiles < 4 ? 4 : 3) mix(const Arguments a) {
+__global__ void __launch_bounds__(kThreads, kTiles < 4 ? 4 : 2) mix(const Arguments a) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   using Its = Sums<kTiles>;
-  constexpr int kPitch = Its::kDepth + 8;  // 8 or 24 mod 32: four rows of 32 bytes touch all banks
+  constexpr int kPitch = Its::kPitch;  // also 8 or 24 mod 32: four rows of 32 bytes have all banks
   __shared__ __align__(16) float weights[Its::kDepth * kPitch];
-  __shared__ float lengths[2 * Its::kDepth];
   const int lane = threadIdx.x % kLanes, warp = threadIdx.x / kLanes, g = lane / 4, t = lane % 4;
   const int blocks = (a.pixels.count + a.block_pixels - 1) / a.block_pixels;
   const int block = blockIdx.x % blocks, group = blockIdx.x / blocks;
   const int head = group % a.heads, n = group / a.heads;
 
-  const float* const sums = a.sums + std::int64_t{group} * Its::kCount;
-  for (int i = threadIdx.x; i < Its::kDepth * kPitch; i += kThreads) weights[i] = 0;
-  for (int i = threadIdx.x; i < 2 * Its::kDepth; i += kThreads)
-    lengths[i] = fmaxf(sqrtf(sums[Its::kSquares + i]), kShortest);
-  __syncthreads();
-  const float temperature = a.temperature[head];
-  for (int i = warp; i < a.depth; i += kWarps) {
-    softmax_of_row(
-        a.depth,
-        [&](int j) {
-          const float product = sums[i * Its::kDepth + j];
-          return temperature * (product / lengths[i] / lengths[Its::kDepth + j]);
-        },
-        [&](int j, float w) { weights[i * kPitch + j] = w; });
+  const float* const from = a.weights + std::int64_t{group} * a.depth * a.depth;
+#pragma unroll 6
+  for (int at = threadIdx.x; at < Its::kSquares; at += kThreads) {
+    const int i = at / Its::kDepth, j = at % Its::kDepth;
+    weights[i * kPitch + j] = i < a.depth && j < a.depth ? from[i * a.depth + j] : 0.0f;
   }
   __syncthreads();
 
@@ -255,13 +271,11 @@ __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 4 : 3) mix(const Argume
 
 template <int kTiles, bool kPairs>
 void launch(Arguments a, cudaStream_t stream) {
-  constexpr int kCount = Sums<kTiles>::kCount;
   const int groups = a.q.shape.n * a.heads;
   sum_products<kTiles, kPairs><<<static_cast<unsigned>(groups * a.parts), kThreads, 0, stream>>>(a);
   cuda_check(cudaGetLastError(), kName);
-  const dim3 adding(static_cast<unsigned>(divide_up(kCount, kAdded)),
-                    static_cast<unsigned>(groups));
-  add_parts<<<adding, kAdded * kAdders, 0, stream>>>(a.products, a.parts, kCount, a.sums);
+  weigh<kTiles>
+      <<<static_cast<unsigned>(groups * a.depth), Sums<kTiles>::kDepth * kAdders, 0, stream>>>(a);
   cuda_check(cudaGetLastError(), kName);
   const int blocks = divide_up(a.pixels.count, a.block_pixels);
   mix<kTiles, kPairs><<<static_cast<unsigned>(groups * blocks), kThreads, 0, stream>>>(a);
@@ -296,11 +310,11 @@ void launch_channel_attention_split(const CudaAttentionCall& call, const CudaCha
   using namespace channel_attention;
   const int depth = call.q.shape.c / call.heads;
   const Pixels pixels(call.q.shape);
-  // Blocks of mix: enough to fill the GPU, and 512 pixels or more if there are so many.
+  // Blocks of mix: enough to fill the GPU, with 128 pixels or more.
   const int groups = call.q.shape.n * call.heads;
   const int most_blocks = std::max(1, kChannelBlocks / groups);
   const int rows = kWarps * kRowsOfMma;
-  const int wanted = std::clamp(divide_up(pixels.count, 8 * rows), 1, most_blocks);
+  const int wanted = std::clamp(divide_up(pixels.count, 2 * rows), 1, most_blocks);
   const Arguments a{call.q,
                     call.k,
                     call.v,

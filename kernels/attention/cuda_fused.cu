@@ -115,10 +115,9 @@ struct Movement {
   __device__ void take_rows(int first, const float* rows, int lane) const {
     float* const to = a.y.data + group.n * a.y.n_stride + head * a.depth_v;
     const int h_stride = static_cast<int>(a.y.h_stride), w_stride = static_cast<int>(a.y.w_stride);
-    const int count = min(kWarpQueries, tokens.queries - first);
     with_unit([&](auto unit) {
-      each_unit<kDepth, unit>(count, lane, kLanes, [&](int token, int c) {
-        if (c >= a.depth_v) return;
+      each_unit<kDepth, unit>(kWarpQueries, lane, kLanes, [&](int token, int c) {
+        if (c >= a.depth_v || first + token >= tokens.queries) return;
         const TokenPixel at = tokens.query(group, first + token);
         *reinterpret_cast<Unit<unit>*>(to + std::int64_t{at.h} * h_stride +
                                        std::int64_t{at.w} * w_stride + c) =
@@ -180,7 +179,8 @@ __device__ void start_scores(const Arguments& a, const Tokens& tokens,
 
 /// Blocks of an SM that share its registers.
 template <int kDepth, bool kSplit, bool kOneTile>
-constexpr int kBlocks = kOneTile ? (kDepth > 32 || kSplit ? 2 : 4) : (kDepth > 32 || kSplit ? 1 : 2);
+constexpr int kBlocks = kOneTile ? (kDepth > 32 || kSplit ? 2 : 4)
+                                 : (kDepth > 32 || kSplit ? 1 : 2);
 
 /// kOneTile: there are no more than 64 keys, and so no more than 4 warps.
 template <int kDepth, bool kSplit, bool kOneTile, class Tokens>

@@ -51,8 +51,8 @@ __device__ void copy_async(float* to, const float* from, bool inside) {
   }
 }
 
-/// f(token, channel) for all units of kUnit channels of `tokens` tokens that are this thread's, whose channel
-/// stays the same from token to token.
+/// f(token, channel) for all units of kUnit channels of `tokens` tokens, a multiple of 8, that are this thread's,
+/// whose channel stays the same from token to token.
 template <int kDepth, int kUnit, class F>
 __device__ void each_unit(int tokens, int thread, int threads, const F& f) {
   constexpr int kUnits = kDepth / kUnit;
@@ -63,8 +63,15 @@ __device__ void each_unit(int tokens, int thread, int threads, const F& f) {
   for (int unit = 0; unit < kUnits; unit += kSideBySide) {
     const int channel = (unit + thread % kSideBySide) * kUnit;
 #pragma unroll 1
-    for (int token = thread / kSideBySide; token < tokens; token += threads / kSideBySide)
-      f(token, channel);
+    for (int i = thread / kSideBySide; i < tokens; i += threads / kSideBySide) {
+      // Two tokens that are served together must not be neighbours where these share banks.
+      if constexpr (kDepth == 16) {
+        const int token = (i & ~7) | (i & 1) << 2 | (i & 7) >> 1;
+        f(token, channel);
+      } else {
+        f(i, channel);
+      }
+    }
   }
 }
 
