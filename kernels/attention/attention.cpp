@@ -29,7 +29,7 @@ constexpr Variant<op::WindowAttention, WindowAttentionKernel> kWindowAttentionLa
     {"window_attention/cuda_split", DeviceKind::kCuda, window_attention_cuda_fused_refuses,
      window_attention_cuda_split_seconds, 1e-5, window_attention_cuda_split},
     {"window_attention/cuda_fused", DeviceKind::kCuda, window_attention_cuda_fused_refuses,
-     window_attention_cuda_fused_seconds, 2e-3, window_attention_cuda_fused},
+     window_attention_cuda_fused_seconds, 1e-3, window_attention_cuda_fused},
 #endif
 };
 constexpr Variant<op::Attention, AttentionKernel> kAttentionLadder[] = {
@@ -41,7 +41,7 @@ constexpr Variant<op::Attention, AttentionKernel> kAttentionLadder[] = {
     {"attention/cuda_split",        DeviceKind::kCuda, attention_cuda_fused_refuses, attention_cuda_split_seconds,
      1e-5, attention_cuda_split},
     {"attention/cuda_fused",        DeviceKind::kCuda, attention_cuda_fused_refuses, attention_cuda_fused_seconds,
-     2e-3, attention_cuda_fused},
+     1e-3, attention_cuda_fused},
 #endif
 };
 constexpr Variant<op::ChannelAttention, ChannelAttentionKernel> kChannelAttentionLadder[] = {

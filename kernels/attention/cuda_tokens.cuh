@@ -108,7 +108,7 @@ struct RowTokens {
   FastDivider by_H;
 };
 
-/// Adds the bias and the mask to what a score is without a product.
+/// What the bias adds to a score.
 __device__ inline float bias_of(const View<const float>& bias, int head, int key, int query) {
   return bias.data == nullptr ? 0.0f : pixel_of(bias, 0, head, key)[query];
 }

@@ -5,7 +5,12 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/plan.h"
 #include "kernels/attention/gradient.h"
+#include "kernels/matmul/matmul.h"
+#include "kernels/normalization/gradient.h"
+#include "kernels/normalization/normalization.h"
+#include "kernels/rearrange/rearrange.h"
 #include "tests/gpu/gpu_rungs.h"
 
 namespace mend::test {
@@ -205,6 +210,47 @@ TEST_CASE("gather_bias on the GPU: where the index is no row, y is NaN") {
   CHECK(std::isnan(to_host(apply(op::GatherBias{}, {to_gpu(table), to_gpu(index)}))
                        .view<const float>()
                        .data[0]));
+}
+
+namespace {
+
+/// The gradients of all inputs, in a plan, as training has them: on the GPU and on the CPU.
+template <class Op>
+void check_gradients(const Op& op, const std::vector<Tensor>& inputs) {
+  for (const AnyOp& part : {AnyOp(op::Matmul{}), AnyOp(op::Softmax{}), AnyOp(op::SoftmaxGradient{}),
+                            AnyOp(op::Transpose{})}) {
+    if (!part.runs_on(DeviceKind::kCuda)) return;  // what gradients are made of is not there yet
+  }
+  const std::vector<bool> wanted(inputs.size(), true);
+  const Network gradients = [&](const Tensors& given) {
+    const Tensors in(given.begin(), given.end() - 1);
+    return op.backward({in, given.back(), given.back(), wanted});
+  };
+  Tensors given = inputs;
+  given.push_back(random_tensor(op.shape(shapes_of(inputs)), 9));
+  Plan here(gradients, shapes_of(given));
+  Plan there(gradients, shapes_of(given), nullptr, nullptr, LateReads::kKept, gpu(0));
+  const Tensors expected = here(given), found = there(given);
+  CAPTURE(AnyOp(op).describe());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    CAPTURE(i);
+    CHECK(relative_error(found[i], expected[i]) <= 5e-3);  // products in TF32
+  }
+}
+
+}  // namespace
+
+TEST_CASE("attention's gradients on the GPU: in a plan they are the CPU's") {
+  const Shape x{2, 8, 12, 8};
+  const std::vector<Tensor> qkv{random_tensor(x, 1), random_tensor(x, 2), random_tensor(x, 3)};
+  for (const op::WindowAttention& windows : kWindows) {
+    std::vector<Tensor> inputs = qkv;
+    inputs.push_back(random_tensor({1, windows.heads, windows.keys(), windows.queries()}, 4));
+    check_gradients(windows, inputs);
+  }
+  check_gradients(op::Attention{2, 0.7f}, qkv);
+  check_gradients(op::ChannelAttention{2},
+                  {qkv[0], qkv[1], qkv[2], Tensor::full(vector_shape(2), 2.0f)});
 }
 
 }  // namespace mend::test
