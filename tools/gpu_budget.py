@@ -30,9 +30,10 @@ BUDGET = ROOT / "bench" / "gpu_budget.json"
 SLACK = 0.005
 HIGHER_IS_BETTER = {"sector_efficiency"}
 ARCHITECTURES = ("sm_80", "sm_90")
-LAST_RUNGS = ("kernels/conv2d/cuda_mma.cu", "kernels/conv2d/cuda_tf32.cu", "kernels/conv2d/cuda_f16.cu",
-              "kernels/normalization/cuda_pixel_gradients.cu", "kernels/normalization/cuda_image_sums.cu",
-              "kernels/normalization/cuda_demodulate.cu", "kernels/pool/cuda_box.cu")
+LAST_RUNGS = ("kernels/attention/cuda_channels_split.cu", "kernels/attention/cuda_fused.cu",
+              "kernels/conv2d/cuda_f16.cu", "kernels/conv2d/cuda_mma.cu", "kernels/conv2d/cuda_tf32.cu",
+              "kernels/normalization/cuda_demodulate.cu", "kernels/normalization/cuda_image_sums.cu",
+              "kernels/normalization/cuda_pixel_gradients.cu", "kernels/pool/cuda_box.cu")
 
 
 def layer_flops(case: str) -> float:
@@ -90,7 +91,7 @@ def machine_code() -> dict:
                     check=True, capture_output=True, text=True).stderr
             log = subprocess.run(["c++filt"], input=log, check=True, capture_output=True, text=True).stdout
             for entry in log.split("Compiling entry function '")[1:]:
-                name = re.sub(r"mend::|conv2d_(mma|stream)::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
+                name = re.sub(r"mend::|(conv2d_(mma|stream)|fused_attention|channel_attention)::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
                 name = name.removeprefix("void ").split("(")[0]
                 stack, stores = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", entry).groups()
                 found[f"{name} {chip}"] = {

@@ -24,5 +24,6 @@ struct CountedCase {
 
 std::vector<CountedCase> conv2d_counts();
 std::vector<CountedCase> normalization_counts();
+std::vector<CountedCase> attention_counts();
 
 }  // namespace mend::bench

@@ -160,6 +160,7 @@ int main(int argc, char** argv) {
     time_convolutions(word);
     time_weight_gradients(word);
     time_normalizations(word);
+    time_attention(word);
     return 0;
   } catch (const Error& error) {
     fmt::print(stderr, "mend_gpu_times: {}\n", error.what());

@@ -15,5 +15,6 @@ void report(const std::string& name, double seconds, const Cost& cost);
 
 /// Times the cases with `word` in their names.
 void time_normalizations(const std::string& word);
+void time_attention(const std::string& word);
 
 }  // namespace mend

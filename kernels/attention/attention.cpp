@@ -6,6 +6,7 @@
 
 #include "kernels/attention/variants.h"
 #include "kernels/attention/windows.h"
+#include "kernels/cuda/memory_seconds.h"
 
 namespace mend {
 namespace {
@@ -22,14 +23,42 @@ constexpr Variant<op::WindowAttention, WindowAttentionKernel> kWindowAttentionLa
     // name                         device            can it?        time                error  entry
     {"window_attention/reference",  DeviceKind::kCpu, never_refuses, slowest,            0,     window_attention_reference},
     {"window_attention/fused",      DeviceKind::kCpu, never_refuses, arithmetic_seconds, 1e-5,  window_attention_fused},
+#ifdef MEND_HAS_CUDA
+    {"window_attention/cuda_naive", DeviceKind::kCuda, never_refuses, window_attention_cuda_naive_seconds, 1e-5,
+     window_attention_cuda_naive},
+    {"window_attention/cuda_split", DeviceKind::kCuda, window_attention_cuda_fused_refuses,
+     window_attention_cuda_split_seconds, 1e-5, window_attention_cuda_split},
+    {"window_attention/cuda_fused", DeviceKind::kCuda, window_attention_cuda_fused_refuses,
+     window_attention_cuda_fused_seconds, 1e-3, window_attention_cuda_fused},
+#endif
 };
 constexpr Variant<op::Attention, AttentionKernel> kAttentionLadder[] = {
     {"attention/reference",         DeviceKind::kCpu, never_refuses, slowest,            0,     attention_reference},
     {"attention/fused",             DeviceKind::kCpu, never_refuses, arithmetic_seconds, 1e-5,  attention_fused},
+#ifdef MEND_HAS_CUDA
+    {"attention/cuda_naive",        DeviceKind::kCuda, never_refuses, attention_cuda_naive_seconds, 1e-5,
+     attention_cuda_naive},
+    {"attention/cuda_split",        DeviceKind::kCuda, attention_cuda_fused_refuses, attention_cuda_split_seconds,
+     1e-5, attention_cuda_split},
+    {"attention/cuda_fused",        DeviceKind::kCuda, attention_cuda_fused_refuses, attention_cuda_fused_seconds,
+     1e-3, attention_cuda_fused},
+#endif
 };
 constexpr Variant<op::ChannelAttention, ChannelAttentionKernel> kChannelAttentionLadder[] = {
     {"channel_attention/reference", DeviceKind::kCpu, never_refuses, slowest,            0,     channel_attention_reference},
     {"channel_attention/blocks",    DeviceKind::kCpu, never_refuses, arithmetic_seconds, 1e-5,  channel_attention_blocks},
+#ifdef MEND_HAS_CUDA
+    {"channel_attention/cuda_naive", DeviceKind::kCuda, never_refuses, channel_attention_cuda_naive_seconds, 1e-5,
+     channel_attention_cuda_naive},
+    {"channel_attention/cuda_split", DeviceKind::kCuda, channel_attention_cuda_split_refuses, gpu_memory_seconds,
+     1e-5, channel_attention_cuda_split},
+#endif
+};
+constexpr Variant<op::GatherBias, GatherBiasKernel> kGatherBiasLadder[] = {
+    {"gather_bias/reference",       DeviceKind::kCpu, never_refuses, slowest,            0,     gather_bias_reference},
+#ifdef MEND_HAS_CUDA
+    {"gather_bias/cuda",            DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0,    gather_bias_cuda},
+#endif
 };
 // clang-format on
 
@@ -77,6 +106,9 @@ std::span<const Variant<op::Attention, AttentionKernel>> attention_ladder() {
 }
 std::span<const Variant<op::ChannelAttention, ChannelAttentionKernel>> channel_attention_ladder() {
   return kChannelAttentionLadder;
+}
+std::span<const Variant<op::GatherBias, GatherBiasKernel>> gather_bias_ladder() {
+  return kGatherBiasLadder;
 }
 
 namespace op {
@@ -211,6 +243,12 @@ void ChannelAttention::forward(Inputs inputs, const Tensor& y, Scratch scratch) 
   const auto& rung =
       choose(channel_attention_ladder(), *this, shapes_of(inputs), y.device().kind());
   rung.kernel(*this, call_of(inputs, y, scratch));
+}
+
+void GatherBias::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  const auto& rung = choose(gather_bias_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[kTable].view<const float>(), inputs[kIndex].view<const float>(),
+              y.view<float>());
 }
 
 }  // namespace op

@@ -44,6 +44,7 @@ namespace op {
 /// Tokens in a window go row by row. Q is scaled by `scale`, usually (C/heads)^-0.5.
 struct WindowAttention {
   static constexpr std::string_view kName = "window_attention";
+  static constexpr bool kOnGpu = true;
   enum Slot { kQ, kK, kV, kBias };
 
   int window_h = 8, window_w = 8;
@@ -77,10 +78,12 @@ struct WindowAttention {
 /// table [1,1,entries,heads]   index [1,1,queries,keys], whole numbers in [-entries, entries);
 /// negative ones count from the end, as in Python (HAT's checkpoints have such)
 /// -> y [1,heads,keys,queries]: queries side by side, as the attention kernels take them.
-/// Both are constants, so a plan does this once. Throws ShapeError if table or index is no matrix,
-/// CheckpointError if an index lies outside the table.
+/// Both are constants, so a plan does this once; the table of a network in training is none. Throws
+/// ShapeError if table or index is no matrix, CheckpointError if an index lies outside the table: on a
+/// GPU, which cannot throw, its y is NaN.
 struct GatherBias {
   static constexpr std::string_view kName = "gather_bias";
+  static constexpr bool kOnGpu = true;
   enum Slot { kTable, kIndex };
 
   Shape shape(const Shapes& in) const;
@@ -103,6 +106,7 @@ struct GatherBias {
 /// heads does not divide C and Cv. Equals scaled_dot_product_attention for each head.
 struct Attention {
   static constexpr std::string_view kName = "attention";
+  static constexpr bool kOnGpu = true;
   enum Slot { kQ, kK, kV };
 
   int heads = 1;
@@ -131,6 +135,7 @@ struct Attention {
 /// Sums over pixels are cut and added in an order that depends on the shape alone.
 struct ChannelAttention {
   static constexpr std::string_view kName = "channel_attention";
+  static constexpr bool kOnGpu = true;
   enum Slot { kQ, kK, kV, kTemperature };
 
   int heads = 1;
@@ -169,8 +174,12 @@ using AttentionKernel = void (*)(const op::Attention& op, const AttentionCall& c
 /// The bias is the temperature here.
 using ChannelAttentionKernel = void (*)(const op::ChannelAttention& op, const AttentionCall& call);
 
+using GatherBiasKernel = void (*)(const op::GatherBias& op, View<const float> table,
+                                  View<const float> index, View<float> y);
+
 std::span<const Variant<op::WindowAttention, WindowAttentionKernel>> window_attention_ladder();
 std::span<const Variant<op::Attention, AttentionKernel>> attention_ladder();
 std::span<const Variant<op::ChannelAttention, ChannelAttentionKernel>> channel_attention_ladder();
+std::span<const Variant<op::GatherBias, GatherBiasKernel>> gather_bias_ladder();
 
 }  // namespace mend

@@ -10,9 +10,11 @@
 // Next idea: as in that paper, one kernel that keeps S and P in the cache and writes neither.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "engine/ladder.h"
 #include "engine/op.h"
 #include "kernels/attention/attention.h"
 
@@ -27,6 +29,7 @@ namespace mend::op {
 /// x [N,H,W,C] -> y [N·I·J, heads, tokens, C/heads]
 struct SplitWindows {
   static constexpr std::string_view kName = "split_windows";
+  static constexpr bool kOnGpu = true;
 
   WindowAttention windows;
   bool keys = false;
@@ -43,6 +46,7 @@ struct SplitWindows {
 /// x [N·I·J, heads, tokens, C/heads] -> y [N,height,width,C]
 struct MergeWindows {
   static constexpr std::string_view kName = "merge_windows";
+  static constexpr bool kOnGpu = true;
 
   WindowAttention windows;
   bool keys = false;
@@ -60,6 +64,7 @@ struct MergeWindows {
 /// x [N·I·J, heads, queries, keys], the windows of images of height x width -> y like x
 struct MaskWindows {
   static constexpr std::string_view kName = "mask_windows";
+  static constexpr bool kOnGpu = true;
 
   WindowAttention windows;
   int height = 0, width = 0;
@@ -78,6 +83,7 @@ struct MaskWindows {
 /// dy [1,heads,keys,queries]   index [1,1,queries,keys] -> y [1,1,entries,heads]
 struct GatherBiasGradient {
   static constexpr std::string_view kName = "gather_bias_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kDy, kIndex };
 
   int entries = 1;
@@ -90,3 +96,20 @@ struct GatherBiasGradient {
 };
 
 }  // namespace mend::op
+
+namespace mend {
+
+template <class Op>
+using MoveTokensKernel = void (*)(const Op& op, View<const float> x, View<float> y);
+using GatherBiasGradientKernel = void (*)(const op::GatherBiasGradient& op, View<const float> dy,
+                                          View<const float> index, View<float> y);
+
+std::span<const Variant<op::SplitWindows, MoveTokensKernel<op::SplitWindows>>>
+split_windows_ladder();
+std::span<const Variant<op::MergeWindows, MoveTokensKernel<op::MergeWindows>>>
+merge_windows_ladder();
+std::span<const Variant<op::MaskWindows, MoveTokensKernel<op::MaskWindows>>> mask_windows_ladder();
+std::span<const Variant<op::GatherBiasGradient, GatherBiasGradientKernel>>
+gather_bias_gradient_ladder();
+
+}  // namespace mend

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "kernels/attention/attention.h"
+#include "kernels/attention/variants.h"
 
 namespace mend {
 namespace {
@@ -57,10 +57,10 @@ Cost GatherBias::cost(const Shapes& in) const {
 
 Footprint GatherBias::footprint(const Shapes&) const { return {}; }
 
-void GatherBias::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  const View<const float> table = inputs[kTable].view<const float>();
-  const View<const float> index = inputs[kIndex].view<const float>();
-  const View<float> bias = y.view<float>();
+}  // namespace op
+
+void gather_bias_reference(const op::GatherBias&, View<const float> table, View<const float> index,
+                           View<float> bias) {
   const int entries = table.shape.w;
   for (int q = 0; q < index.shape.w; ++q)
     for (int k = 0; k < index.shape.c; ++k) {
@@ -79,5 +79,4 @@ void GatherBias::forward(Inputs inputs, const Tensor& y, Scratch) const {
     }
 }
 
-}  // namespace op
 }  // namespace mend

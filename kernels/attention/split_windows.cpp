@@ -8,19 +8,16 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
-#include "kernels/attention/gradient.h"
+#include "kernels/attention/variants.h"
 #include "kernels/attention/windows.h"
+#include "kernels/cuda/memory_seconds.h"
 
-namespace mend::op {
+namespace mend {
 namespace {
-
-Cost copy_cost(const Shape& x, const Shape& y) {
-  return {0, sizeof(float) * static_cast<double>(x.elements() + y.elements())};
-}
 
 /// The tokens of one window, row by row.
 struct Tokens {
-  Tokens(const WindowAttention& windows, bool of_keys, const Shape& image)
+  Tokens(const op::WindowAttention& windows, bool of_keys, const Shape& image)
       : grid(windows, image),
         keys(of_keys),
         rows(of_keys ? windows.key_window_h() : windows.window_h),
@@ -36,6 +33,141 @@ struct Tokens {
   bool keys;
   int rows, columns;
 };
+
+void split_windows_reference(const op::SplitWindows& op, View<const float> x, View<float> to) {
+  const Tokens tokens(op.windows, op.keys, x.shape);
+  const int I = tokens.grid.I, J = tokens.grid.J, depth = to.shape.c;
+  parallel_for(to.shape.n, [&](std::int64_t window, int) {
+    const int n = static_cast<int>(window) / (I * J), i = static_cast<int>(window) / J % I;
+    const int j = static_cast<int>(window) % J;
+    for (int t = 0; t < tokens.count(); ++t) {
+      const WindowGrid::Pixel pixel = tokens.pixel(i, j, t);
+      for (int head = 0; head < op.windows.heads; ++head) {
+        float* token = to.pixel(static_cast<int>(window), head, t);
+        if (pixel.outside) {
+          std::fill_n(token, depth, 0.0f);
+        } else {
+          std::copy_n(x.pixel(n, pixel.h, pixel.w) + head * depth, depth, token);
+        }
+      }
+    }
+  });
+}
+
+void merge_windows_reference(const op::MergeWindows& op, View<const float> x, View<float> to) {
+  const Tokens tokens(op.windows, op.keys, to.shape);
+  const int I = tokens.grid.I, J = tokens.grid.J, depth = x.shape.c;
+  // Windows share pixels, so one task has all windows of an image, and one head's channels of them.
+  parallel_for(std::int64_t{to.shape.n} * op.windows.heads, [&](std::int64_t task, int) {
+    const int n = static_cast<int>(task) / op.windows.heads;
+    const int head = static_cast<int>(task) % op.windows.heads;
+    for (int h = 0; h < to.shape.h; ++h)
+      for (int w = 0; w < to.shape.w; ++w)
+        std::fill_n(to.pixel(n, h, w) + head * depth, depth, 0.0f);
+    for (int i = 0; i < I; ++i)
+      for (int j = 0; j < J; ++j)
+        for (int t = 0; t < tokens.count(); ++t) {
+          const WindowGrid::Pixel pixel = tokens.pixel(i, j, t);
+          if (pixel.outside) continue;
+          const float* token = x.pixel((n * I + i) * J + j, head, t);
+          float* sum = to.pixel(n, pixel.h, pixel.w) + head * depth;
+          for (int d = 0; d < depth; ++d) sum[d] += token[d];
+        }
+  });
+}
+
+void mask_windows_reference(const op::MaskWindows& op, View<const float> x, View<float> to) {
+  const WindowGrid grid(op.windows, {1, op.height, op.width, 1});
+  const float apart = mask_value(op.windows.mask);
+  const int columns = op.windows.window_w;
+  parallel_for(to.shape.n, [&](std::int64_t window, int) {
+    const int i = static_cast<int>(window) / grid.J % grid.I, j = static_cast<int>(window) % grid.J;
+    const auto region = [&](int t) { return grid.region(i, j, t / columns, t % columns); };
+    for (int head = 0; head < to.shape.h; ++head)
+      for (int q = 0; q < to.shape.w; ++q) {
+        const float* from = x.pixel(static_cast<int>(window), head, q);
+        float* scores = to.pixel(static_cast<int>(window), head, q);
+        std::copy_n(from, to.shape.c, scores);
+        if (!grid.is_masked(i, j)) continue;
+        for (int k = 0; k < to.shape.c; ++k) {
+          if (region(q) != region(k)) scores[k] += apart;
+        }
+      }
+  });
+}
+
+void gather_bias_gradient_reference(const op::GatherBiasGradient& op, View<const float> dy,
+                                    View<const float> index, View<float> table) {
+  const int entries = op.entries;
+  parallel_for(table.shape.c, [&](std::int64_t head, int) {
+    std::vector<double> sums(static_cast<std::size_t>(entries), 0.0);
+    for (int q = 0; q < index.shape.w; ++q)
+      for (int k = 0; k < index.shape.c; ++k) {
+        const int entry = static_cast<int>(index(0, 0, q, k));  // GatherBias has checked it
+        sums[static_cast<std::size_t>(entry < 0 ? entry + entries : entry)] +=
+            dy(0, static_cast<int>(head), k, q);
+      }
+    for (int e = 0; e < entries; ++e) {
+      table(0, 0, e, static_cast<int>(head)) =
+          static_cast<float>(sums[static_cast<std::size_t>(e)]);
+    }
+  });
+}
+
+// clang-format off
+constexpr Variant<op::SplitWindows, MoveTokensKernel<op::SplitWindows>> kSplitWindowsLadder[] = {
+    // name                            device             can it?        time                error entry
+    {"split_windows/reference",        DeviceKind::kCpu,  never_refuses, slowest,            0, split_windows_reference},
+#ifdef MEND_HAS_CUDA
+    {"split_windows/cuda",             DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0, split_windows_cuda},
+#endif
+};
+constexpr Variant<op::MergeWindows, MoveTokensKernel<op::MergeWindows>> kMergeWindowsLadder[] = {
+    {"merge_windows/reference",        DeviceKind::kCpu,  never_refuses, slowest,            0, merge_windows_reference},
+#ifdef MEND_HAS_CUDA
+    {"merge_windows/cuda",             DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0, merge_windows_cuda},
+#endif
+};
+constexpr Variant<op::MaskWindows, MoveTokensKernel<op::MaskWindows>> kMaskWindowsLadder[] = {
+    {"mask_windows/reference",         DeviceKind::kCpu,  never_refuses, slowest,            0, mask_windows_reference},
+#ifdef MEND_HAS_CUDA
+    {"mask_windows/cuda",              DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0, mask_windows_cuda},
+#endif
+};
+constexpr Variant<op::GatherBiasGradient, GatherBiasGradientKernel> kGatherBiasGradientLadder[] = {
+    {"gather_bias_gradient/reference", DeviceKind::kCpu,  never_refuses, slowest,            0,
+     gather_bias_gradient_reference},
+#ifdef MEND_HAS_CUDA
+    {"gather_bias_gradient/cuda",      DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-6,
+     gather_bias_gradient_cuda},
+#endif
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Variant<op::SplitWindows, MoveTokensKernel<op::SplitWindows>>>
+split_windows_ladder() {
+  return kSplitWindowsLadder;
+}
+std::span<const Variant<op::MergeWindows, MoveTokensKernel<op::MergeWindows>>>
+merge_windows_ladder() {
+  return kMergeWindowsLadder;
+}
+std::span<const Variant<op::MaskWindows, MoveTokensKernel<op::MaskWindows>>> mask_windows_ladder() {
+  return kMaskWindowsLadder;
+}
+std::span<const Variant<op::GatherBiasGradient, GatherBiasGradientKernel>>
+gather_bias_gradient_ladder() {
+  return kGatherBiasGradientLadder;
+}
+
+namespace op {
+namespace {
+
+Cost copy_cost(const Shape& x, const Shape& y) {
+  return {0, sizeof(float) * static_cast<double>(x.elements() + y.elements())};
+}
 
 void check_windows(std::string_view op, const WindowAttention& windows, const Shape& image) {
   const bool fits = windows.window_h > 0 && windows.window_w > 0 && windows.heads > 0 &&
@@ -66,25 +198,8 @@ std::string SplitWindows::describe() const {
 }
 
 void SplitWindows::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  const View<const float> x = inputs[0].view<const float>();
-  const View<float> to = y.view<float>();
-  const Tokens tokens(windows, keys, x.shape);
-  const int I = tokens.grid.I, J = tokens.grid.J, depth = to.shape.c;
-  parallel_for(to.shape.n, [&](std::int64_t window, int) {
-    const int n = static_cast<int>(window) / (I * J), i = static_cast<int>(window) / J % I;
-    const int j = static_cast<int>(window) % J;
-    for (int t = 0; t < tokens.count(); ++t) {
-      const WindowGrid::Pixel pixel = tokens.pixel(i, j, t);
-      for (int head = 0; head < windows.heads; ++head) {
-        float* token = to.pixel(static_cast<int>(window), head, t);
-        if (pixel.outside) {
-          std::fill_n(token, depth, 0.0f);
-        } else {
-          std::copy_n(x.pixel(n, pixel.h, pixel.w) + head * depth, depth, token);
-        }
-      }
-    }
-  });
+  const auto& rung = choose(split_windows_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
 }
 
 Shape MergeWindows::shape(const Shapes& in) const {
@@ -109,27 +224,8 @@ std::string MergeWindows::describe() const {
 }
 
 void MergeWindows::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  const View<const float> x = inputs[0].view<const float>();
-  const View<float> to = y.view<float>();
-  const Tokens tokens(windows, keys, to.shape);
-  const int I = tokens.grid.I, J = tokens.grid.J, depth = x.shape.c;
-  // Windows share pixels, so one task has all windows of an image, and one head's channels of them.
-  parallel_for(std::int64_t{to.shape.n} * windows.heads, [&](std::int64_t task, int) {
-    const int n = static_cast<int>(task) / windows.heads;
-    const int head = static_cast<int>(task) % windows.heads;
-    for (int h = 0; h < to.shape.h; ++h)
-      for (int w = 0; w < to.shape.w; ++w)
-        std::fill_n(to.pixel(n, h, w) + head * depth, depth, 0.0f);
-    for (int i = 0; i < I; ++i)
-      for (int j = 0; j < J; ++j)
-        for (int t = 0; t < tokens.count(); ++t) {
-          const WindowGrid::Pixel pixel = tokens.pixel(i, j, t);
-          if (pixel.outside) continue;
-          const float* token = x.pixel((n * I + i) * J + j, head, t);
-          float* sum = to.pixel(n, pixel.h, pixel.w) + head * depth;
-          for (int d = 0; d < depth; ++d) sum[d] += token[d];
-        }
-  });
+  const auto& rung = choose(merge_windows_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
 }
 
 Shape MaskWindows::shape(const Shapes& in) const {
@@ -147,25 +243,8 @@ std::string MaskWindows::describe() const {
 }
 
 void MaskWindows::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  const View<const float> x = inputs[0].view<const float>();
-  const View<float> to = y.view<float>();
-  const WindowGrid grid(windows, {1, height, width, 1});
-  const float apart = mask_value(windows.mask);
-  const int columns = windows.window_w;
-  parallel_for(to.shape.n, [&](std::int64_t window, int) {
-    const int i = static_cast<int>(window) / grid.J % grid.I, j = static_cast<int>(window) % grid.J;
-    const auto region = [&](int t) { return grid.region(i, j, t / columns, t % columns); };
-    for (int head = 0; head < to.shape.h; ++head)
-      for (int q = 0; q < to.shape.w; ++q) {
-        const float* from = x.pixel(static_cast<int>(window), head, q);
-        float* scores = to.pixel(static_cast<int>(window), head, q);
-        std::copy_n(from, to.shape.c, scores);
-        if (!grid.is_masked(i, j)) continue;
-        for (int k = 0; k < to.shape.c; ++k) {
-          if (region(q) != region(k)) scores[k] += apart;
-        }
-      }
-  });
+  const auto& rung = choose(mask_windows_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
 }
 
 Shape GatherBiasGradient::shape(const Shapes& in) const {
@@ -183,22 +262,11 @@ Footprint GatherBiasGradient::footprint(const Shapes&) const { return {}; }
 std::string GatherBiasGradient::describe() const { return fmt::format("{} entries", entries); }
 
 void GatherBiasGradient::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  const View<const float> dy = inputs[kDy].view<const float>();
-  const View<const float> index = inputs[kIndex].view<const float>();
-  const View<float> table = y.view<float>();
-  parallel_for(table.shape.c, [&](std::int64_t head, int) {
-    std::vector<double> sums(static_cast<std::size_t>(entries), 0.0);
-    for (int q = 0; q < index.shape.w; ++q)
-      for (int k = 0; k < index.shape.c; ++k) {
-        const int entry = static_cast<int>(index(0, 0, q, k));  // GatherBias has checked it
-        sums[static_cast<std::size_t>(entry < 0 ? entry + entries : entry)] +=
-            dy(0, static_cast<int>(head), k, q);
-      }
-    for (int e = 0; e < entries; ++e) {
-      table(0, 0, e, static_cast<int>(head)) =
-          static_cast<float>(sums[static_cast<std::size_t>(e)]);
-    }
-  });
+  const auto& rung =
+      choose(gather_bias_gradient_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[kDy].view<const float>(), inputs[kIndex].view<const float>(),
+              y.view<float>());
 }
 
-}  // namespace mend::op
+}  // namespace op
+}  // namespace mend
