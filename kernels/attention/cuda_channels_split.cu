@@ -68,6 +68,8 @@ struct TwoPixels {
   template <bool kPairs>
   __device__ void load(const Arguments& a, const View<const float>& from, int n, int head,
                        int pixel, int last, int lane) {
+    // Hides where the number comes from: else addresses are kept in registers, which are all taken here.
+    if constexpr (kTiles == 4) asm volatile("" : "+r"(lane));
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int own = pixel + lane % 4 + 4 * half;
