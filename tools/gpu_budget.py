@@ -30,15 +30,9 @@ BUDGET = ROOT / "bench" / "gpu_budget.json"
 SLACK = 0.005
 HIGHER_IS_BETTER = {"sector_efficiency"}
 ARCHITECTURES = ("sm_80", "sm_90")
-LAST_RUNGS = ("kernels/conv2d/cuda_mma.cu", "kernels/conv2d/cuda_tf32.cu")
-
-
-def layer_flops(case: str) -> float:
-    """conv2d/cuda_mma/64to64/128x128/f16 -> the FLOPs of a 3x3 layer; 48x48x16 is a batch of 16."""
-    channels, size = case.split("/")[2:4]
-    c, k = map(int, channels.split("to"))
-    pixels = math.prod(map(int, size.split("x")))
-    return 2.0 * 9 * c * k * pixels
+LAST_RUNGS = ("kernels/conv2d/cuda_mma.cu", "kernels/conv2d/cuda_tf32.cu", "kernels/conv2d/cuda_tf32_gemm.cu",
+              "kernels/conv2d/cuda_depthwise.cu", "kernels/conv2d/cuda_weight_gradient_tf32_gemm.cu",
+              "kernels/conv2d/cuda_weight_gradient_depthwise.cu", "kernels/matmul/cuda_tf32.cu")
 
 
 def count(build: pathlib.Path, case: str) -> dict:
@@ -62,9 +56,9 @@ def count(build: pathlib.Path, case: str) -> dict:
     }
     flops = sum(kernel["tensor_flops"].values())
     if flops:
-        counts["tensor_waste"] = flops / layer_flops(case)
-        outputs = int(case.split("/")[2].split("to")[1])
-        if "cuda_mma" in case and outputs <= 64 and "512x512" not in case:  # one tile a block, all weights in each
+        counts["tensor_waste"] = flops / problem["flops"]
+        outputs = int(re.search(r"to(\d+)/", case)[1]) if "cuda_mma" in case else 0
+        if 0 < outputs <= 64 and "512x512" not in case:  # one tile a block, all weights in each
             counts["x_reads"] = (32 * kernel["l2_sectors"] - kernel["blocks"] * weights - y) / x
     counts = {name: round(value, 4) for name, value in counts.items()}
     counts["bound"] = kernel["estimate_us"]["bound"]
@@ -84,7 +78,7 @@ def machine_code() -> dict:
                     check=True, capture_output=True, text=True).stderr
             log = subprocess.run(["c++filt"], input=log, check=True, capture_output=True, text=True).stdout
             for entry in log.split("Compiling entry function '")[1:]:
-                name = re.sub(r"mend::|conv2d_(mma|tf32)::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
+                name = re.sub(r"mend::|conv2d_(mma|tf32)::|gemm_tf32::|depthwise::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
                 name = name.removeprefix("void ").split("(")[0]
                 stack, stores = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", entry).groups()
                 found[f"{name} {chip}"] = {

@@ -6,10 +6,13 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <string>
 #include <string_view>
 
 #include "engine/gpu.h"
+#include "kernels/conv2d/gradient.h"
 #include "kernels/conv2d/variant.h"
+#include "kernels/matmul/matmul.h"
 
 namespace mend {
 namespace {
@@ -20,6 +23,7 @@ struct Case {
   DType type;
   int side, C, K;
   int batch = 1;
+  int kernel = 3, stride = 1, groups = 1;
 };
 
 // Sizes of real layers; the slow rungs on smaller images, for the simulator's sake.
@@ -34,32 +38,103 @@ constexpr Case kCases[] = {
     {"conv2d/cuda_tf32/64to64/128x128/f32", "conv2d/cuda_tf32", DType::kF32, 128, 64, 64},
     {"conv2d/cuda_tf32/48to48/48x48x16/f32", "conv2d/cuda_tf32", DType::kF32, 48, 48, 48, 16},
     {"conv2d/cuda_tf32/24to24/64x64x16/f32", "conv2d/cuda_tf32", DType::kF32, 64, 24, 24, 16},
+    {"conv2d/cuda_tf32_gemm/64to64/128x128/1x1", "conv2d/cuda_tf32_gemm", DType::kF32, 128, 64, 64,
+     1, 1},
+    {"conv2d/cuda_tf32_gemm/180to540/64x64/1x1", "conv2d/cuda_tf32_gemm", DType::kF32, 64, 180, 540,
+     1, 1},
+    {"conv2d/cuda_tf32_gemm/64to128/128x128/2x2s2", "conv2d/cuda_tf32_gemm", DType::kF32, 128, 64,
+     128, 1, 2, 2},
+    {"conv2d/cuda_depthwise/64to64/256x256/3x3", "conv2d/cuda_depthwise", DType::kF32, 256, 64, 64,
+     1, 3, 1, 64},
+    {"conv2d/cuda_depthwise/64to64/128x128/5x5", "conv2d/cuda_depthwise", DType::kF32, 128, 64, 64,
+     1, 5, 1, 64},
+    {"conv2d_weight_gradient/cuda_tf32_gemm/64to128/128x128/1x1",
+     "conv2d_weight_gradient/cuda_tf32_gemm", DType::kF32, 128, 64, 128, 1, 1},
+    {"conv2d_weight_gradient/cuda_depthwise/64to64/128x128/3x3",
+     "conv2d_weight_gradient/cuda_depthwise", DType::kF32, 128, 64, 64, 1, 3, 1, 64},
 };
 
-const Conv2dVariant& rung_called(std::string_view name) {
-  for (const Conv2dVariant& rung : conv2d_ladder()) {
-    if (rung.name == name) return rung;
-  }
-  throw UsageError(fmt::format("no rung is called {}", name));
+/// Products [rows, inner] x [inner, columns].
+struct Product {
+  const char* name;
+  const char* rung;
+  op::Matmul matmul;
+  int batch, rows, inner, columns;
+};
+
+constexpr Product kProducts[] = {
+    {"matmul/cuda_naive/128x128x128", "matmul/cuda_naive", {}, 1, 128, 128, 128},
+    {"matmul/cuda_tiled/512x256x512", "matmul/cuda_tiled", {}, 1, 512, 256, 512},
+    {"matmul/cuda_tf32/1024x512x1024", "matmul/cuda_tf32", {}, 1, 1024, 512, 1024},
+    {"matmul/cuda_tf32/1024x512x1024/nt", "matmul/cuda_tf32", {false, true}, 1, 1024, 512, 1024},
+    {"matmul/cuda_tf32/8x48x16384x48/tn", "matmul/cuda_tf32", {true, false}, 8, 48, 16384, 48},
+};
+
+/// Only the rung after the operation's name.
+void force(std::string_view rung) {
+  const std::size_t slash = rung.find('/');
+  force_variant(std::string(rung.substr(0, slash)), std::string(rung.substr(slash + 1)));
 }
 
-/// A 3x3 layer with bias and leaky ReLU on zeros: what is counted does not depend on the numbers.
+void report(std::string_view rung, const Tensor& x, const Tensor& weight, const Tensor& y,
+            double flops) {
+  gpu(0).synchronize();
+  fmt::print(
+      "{{\"rung\": \"{}\", \"x_bytes\": {}, \"weight_bytes\": {}, \"y_bytes\": {}, \"flops\": "
+      "{}}}\n",
+      rung, x.bytes(), weight.bytes(), y.bytes(), flops);
+}
+
+/// A layer with bias and leaky ReLU, or its weight's gradient, on zeros: what is counted does not depend on the
+/// numbers.
 void run(const Case& c) {
+  force(c.rung);
   op::Conv2d op;
-  op.kernel_h = op.kernel_w = 3;
-  op.padding_h = op.padding_w = 1;
+  op.kernel_h = op.kernel_w = c.kernel;
+  op.stride = c.stride;
+  op.groups = c.groups;
+  op.padding_h = op.padding_w = c.kernel % 2 == 1 ? c.kernel / 2 : 0;
   op.outputs = c.K;
   op.type = c.type;
   op.activation = {ActivationKind::kLeakyRelu, 0.2f};
-  op.variant = &rung_called(c.rung);
   const Tensor x = Tensor::zeros({c.batch, c.side, c.side, c.C}, c.type, gpu(0));
-  Tensor weight = Tensor::zeros({c.K, 3, 3, c.C}, DType::kF32, gpu(0));
+  Tensor weight = Tensor::zeros({c.K, c.kernel, c.kernel, c.C / c.groups}, DType::kF32, gpu(0));
+  if (std::string_view(c.rung).starts_with(op::Conv2dWeightGradient::kName)) {
+    const op::Conv2dWeightGradient gradient{c.kernel,     c.kernel, c.stride, op.padding_h,
+                                            op.padding_w, 1,        c.groups};
+    const Tensor dy = Tensor::zeros(op.shape({x.shape(), weight.shape()}), DType::kF32, gpu(0));
+    const Tensor dw = apply(gradient, {x, dy});
+    return report(c.rung, x, dw, dy, gradient.cost({x.shape(), dy.shape()}).flops);
+  }
   const Tensor bias = Tensor::zeros(vector_shape(c.K), DType::kF32, gpu(0));
+  const double flops = op.cost({x.shape(), weight.shape(), bias.shape()}).flops;
+  op.variant = &choose(conv2d_ladder(), op, {x.shape(), weight.shape()}, DeviceKind::kCuda);
   if (op.variant->kernel.packs()) weight = apply(op::PackConv2dWeight{op}, {weight});
   const Tensor y = apply(op, {x, weight, bias});
-  gpu(0).synchronize();
-  fmt::print("{{\"rung\": \"{}\", \"x_bytes\": {}, \"weight_bytes\": {}, \"y_bytes\": {}}}\n",
-             c.rung, x.bytes(), weight.bytes(), y.bytes());
+  report(c.rung, x, weight, y, flops);
+}
+
+void run(const Product& p) {
+  force(p.rung);
+  const bool ta = p.matmul.transpose_a, tb = p.matmul.transpose_b;
+  const Tensor a = Tensor::zeros({p.batch, 1, ta ? p.inner : p.rows, ta ? p.rows : p.inner},
+                                 DType::kF32, gpu(0));
+  const Tensor b = Tensor::zeros({p.batch, 1, tb ? p.columns : p.inner, tb ? p.inner : p.columns},
+                                 DType::kF32, gpu(0));
+  const Tensor y = apply(p.matmul, {a, b});
+  report(p.rung, a, b, y, p.matmul.cost({a.shape(), b.shape()}).flops);
+}
+
+/// Runs the case called `name`, or prints all names.
+template <class Cases>
+bool run_or_list(const Cases& cases, const char* name) {
+  for (const auto& c : cases) {
+    if (name == nullptr) std::puts(c.name);
+    if (name == nullptr || std::string_view(name) != c.name) continue;
+    run(c);
+    return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -68,13 +143,8 @@ void run(const Case& c) {
 int main(int argc, char** argv) {
   using namespace mend;
   try {
-    for (const Case& c : kCases) {
-      if (argc < 2) std::puts(c.name);
-      if (argc == 2 && std::string_view(argv[1]) == c.name) {
-        run(c);
-        return 0;
-      }
-    }
+    const char* name = argc == 2 ? argv[1] : nullptr;
+    if (run_or_list(kCases, name) || run_or_list(kProducts, name)) return 0;
     if (argc < 2) return 0;
     fmt::print(stderr, "mend_gpu_counts: there is no case {}\n", argv[1]);
     return static_cast<int>(ExitCode::kUsage);

@@ -116,13 +116,6 @@ __global__ void __launch_bounds__(Tile::kThreads, 1) tf32_3x3(Arguments a) {
 
 constexpr const char* kName = "conv2d/cuda_tf32";
 
-/// Whether every pixel of `view` starts at a multiple of 8 bytes.
-template <class T>
-bool pairs(const View<T>& view) {
-  return reinterpret_cast<std::uintptr_t>(view.data) % 8 == 0 && view.w_stride % 2 == 0 &&
-         view.h_stride % 2 == 0 && view.n_stride % 2 == 0;
-}
-
 template <class Tile>
 void launch(const CudaConv2dCall& call, const CudaTf32Tile& tile) {
   Arguments a{};

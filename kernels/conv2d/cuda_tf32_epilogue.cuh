@@ -3,22 +3,9 @@
 
 #include "kernels/conv2d/cuda_slope.cuh"
 #include "kernels/conv2d/cuda_tf32_tile.cuh"
+#include "kernels/cuda/pair.cuh"
 
 namespace mend::conv2d_tf32 {
-
-/// Channels k and k + 1 of a pixel; `both` are there.
-__device__ inline float2 load_pair(const float* from, bool pairs, bool both) {
-  if (pairs && both) return *reinterpret_cast<const float2*>(from);
-  return {from[0], both ? from[1] : 0.0f};
-}
-__device__ inline void store_pair(float* to, float2 pair, bool pairs, bool both) {
-  if (pairs && both) {
-    *reinterpret_cast<float2*>(to) = pair;
-    return;
-  }
-  to[0] = pair.x;
-  if (both) to[1] = pair.y;
-}
 
 /// What a lane holds of the tile: of pixels (p + row, q) and (p + row + half_rows, q + half_columns)
 /// channels k + 8·j and the next. A quad of lanes writes whole sectors of 32 bytes.
