@@ -74,6 +74,7 @@ struct Arguments {
   View<const float> a_view, b_view;
   View<float> y;
   float* parts;        // [part][matrix][M][N], or none
+  bool packs;          // rows of what is written start at multiples of 16 bytes
   int inner, length;   // length: k of a part
   int tiles, tiles_n;  // of a matrix, of a row of tiles
 };
@@ -142,9 +143,17 @@ __global__ void __launch_bounds__(kThreads) tiled(Arguments args) {
       to = args.parts + (of_part * M + at_i) * N;
     }
 #pragma unroll
-    for (int j = 0; j < kSums; ++j) {
-      const int at_j = first_j + column + j % 4 + j / 4 * (kColumns / 2);
-      if (at_j < N) to[at_j] = sum[i][j];
+    for (int j = 0; j < kSums; j += 4) {
+      const int at_j = first_j + column + j / 4 * (kColumns / 2);
+      if (args.packs && at_j + 4 <= N) {
+        *reinterpret_cast<float4*>(to + at_j) = {sum[i][j], sum[i][j + 1], sum[i][j + 2],
+                                                 sum[i][j + 3]};
+        continue;
+      }
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        if (at_j + e < N) to[at_j + e] = sum[i][j + e];
+      }
     }
   }
 }
@@ -170,6 +179,7 @@ void launch_matmul_tiled(const CudaMatmulCall& call) {
   args.b = {nullptr, call.transpose_b ? call.b.w_stride : 1, call.transpose_b ? 1 : call.b.w_stride,
             y.c};
   args.y = call.y;
+  args.packs = packs(call.y);
   args.inner = call.inner;
   args.tiles_n = divide_up(y.c, kColumns);
   args.tiles = divide_up(y.w, kRows) * args.tiles_n;
@@ -179,6 +189,7 @@ void launch_matmul_tiled(const CudaMatmulCall& call) {
   if (splits > 1) {
     parts = Tensor::empty({splits, y.n * y.h, y.w, y.c}, DType::kF32, current_cuda_device());
     args.parts = parts.view<float>().data;
+    args.packs = y.c % 4 == 0;
   }
   const auto kernel = call.transpose_a ? call.transpose_b ? tiled<false, true> : tiled<false, false>
                       : call.transpose_b ? tiled<true, true>
