@@ -31,17 +31,12 @@ SLACK = 0.005
 HIGHER_IS_BETTER = {"sector_efficiency"}
 ARCHITECTURES = ("sm_80", "sm_90")
 LAST_RUNGS = ("kernels/attention/cuda_channels_split.cu", "kernels/attention/cuda_fused.cu",
-              "kernels/conv2d/cuda_f16.cu", "kernels/conv2d/cuda_mma.cu", "kernels/conv2d/cuda_tf32.cu",
+              "kernels/conv2d/cuda_depthwise.cu", "kernels/conv2d/cuda_f16.cu", "kernels/conv2d/cuda_mma.cu",
+              "kernels/conv2d/cuda_tf32.cu", "kernels/conv2d/cuda_tf32_gemm.cu",
+              "kernels/conv2d/cuda_weight_gradient_depthwise.cu",
+              "kernels/conv2d/cuda_weight_gradient_tf32_gemm.cu", "kernels/matmul/cuda_tf32.cu",
               "kernels/normalization/cuda_demodulate.cu", "kernels/normalization/cuda_image_sums.cu",
               "kernels/normalization/cuda_pixel_gradients.cu", "kernels/pool/cuda_box.cu")
-
-
-def layer_flops(case: str) -> float:
-    """conv2d/cuda_mma/64to64/128x128/f16 -> the FLOPs of a 3x3 layer; 48x48x16 is a batch of 16."""
-    channels, size = case.split("/")[2:4]
-    c, k = map(int, channels.split("to"))
-    pixels = math.prod(map(int, size.split("x")))
-    return 2.0 * 9 * c * k * pixels
 
 
 def count(build: pathlib.Path, case: str) -> dict:
@@ -68,7 +63,7 @@ def count(build: pathlib.Path, case: str) -> dict:
     }
     flops = sum(sum(k["tensor_flops"].values()) for k in kernels)
     if flops:
-        counts["tensor_waste"] = flops / (problem["flops"] or layer_flops(case))
+        counts["tensor_waste"] = flops / problem["flops"]
     if "cuda_mma" in case and "512x512" not in case:  # one tile a block, all weights in each
         outputs = int(case.split("/")[2].split("to")[1])
         if outputs <= 64:
@@ -91,7 +86,8 @@ def machine_code() -> dict:
                     check=True, capture_output=True, text=True).stderr
             log = subprocess.run(["c++filt"], input=log, check=True, capture_output=True, text=True).stdout
             for entry in log.split("Compiling entry function '")[1:]:
-                name = re.sub(r"mend::|(conv2d_(mma|stream)|fused_attention|channel_attention)::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
+                names = "conv2d_(mma|stream)|gemm_tf32|depthwise|fused_attention|channel_attention"
+                name = re.sub(rf"mend::|({names})::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
                 name = name.removeprefix("void ").split("(")[0]
                 stack, stores = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", entry).groups()
                 found[f"{name} {chip}"] = {

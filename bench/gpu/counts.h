@@ -12,7 +12,7 @@ namespace mend::bench {
 struct CountedProblem {
   std::string rung;
   std::int64_t x_bytes = 0, weight_bytes = 0, y_bytes = 0;
-  double flops = 0;           ///< of multiplications on tensor cores; 0: see the name
+  double flops = 0;           ///< of multiplications on tensor cores, if there are any
   bool sums_kernels = false;  ///< whether the rung is all kernels that ran, or the longest alone
 };
 
@@ -22,7 +22,7 @@ struct CountedCase {
   std::function<CountedProblem()> run;
 };
 
-std::vector<CountedCase> conv2d_counts();
+std::vector<CountedCase> product_counts();
 std::vector<CountedCase> normalization_counts();
 std::vector<CountedCase> attention_counts();
 

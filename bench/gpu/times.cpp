@@ -20,6 +20,7 @@
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/conv2d/gradient.h"
 #include "kernels/conv2d/variant.h"
+#include "kernels/matmul/matmul.h"
 
 namespace mend {
 namespace {
@@ -71,26 +72,66 @@ void report(const std::string& name, double seconds, const Cost& cost) {
 namespace {
 
 struct Layer {
-  int n, side, C, K, kernel = 3, stride = 1;
+  int n, side, C, K, kernel = 3, stride = 1, groups = 1;
 
   std::string name() const {
-    return fmt::format("{}to{}/{}x{}x{}{}", C, K, n, side, side, kernel == 2 ? "/2x2s2" : "");
+    const bool is_usual = kernel == 3 && stride == 1 && groups == 1;
+    const std::string kind =
+        fmt::format("/{}x{}{}{}", kernel, kernel, stride == 2 ? "s2" : "", groups > 1 ? "dw" : "");
+    return fmt::format("{}to{}/{}x{}x{}{}", C, K, n, side, side, is_usual ? "" : kind);
   }
   op::Conv2d conv() const {
     op::Conv2d op;
     op.kernel_h = op.kernel_w = kernel;
     op.stride = stride;
-    op.padding_h = op.padding_w = kernel / 2 * (stride == 1 ? 1 : 0);
+    op.groups = groups;
+    op.padding_h = op.padding_w = kernel % 2 == 1 ? kernel / 2 : 0;
     op.outputs = K;
     return op;
   }
 };
 
-// Pictures one at a time, and the layers of the default weights' trainings.
+// Pictures one at a time, and the layers of the default weights' trainings; then what transformers and NAFNet
+// are made of: 1x1, depthwise, downsampling.
 constexpr Layer kLayers[] = {
-    {1, 128, 64, 64}, {1, 512, 64, 64}, {1, 256, 192, 64}, {1, 128, 64, 3},        {16, 64, 24, 24},
-    {16, 64, 3, 24},  {16, 64, 24, 3},  {16, 32, 48, 48},  {16, 16, 64, 64},       {16, 8, 64, 64},
-    {16, 48, 48, 48}, {16, 48, 3, 48},  {16, 48, 48, 12},  {16, 64, 24, 48, 2, 2},
+    {1, 128, 64, 64},
+    {1, 512, 64, 64},
+    {1, 256, 192, 64},
+    {1, 128, 64, 3},
+    {16, 64, 24, 24},
+    {16, 64, 3, 24},
+    {16, 64, 24, 3},
+    {16, 32, 48, 48},
+    {16, 16, 64, 64},
+    {16, 8, 64, 64},
+    {16, 48, 48, 48},
+    {16, 48, 3, 48},
+    {16, 48, 48, 12},
+    {16, 64, 24, 48, 2, 2},
+    {1, 256, 64, 128, 1},
+    {1, 256, 64, 64, 1},
+    {1, 128, 180, 540, 1},
+    {1, 128, 360, 180, 1},
+    {1, 32, 512, 1024, 1},
+    {16, 64, 32, 64, 1},
+    {1, 256, 64, 128, 2, 2},
+    {1, 256, 64, 128, 3, 2},
+    {1, 256, 128, 128, 3, 1, 128},
+    {1, 512, 96, 96, 3, 1, 96},
+    {16, 64, 64, 64, 3, 1, 64},
+    {1, 128, 128, 128, 5, 1, 128},
+};
+
+/// A batch of products [rows, inner] x [inner, columns].
+struct Product {
+  int batch, rows, inner, columns;
+  op::Matmul matmul = {};
+};
+
+// Square ones; attention over channels, whose sums run over all pixels; a linear layer of a computed weight.
+constexpr Product kProducts[] = {
+    {1, 2048, 2048, 2048}, {1, 1024, 1024, 1024, {false, true}}, {8, 48, 65536, 48, {true, false}},
+    {8, 65536, 48, 48},    {1024, 64, 30, 64, {false, true}},
 };
 
 Tensor on_gpu(const Shape& shape, DType type) {
@@ -114,7 +155,7 @@ void time_convolutions(const std::string& word) {
         op::Conv2d op = layer.conv();
         op.type = type;
         const Shapes in{{layer.n, layer.side, layer.side, layer.C},
-                        {layer.K, layer.kernel, layer.kernel, layer.C}};
+                        {layer.K, layer.kernel, layer.kernel, layer.C / layer.groups}};
         const std::string name = fmt::format("{}/{}/{}", rung.name, layer.name(), name_of(type));
         if (rung.device != DeviceKind::kCuda || !rung.refuses(op, in).empty()) continue;
         if (name.find(word) == std::string::npos) continue;
@@ -136,9 +177,11 @@ void time_weight_gradients(const std::string& word) {
       op::Conv2dWeightGradient op;
       op.kernel_h = op.kernel_w = layer.kernel;
       op.stride = layer.stride;
+      op.groups = layer.groups;
       op.padding_h = op.padding_w = conv.padding_h;
       const Shape x{layer.n, layer.side, layer.side, layer.C};
-      const Shapes in{x, conv.shape({x, {layer.K, layer.kernel, layer.kernel, layer.C}})};
+      const Shapes in{
+          x, conv.shape({x, {layer.K, layer.kernel, layer.kernel, layer.C / layer.groups}})};
       const std::string name = fmt::format("{}/{}", rung.name, layer.name());
       if (rung.device != DeviceKind::kCuda || !rung.refuses(op, in).empty()) continue;
       if (name.find(word) == std::string::npos) continue;
@@ -147,6 +190,26 @@ void time_weight_gradients(const std::string& word) {
       const Tensor y = mend::apply(op, Inputs(inputs));
       report(name, seconds_of([&] { op.forward(inputs, y, {}); }), op.cost(in));
       clear_forced_variants();
+    }
+}
+
+void time_products(const std::string& word) {
+  for (const Product& p : kProducts)
+    for (const auto& rung : matmul_ladder()) {
+      const bool ta = p.matmul.transpose_a, tb = p.matmul.transpose_b;
+      const Shapes in{{p.batch, 1, ta ? p.inner : p.rows, ta ? p.rows : p.inner},
+                      {p.batch, 1, tb ? p.columns : p.inner, tb ? p.inner : p.columns}};
+      const std::string name = fmt::format("{}/{}x{}x{}x{}/{}", rung.name, p.batch, p.rows, p.inner,
+                                           p.columns, p.matmul.describe());
+      if (rung.device != DeviceKind::kCuda || !rung.refuses(p.matmul, in).empty()) continue;
+      if (name.find(word) == std::string::npos) continue;
+      const Tensor a = on_gpu(in[0], DType::kF32), b = on_gpu(in[1], DType::kF32);
+      const Tensor y = Tensor::empty(p.matmul.shape(in), DType::kF32, gpu(0));
+      report(name, seconds_of([&] {
+               rung.kernel(p.matmul, a.view<const float>(), b.view<const float>(), y.view<float>(),
+                           {});
+             }),
+             p.matmul.cost(in));
     }
 }
 
@@ -161,6 +224,7 @@ int main(int argc, char** argv) {
     time_weight_gradients(word);
     time_normalizations(word);
     time_attention(word);
+    time_products(word);
     return 0;
   } catch (const Error& error) {
     fmt::print(stderr, "mend_gpu_times: {}\n", error.what());

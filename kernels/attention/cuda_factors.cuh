@@ -4,7 +4,7 @@
 // but 2^-22 of a product: three mma for f32's accuracy.
 #pragma once
 
-#include "kernels/cuda/tensor_core_tf32.cuh"
+#include "kernels/cuda/tensor_core.cuh"
 
 namespace mend {
 

@@ -6,6 +6,7 @@
 #include "kernels/attention/variants.h"
 #include "kernels/attention/windows.h"
 #include "kernels/cuda/machine.h"
+#include "kernels/cuda/refuses.h"
 
 namespace mend {
 namespace {
@@ -24,12 +25,7 @@ std::string refuses_heads(int depth) {
   if (depth > kFusedDepth) {
     return fmt::format("holds {} channels of a head, not {}", kFusedDepth, depth);
   }
-  for (const GpuInfo& gpu : survey_gpus().gpus) {
-    if (gpu.compute_capability >= kAmpere) continue;
-    return fmt::format("needs compute capability 8.0, cuda:{} ({}) has {}.{}", gpu.index, gpu.name,
-                       gpu.compute_capability / 10, gpu.compute_capability % 10);
-  }
-  return {};
+  return refuses_before_ampere();
 }
 
 /// Two products of `queries` · `keys` · `depth`, as long as whole tiles take; `products`: mma for each.

@@ -100,7 +100,7 @@ struct Normalized {
     const Shape s = x.shape();
     const Tensor squares = sum_products_to(x, x, {s.n, s.h, 1, s.c});
     length = binary(BinaryKind::kPower, apply(Affine{.low = 1e-24f}, {squares}),
-                    Tensor::full({1, 1, 1, 1}, 0.5f));
+                    constant_beside(squares, Tensor::full({1, 1, 1, 1}, 0.5f)));
     unit = binary(BinaryKind::kDivide, x, length);
   }
 

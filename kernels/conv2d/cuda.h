@@ -7,6 +7,7 @@
 #include "engine/tensor.h"
 #include "kernels/activation/kind.h"
 #include "kernels/conv2d/padding_mode.h"
+#include "kernels/cuda/gemm_tf32_plan.h"
 
 namespace mend {
 
@@ -65,5 +66,17 @@ void launch_conv2d_tf32(const CudaConv2dCall& call);
 /// columns cuda_stream.cuh deals out; zeros behind K and C.
 void launch_conv2d_f16_pack(const CudaConv2dPacking& packing);
 void launch_conv2d_f16(const CudaConv2dCall& call);
+
+/// The convolution as one matrix product; every case with one group.
+GemmProblem conv2d_tf32_gemm_problem(const CudaConv2dParameters& op, const Shape& x,
+                                     const Shape& y);
+/// packed: [K,R,S,C rounded up to 4], rounded to TF32, zeros behind C.
+void launch_conv2d_tf32_gemm_pack(const CudaConv2dPacking& packing);
+void launch_conv2d_tf32_gemm(const CudaConv2dCall& call);
+
+/// Kernels of 3x3, 5x5 and 7x7 of stride and dilation 1, one output for each channel.
+/// packed: [R,S,C rounded up to 4] in f32, zeros behind C.
+void launch_conv2d_depthwise_pack(const CudaConv2dPacking& packing);
+void launch_conv2d_depthwise(const CudaConv2dCall& call);
 
 }  // namespace mend

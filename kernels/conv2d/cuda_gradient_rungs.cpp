@@ -8,6 +8,7 @@
 #include "kernels/conv2d/cuda_weight_gradient.h"
 #include "kernels/conv2d/gradient.h"
 #include "kernels/cuda/machine.h"
+#include "kernels/cuda/refuses.h"
 
 namespace mend {
 namespace {
@@ -27,8 +28,11 @@ void launch(void (*kernel)(const CudaWeightGradientCall& call), const Op& op, In
 
 }  // namespace
 
+/// Two loads an FMA, in sectors of 32 bytes where a group has one channel and neighbours its taps.
 double conv2d_weight_gradient_cuda_naive_seconds(const Op& op, const Shapes& in) {
-  return op.cost(in).flops / 2 * (4 + 4) / NominalGpu::kCachedBytesPerSecond;  // two loads an FMA
+  const double bytes = in[Op::kX].c / op.groups < 8 ? 32 : 4;
+  constexpr double kTwoLaunches = 4e-6;
+  return op.cost(in).flops / 2 * (bytes + 4) / NominalGpu::kCachedBytesPerSecond + kTwoLaunches;
 }
 
 std::string conv2d_weight_gradient_cuda_tf32_refuses(const Op& op, const Shapes&) {
@@ -38,21 +42,49 @@ std::string conv2d_weight_gradient_cuda_tf32_refuses(const Op& op, const Shapes&
     return fmt::format("knows 1x1 and 3x3 of stride 1, 2x2 and 3x3 of stride 2, not {}x{} of {}",
                        op.kernel_h, op.kernel_w, op.stride);
   }
-  for (const GpuInfo& gpu : survey_gpus().gpus) {
-    if (gpu.compute_capability >= kAmpere) continue;
-    return fmt::format("needs compute capability 8.0, cuda:{} ({}) has {}.{}", gpu.index, gpu.name,
-                       gpu.compute_capability / 10, gpu.compute_capability % 10);
-  }
-  return {};
+  return refuses_before_ampere();
 }
 
 /// The products of an mma's 16 outputs and 8 channels, whether they are wanted or not, at a third of
-/// what f16 reaches: half the peak, and fewer of them for a number read.
+/// what f16 reaches: half the peak, and fewer of them for a number read. With few taps an mma waits for the
+/// loads of its fragments.
 double conv2d_weight_gradient_cuda_tf32_seconds(const Op& op, const Shapes& in) {
   const int K = in[Op::kDy].c, C = in[Op::kX].c;
   const double waste = (K + 15) / 16 * 16.0 / K * ((C + 7) / 8 * 8.0 / C);
-  return std::max(op.cost(in).flops * waste / (NominalGpu::kTensorFlopsPerSecond / 3),
-                  op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+  constexpr double kTiles = 3, kMmaCycles = 1.7, kTwoLaunches = 4e-6;
+  const double taps = op.kernel_h * op.kernel_w;
+  const double loads = std::max(1.0, (4 * kTiles + 2 * taps) / (kMmaCycles * kTiles * taps));
+  return std::max(op.cost(in).flops * waste * loads / (NominalGpu::kTensorFlopsPerSecond / 3),
+                  op.cost(in).bytes / NominalGpu::kBytesPerSecond) +
+         kTwoLaunches;
+}
+
+std::string conv2d_weight_gradient_cuda_depthwise_refuses(const Op& op, const Shapes& in) {
+  if (in[Op::kX].c != op.groups || in[Op::kDy].c != op.groups) {
+    return "needs one input and one output channel in each group";
+  }
+  if (op.stride != 1 || op.dilation != 1) return "needs stride and dilation 1";
+  if (op.kernel_h != op.kernel_w || (op.kernel_h != 3 && op.kernel_h != 5)) {
+    return fmt::format("knows 3x3 and 5x5, not {}x{}", op.kernel_h, op.kernel_w);
+  }
+  return refuses_before_ampere();
+}
+
+/// x and dy once, and a tenth more where strips meet.
+double conv2d_weight_gradient_cuda_depthwise_seconds(const Op& op, const Shapes& in) {
+  constexpr double kTwoLaunches = 4e-6;
+  return 1.1 * op.cost(in).bytes / NominalGpu::kBytesPerSecond + kTwoLaunches;
+}
+
+std::string conv2d_weight_gradient_cuda_tf32_gemm_refuses(const Op& op, const Shapes&) {
+  if (op.groups != 1) return "needs one group";
+  return refuses_before_ampere();
+}
+
+double conv2d_weight_gradient_cuda_tf32_gemm_seconds(const Op& op, const Shapes& in) {
+  const GemmProblem problem =
+      weight_gradient_tf32_gemm_problem(parameters_of(op), in[Op::kX], in[Op::kDy]);
+  return std::max(gemm_tf32_plan(problem).seconds, op.cost(in).bytes / NominalGpu::kBytesPerSecond);
 }
 
 void conv2d_weight_gradient_cuda_naive(const Op& op, Inputs inputs, const Tensor& y) {
@@ -60,6 +92,12 @@ void conv2d_weight_gradient_cuda_naive(const Op& op, Inputs inputs, const Tensor
 }
 void conv2d_weight_gradient_cuda_tf32(const Op& op, Inputs inputs, const Tensor& y) {
   launch(launch_weight_gradient_tf32, op, inputs, y);
+}
+void conv2d_weight_gradient_cuda_tf32_gemm(const Op& op, Inputs inputs, const Tensor& y) {
+  launch(launch_weight_gradient_tf32_gemm, op, inputs, y);
+}
+void conv2d_weight_gradient_cuda_depthwise(const Op& op, Inputs inputs, const Tensor& y) {
+  launch(launch_weight_gradient_depthwise, op, inputs, y);
 }
 
 void turn_conv2d_weight_on_gpu(const op::TurnConv2dWeight& op, const Tensor& weight,

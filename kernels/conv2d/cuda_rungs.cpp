@@ -8,6 +8,7 @@
 #include "kernels/conv2d/cuda_stream_plan.h"
 #include "kernels/conv2d/variant.h"
 #include "kernels/cuda/machine.h"
+#include "kernels/cuda/refuses.h"
 
 namespace mend {
 namespace {
@@ -77,12 +78,7 @@ std::string refuses_3x3(const op::Conv2d& op) {
   if (op.kernel_h != 3 || op.kernel_w != 3) return "needs a 3x3 kernel";
   if (op.stride != 1 || op.dilation != 1) return "needs stride and dilation 1";
   if (op.groups != 1) return "needs one group";
-  for (const GpuInfo& gpu : survey_gpus().gpus) {
-    if (gpu.compute_capability >= kAmpere) continue;
-    return fmt::format("needs compute capability 8.0, cuda:{} ({}) has {}.{}", gpu.index, gpu.name,
-                       gpu.compute_capability / 10, gpu.compute_capability % 10);
-  }
-  return {};
+  return refuses_before_ampere();
 }
 
 }  // namespace
@@ -127,6 +123,48 @@ Shape conv2d_cuda_stream_packed_shape(const op::Conv2d& op, const Shape& weight)
           kStreamGroupBytes / number_bytes};
 }
 
+std::string conv2d_cuda_tf32_gemm_refuses(const op::Conv2d& op, const Shapes&) {
+  if (op.type != DType::kF32) return fmt::format("computes in TF32, not {}", name_of(op.type));
+  if (op.groups != 1) return "needs one group";
+  return refuses_before_ampere();
+}
+
+double conv2d_cuda_tf32_gemm_seconds(const op::Conv2d& op, const Shapes& in) {
+  const GemmProblem problem =
+      conv2d_tf32_gemm_problem(parameters_of(op, {}), in[op::Conv2d::kX], op.shape(in));
+  return std::max(gemm_tf32_plan(problem).seconds, op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+}
+
+Shape conv2d_cuda_tf32_gemm_packed_shape(const op::Conv2d& op, const Shape& weight) {
+  return {op.outputs, op.kernel_h, op.kernel_w, (weight.c + 3) / 4 * 4};
+}
+
+std::string conv2d_cuda_depthwise_refuses(const op::Conv2d& op, const Shapes& in) {
+  if (op.type != DType::kF32) return fmt::format("computes in f32, not {}", name_of(op.type));
+  if (in[op::Conv2d::kX].c != op.groups || op.outputs != op.groups) {
+    return "needs one input and one output channel in each group";
+  }
+  if (op.stride != 1 || op.dilation != 1) return "needs stride and dilation 1";
+  if (op.kernel_h != op.kernel_w || op.kernel_h % 2 != 1 || op.kernel_h < 3 || op.kernel_h > 7) {
+    return fmt::format("knows 3x3, 5x5 and 7x7, not {}x{}", op.kernel_h, op.kernel_w);
+  }
+  return refuses_before_ampere();
+}
+
+/// x once, and a tenth more where strips meet.
+double conv2d_cuda_depthwise_seconds(const op::Conv2d& op, const Shapes& in) {
+  return 1.1 * op.cost(in).bytes / NominalGpu::kBytesPerSecond;
+}
+
+Shape conv2d_cuda_depthwise_packed_shape(const op::Conv2d& op, const Shape&) {
+  return {1, op.kernel_h, op.kernel_w, (op.outputs + 3) / 4 * 4};
+}
+
+Shape conv2d_cuda_tf32_packed_shape(const op::Conv2d& op, const Shape& weight) {
+  const int depths = (weight.c + kTf32Depth - 1) / kTf32Depth;
+  return {depths, (op.outputs + 7) / 8, 1, kTf32GroupBytes / static_cast<int>(sizeof(float))};
+}
+
 void conv2d_cuda_naive(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
   launch(launch_conv2d_naive, op, inputs, y);
 }
@@ -138,6 +176,12 @@ void conv2d_cuda_mma(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
 }
 void conv2d_cuda_tf32(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
   launch(launch_conv2d_tf32, op, inputs, y);
+}
+void conv2d_cuda_depthwise(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
+  launch(launch_conv2d_depthwise, op, inputs, y);
+}
+void conv2d_cuda_tf32_gemm(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
+  launch(launch_conv2d_tf32_gemm, op, inputs, y);
 }
 
 void conv2d_cuda_f16(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
@@ -155,6 +199,12 @@ void conv2d_cuda_tf32_pack(const op::Conv2d&, const Tensor& weight, const Tensor
 }
 void conv2d_cuda_f16_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
   launch_pack(launch_conv2d_f16_pack, weight, packed);
+}
+void conv2d_cuda_depthwise_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
+  launch_pack(launch_conv2d_depthwise_pack, weight, packed);
+}
+void conv2d_cuda_tf32_gemm_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
+  launch_pack(launch_conv2d_tf32_gemm_pack, weight, packed);
 }
 
 }  // namespace mend

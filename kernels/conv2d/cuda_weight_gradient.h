@@ -5,6 +5,7 @@
 #include <cuda_runtime_api.h>
 
 #include "engine/tensor.h"
+#include "kernels/cuda/gemm_tf32_plan.h"
 
 namespace mend {
 
@@ -31,6 +32,14 @@ void launch_weight_gradient_naive(const CudaWeightGradientCall& call);
 /// Whether cuda_tf32 has a kernel of this extent and stride; it takes one group and dilation 1.
 bool weight_gradient_tf32_knows(const CudaWeightGradientParameters& op);
 void launch_weight_gradient_tf32(const CudaWeightGradientCall& call);
+
+/// A matrix product for each tap; every case with one group.
+GemmProblem weight_gradient_tf32_gemm_problem(const CudaWeightGradientParameters& op,
+                                              const Shape& x, const Shape& dy);
+void launch_weight_gradient_tf32_gemm(const CudaWeightGradientCall& call);
+
+/// One output for each channel, 3x3 and 5x5 of stride and dilation 1.
+void launch_weight_gradient_depthwise(const CudaWeightGradientCall& call);
 
 /// op::TurnConv2dWeight: weight [groups·K,R,S,C] -> turned [groups·C,R,S,K].
 void launch_turn_conv2d_weight(const Tensor& weight, const Tensor& turned, bool turn,

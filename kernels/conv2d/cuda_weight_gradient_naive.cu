@@ -5,8 +5,8 @@
 // the same dy, so that a warp reads 128 bytes of x where a group has many channels.
 #include <algorithm>
 
-#include "kernels/conv2d/cuda_weight_gradient.cuh"
 #include "kernels/conv2d/cuda_weight_gradient.h"
+#include "kernels/cuda/add_parts.cuh"
 #include "kernels/cuda/element.cuh"
 
 namespace mend {

@@ -20,11 +20,11 @@
 // blocks' and unravels. f32 sums over at most a few thousand pixels in a block; the error is TF32's.
 #include <algorithm>
 
-#include "kernels/conv2d/cuda_weight_gradient.cuh"
 #include "kernels/conv2d/cuda_weight_gradient.h"
+#include "kernels/cuda/add_parts.cuh"
 #include "kernels/cuda/element.cuh"
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/tensor_core_tf32.cuh"
+#include "kernels/cuda/tensor_core.cuh"
 
 namespace mend {
 namespace {

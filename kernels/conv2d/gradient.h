@@ -109,6 +109,18 @@ double conv2d_weight_gradient_cuda_tf32_seconds(const op::Conv2dWeightGradient& 
                                                 const Shapes& in);
 void conv2d_weight_gradient_cuda_tf32(const op::Conv2dWeightGradient& op, Inputs inputs,
                                       const Tensor& y);
+std::string conv2d_weight_gradient_cuda_tf32_gemm_refuses(const op::Conv2dWeightGradient& op,
+                                                          const Shapes& in);
+double conv2d_weight_gradient_cuda_tf32_gemm_seconds(const op::Conv2dWeightGradient& op,
+                                                     const Shapes& in);
+void conv2d_weight_gradient_cuda_tf32_gemm(const op::Conv2dWeightGradient& op, Inputs inputs,
+                                           const Tensor& y);
+std::string conv2d_weight_gradient_cuda_depthwise_refuses(const op::Conv2dWeightGradient& op,
+                                                          const Shapes& in);
+double conv2d_weight_gradient_cuda_depthwise_seconds(const op::Conv2dWeightGradient& op,
+                                                     const Shapes& in);
+void conv2d_weight_gradient_cuda_depthwise(const op::Conv2dWeightGradient& op, Inputs inputs,
+                                           const Tensor& y);
 void turn_conv2d_weight_on_gpu(const op::TurnConv2dWeight& op, const Tensor& weight,
                                const Tensor& y);
 

@@ -37,17 +37,23 @@ constexpr Conv2dWeightGradientKernel kDepthwise{conv2d_weight_gradient_depthwise
 constexpr Conv2dWeightGradientKernel kCudaNaive{nullptr, nullptr,
                                                 conv2d_weight_gradient_cuda_naive};
 constexpr Conv2dWeightGradientKernel kCudaTf32{nullptr, nullptr, conv2d_weight_gradient_cuda_tf32};
+constexpr Conv2dWeightGradientKernel kCudaTf32Gemm{nullptr, nullptr,
+                                                   conv2d_weight_gradient_cuda_tf32_gemm};
+constexpr Conv2dWeightGradientKernel kCudaDepthwise{nullptr, nullptr,
+                                                    conv2d_weight_gradient_cuda_depthwise};
 #endif
 
 // clang-format off
 constexpr Conv2dWeightGradientVariant kLadder[] = {
-    // name                               device             cannot do                                 modelled time                              error kernel
-    {"conv2d_weight_gradient/reference",  DeviceKind::kCpu,  never_refuses,                            slowest,                                   0,    kReference},
-    {"conv2d_weight_gradient/tiles",      DeviceKind::kCpu,  never_refuses,                            tiles_seconds,                             1e-5, kTiles},
-    {"conv2d_weight_gradient/depthwise",  DeviceKind::kCpu,  depthwise_refuses,                        depthwise_seconds,                         1e-5, kDepthwise},
+    // name                                   device             cannot do                                      modelled time                                  error kernel
+    {"conv2d_weight_gradient/reference",      DeviceKind::kCpu,  never_refuses,                                 slowest,                                       0,    kReference},
+    {"conv2d_weight_gradient/tiles",          DeviceKind::kCpu,  never_refuses,                                 tiles_seconds,                                 1e-5, kTiles},
+    {"conv2d_weight_gradient/depthwise",      DeviceKind::kCpu,  depthwise_refuses,                             depthwise_seconds,                             1e-5, kDepthwise},
 #ifdef MEND_HAS_CUDA
-    {"conv2d_weight_gradient/cuda_naive", DeviceKind::kCuda, never_refuses,                            conv2d_weight_gradient_cuda_naive_seconds, 1e-5, kCudaNaive},
-    {"conv2d_weight_gradient/cuda_tf32",  DeviceKind::kCuda, conv2d_weight_gradient_cuda_tf32_refuses, conv2d_weight_gradient_cuda_tf32_seconds,  1e-3, kCudaTf32},
+    {"conv2d_weight_gradient/cuda_naive",     DeviceKind::kCuda, never_refuses,                                 conv2d_weight_gradient_cuda_naive_seconds,     1e-5, kCudaNaive},
+    {"conv2d_weight_gradient/cuda_depthwise", DeviceKind::kCuda, conv2d_weight_gradient_cuda_depthwise_refuses, conv2d_weight_gradient_cuda_depthwise_seconds, 1e-5, kCudaDepthwise},
+    {"conv2d_weight_gradient/cuda_tf32",      DeviceKind::kCuda, conv2d_weight_gradient_cuda_tf32_refuses,      conv2d_weight_gradient_cuda_tf32_seconds,      1e-3, kCudaTf32},
+    {"conv2d_weight_gradient/cuda_tf32_gemm", DeviceKind::kCuda, conv2d_weight_gradient_cuda_tf32_gemm_refuses, conv2d_weight_gradient_cuda_tf32_gemm_seconds, 1e-3, kCudaTf32Gemm},
 #endif
 };
 // clang-format on

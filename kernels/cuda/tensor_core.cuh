@@ -5,7 +5,12 @@
 //                 matrix l / 8, and gets elements 2·(l % 4), +1 of row l / 4 of each
 //   mma.m16n8k16  D[16,8] += A[16,16] · B[16,8], f32 sums (PTX ISA, "Matrix Fragments for mma.m16n8k16")
 //   mma.m16n8k8   the same in TF32, 8 deep. A row of 16 bytes is then four numbers, and ldmatrix deals them
-//                 out as mma wants them: lane l gets number l % 4 of row l / 4
+//                 out as mma wants them: lane l gets number l % 4 of row l / 4. With g = lane / 4 and
+//                 t = lane % 4 a lane holds
+//                   A  [g][t], [g+8][t], [g][t+4], [g+8][t+4]
+//                   B  [t][g], [t+4][g]
+//                   D  [g][2t], [g][2t+1], [g+8][2t], [g+8][2t+1]
+//   cvt.rna.tf32  rounds to what the tensor core keeps of an f32; without it, it would cut off the rest
 //
 // A 16 bytes wide read or write of shared memory is served eight lanes at a time: it is free of bank
 // conflicts if these eight touch all 32 banks once.
@@ -38,6 +43,13 @@ __device__ void for_each_index(const F& f) {
 __device__ inline void copy_16_async(std::uint32_t to, const void* from, bool inside = true) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
                "r"(inside ? 16 : 0)
+               : "memory");
+}
+/// The same to kOffset bytes behind `to`; part of the instruction.
+template <int kOffset>
+__device__ void copy_16_async_behind(std::uint32_t to, const void* from, bool inside) {
+  asm volatile("cp.async.cg.shared.global [%0 + %1], [%2], 16, %3;" ::"r"(to), "n"(kOffset),
+               "l"(from), "r"(inside ? 16 : 0)
                : "memory");
 }
 /// The same for 4 bytes that may lie anywhere.
@@ -109,6 +121,17 @@ __device__ inline void multiply_add_tf32(float (&sum)[4], const std::uint32_t (&
       "{%0,%1,%2,%3};"
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b_low), "r"(b_high));
+}
+
+/// The same for numbers in f32 registers.
+__device__ inline float rounded_to_tf32(float value) {
+  return __uint_as_float(to_tf32(__float_as_uint(value)));
+}
+__device__ inline void multiply_add_tf32(float (&sum)[4], const float (&a)[4], float b_low,
+                                         float b_high) {
+  const std::uint32_t bits[4] = {__float_as_uint(a[0]), __float_as_uint(a[1]),
+                                 __float_as_uint(a[2]), __float_as_uint(a[3])};
+  multiply_add_tf32(sum, bits, __float_as_uint(b_low), __float_as_uint(b_high));
 }
 
 #endif  // from compute capability 8.0 on

@@ -16,9 +16,14 @@ double panels_seconds(const op::Matmul& op, const Shapes& in) {
 
 // clang-format off
 constexpr Variant<op::Matmul, MatmulKernel> kLadder[] = {
-    // name              device            can it?        time            error  entry
-    {"matmul/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     matmul_reference},
-    {"matmul/panels",    DeviceKind::kCpu, never_refuses, panels_seconds, 1e-5,  matmul_panels},
+    // name               device             can it?                   time                       error  entry
+    {"matmul/reference",  DeviceKind::kCpu,  never_refuses,            slowest,                   0,     matmul_reference},
+    {"matmul/panels",     DeviceKind::kCpu,  never_refuses,            panels_seconds,            1e-5,  matmul_panels},
+#ifdef MEND_HAS_CUDA
+    {"matmul/cuda_naive", DeviceKind::kCuda, never_refuses,            matmul_cuda_naive_seconds, 1e-5,  matmul_cuda_naive},
+    {"matmul/cuda_tiled", DeviceKind::kCuda, never_refuses,            matmul_cuda_tiled_seconds, 1e-5,  matmul_cuda_tiled},
+    {"matmul/cuda_tf32",  DeviceKind::kCuda, matmul_cuda_tf32_refuses, matmul_cuda_tf32_seconds,  1e-3,  matmul_cuda_tf32},
+#endif
 };
 // clang-format on
 

@@ -22,6 +22,7 @@ namespace op {
 /// Equals torch.matmul on [B,H,rows,columns].
 struct Matmul {
   static constexpr std::string_view kName = "matmul";
+  static constexpr bool kOnGpu = true;
   enum Slot { kA, kB };
 
   bool transpose_a = false, transpose_b = false;

@@ -52,6 +52,33 @@ std::vector<ConvCase> around_the_tiles() {
   // clang-format on
 }
 
+/// The same for the products of 1x1 kernels and gathered taps, and for depthwise strips, which are f32 alone.
+std::vector<ConvCase> of_pixels_and_channels() {
+  constexpr PaddingMode kReflect = PaddingMode::kReflect, kReplicate = PaddingMode::kReplicate;
+  // clang-format off
+  return {
+      {"1x1, whole tiles",           {1, 16, 16, 64},  conv(1, 128)},
+      {"1x1, one more each way",     {1, 3, 43, 33},   conv(1, 129), true, true},
+      {"1x1, many tiles",            {1, 7, 10007, 4}, conv(1, 6), true, true},
+      {"1x1, 180 channels",          {2, 4, 8, 180},   conv(1, 360)},
+      {"1x1, 3 outputs",             {1, 9, 31, 48},   conv(1, 3)},
+      {"1x1, gelu and residual",     {1, 13, 18, 32},
+       with(conv(1, 72), {ActivationKind::kGelu}, 0.3f), true, true},
+      {"1x1, prelu",                 {1, 13, 18, 32},
+       with(conv(1, 60), {ActivationKind::kPrelu}), true, true},
+      {"1x1, padding",               {1, 4, 5, 8},     conv(1, 16, 1)},
+      {"depthwise, whole tile",      {1, 35, 66, 32},  conv(3, 32, 1, 1, 1, 32)},
+      {"depthwise, 5x5, small",      {2, 7, 9, 40},    conv(5, 40, 2, 1, 1, 40), true, true},
+      {"depthwise, 7x7, reflect",    {1, 12, 20, 20},  conv(7, 20, 3, 1, 1, 20, kReflect)},
+      {"depthwise, no padding",      {1, 17, 20, 132}, conv(3, 132, 0, 1, 1, 132), false},
+      {"depthwise, replicate, gelu", {1, 9, 20, 12},
+       with(conv(3, 12, 1, 1, 1, 12, kReplicate), {ActivationKind::kGelu}, 0.5f), true, true},
+      {"2x2 stride 2",               {2, 18, 26, 24},  conv(2, 48, 0, 2)},
+      {"3x3 stride 2",               {2, 18, 26, 24},  conv(3, 48, 1, 2)},
+  };
+  // clang-format on
+}
+
 /// `x` with the numbers that `type` has.
 Tensor rounded(const Tensor& x, DType type) {
   return x ? converted(converted(x, type), DType::kF32) : Tensor();
@@ -135,11 +162,15 @@ void check(const Problem& problem, const Conv2dVariant& rung) {
 }  // namespace
 
 TEST_CASE("conv2d on the GPU: every rung matches the reference in every type") {
-  std::vector<ConvCase> cases = awkward_convolutions();
-  const std::vector<ConvCase> more = around_the_tiles();
-  cases.insert(cases.end(), more.begin(), more.end());
   for (const DType type : kTypes) {
     CAPTURE(name_of(type));
+    const bool is_f32 = type == DType::kF32;
+    std::vector<ConvCase> cases = awkward_convolutions();
+    const auto add = [&cases](const std::vector<ConvCase>& more) {
+      cases.insert(cases.end(), more.begin(), more.end());
+    };
+    add(around_the_tiles());
+    if (is_f32) add(of_pixels_and_channels());
     std::vector<int> tried(conv2d_ladder().size(), 0);
     for (const ConvCase& c : cases) {
       CAPTURE(c);
@@ -153,7 +184,6 @@ TEST_CASE("conv2d on the GPU: every rung matches the reference in every type") {
         ++tried[i];
       }
     }
-    const bool is_f32 = type == DType::kF32;
     for (std::size_t i = 0; i < tried.size(); ++i) {
       const std::string_view name = conv2d_ladder()[i].name;
       CAPTURE(name);
@@ -162,6 +192,8 @@ TEST_CASE("conv2d on the GPU: every rung matches the reference in every type") {
       if (name == "conv2d/cuda_mma") CHECK((tried[i] > 0) == !is_f32);
       if (name == "conv2d/cuda_tf32") CHECK((tried[i] > 0) == is_f32);
       if (name == "conv2d/cuda_f16") CHECK((tried[i] > 0) == !is_f32);
+      if (name == "conv2d/cuda_depthwise") CHECK((tried[i] > 5) == is_f32);
+      if (name == "conv2d/cuda_tf32_gemm") CHECK((tried[i] > 50) == is_f32);
     }
   }
 }

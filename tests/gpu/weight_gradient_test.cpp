@@ -36,6 +36,8 @@ struct Case {
 const Case kCases[] = {
     {"one number",              {1, 1, 1, 0, 0, 1, 1},  {1, 1, 1, 1},     1},
     {"1x1",                     {1, 1, 1, 0, 0, 1, 1},  {2, 9, 7, 20},    36},
+    {"1x1, long sums",          {1, 1, 1, 0, 0, 1, 1},  {2, 41, 43, 24},  40},
+    {"1x1, several tiles",      {1, 1, 1, 0, 0, 1, 1},  {1, 9, 9, 132},   260},
     {"3x3, odd",                {3, 3, 1, 1, 1, 1, 1},  {2, 7, 5, 3},     5},
     {"3x3, one tile",           {3, 3, 1, 1, 1, 1, 1},  {1, 8, 8, 8},     16},
     {"3x3, 24 to 24",           {3, 3, 1, 1, 1, 1, 1},  {2, 9, 17, 24},   24},
@@ -58,6 +60,9 @@ const Case kCases[] = {
     {"dilation",                {3, 3, 1, 2, 2, 2, 1},  {1, 8, 9, 3},     4},
     {"2 groups",                {3, 3, 1, 1, 1, 1, 2},  {2, 5, 6, 34},    14},
     {"depthwise",               {3, 3, 1, 1, 1, 1, 19}, {2, 6, 7, 19},    19},
+    {"depthwise, high",         {3, 3, 1, 1, 1, 1, 24}, {1, 70, 9, 24},   24},
+    {"depthwise, wide, 5x5",    {5, 5, 1, 2, 1, 1, 36}, {2, 9, 67, 36},   36},
+    {"depthwise, 132 channels", {3, 3, 1, 0, 1, 1, 132}, {1, 9, 20, 132}, 132},
     {"depthwise, stride 2",     {3, 5, 2, 1, 2, 1, 37}, {2, 6, 9, 37},    37},
 };
 // clang-format on
@@ -98,17 +103,24 @@ TEST_CASE(
     const auto& rung = conv2d_weight_gradient_ladder()[i];
     CAPTURE(rung.name);
     if (rung.device != DeviceKind::kCuda) continue;
-    CHECK(tried[i] >= (rung.name.ends_with("naive") ? int{std::size(kCases)} : 15));
+    CHECK(tried[i] >= (rung.name.ends_with("naive")       ? int{std::size(kCases)}
+                       : rung.name.ends_with("depthwise") ? 4
+                                                          : 15));
   }
 }
 
 TEST_CASE(
     "weight gradient on the GPU: run at once, it takes tensor cores where they know the kernel") {
-  const Op op{3, 3, 1, 1, 1, 1, 1};
+  const auto fastest = [](const Op& op, const Shape& x, const Shape& dy) {
+    return choose(conv2d_weight_gradient_ladder(), op, {x, dy}, DeviceKind::kCuda).name;
+  };
+  const Op op{3, 3, 1, 1, 1, 1, 1}, pointwise, depthwise{3, 3, 1, 1, 1, 1, 64};
+  CHECK(fastest(op, {16, 48, 48, 48}, {16, 48, 48, 48}) == "conv2d_weight_gradient/cuda_tf32");
+  CHECK(fastest(pointwise, {1, 256, 256, 64}, {1, 256, 256, 128}) ==
+        "conv2d_weight_gradient/cuda_tf32_gemm");
+  CHECK(fastest(depthwise, {1, 256, 256, 64}, {1, 256, 256, 64}) ==
+        "conv2d_weight_gradient/cuda_depthwise");
   const Tensor x = random_tensor({2, 8, 9, 16}, 1), dy = random_tensor({2, 8, 9, 16}, 2);
-  const auto& fastest =
-      choose(conv2d_weight_gradient_ladder(), op, {x.shape(), dy.shape()}, DeviceKind::kCuda);
-  CHECK(fastest.name == "conv2d_weight_gradient/cuda_tf32");
   CHECK(relative_error(to_host(apply(op, {to_gpu(x), to_gpu(dy)})), apply(op, {x, dy})) <= 1e-3);
 }
 

@@ -1,5 +1,5 @@
-// The second half of every weight gradient: blocks have summed up their parts of the pixels, and what they
-// found is added here, in the order of the parts.
+// The second half of sums that were cut into parts: blocks have summed up their parts of the pixels (or of the
+// depth of a product), and what they found is added here, in the order of the parts.
 //
 // 32 neighbouring elements are read by a warp, and eight warps share the parts: few parts a thread, so that
 // the loads of a thread do not wait for each other for long.
@@ -39,7 +39,7 @@ void launch_add_parts(const float* parts, int count, std::int64_t elements, cons
                       cudaStream_t stream) {
   const auto blocks = static_cast<unsigned>((elements + kAddedElements - 1) / kAddedElements);
   add_parts<<<blocks, kAddedElements * kAddingWarps, 0, stream>>>(parts, count, elements, place);
-  cuda_check(cudaGetLastError(), "conv2d_weight_gradient: adding the parts");
+  cuda_check(cudaGetLastError(), "adding the parts of sums");
 }
 
 }  // namespace mend

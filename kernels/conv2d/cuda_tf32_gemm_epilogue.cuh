@@ -1,0 +1,125 @@
+// How the sums of cuda_tf32_gemm leave: y = scale · activation(z) + residual, from the registers.
+#pragma once
+
+#include "kernels/conv2d/cuda.h"
+#include "kernels/conv2d/cuda_slope.cuh"
+#include "kernels/cuda/gemm_tf32.cuh"
+
+namespace mend::gemm_tf32 {
+
+/// A tensor whose pixels are the rows of the product.
+template <class T>
+struct PixelPlaces {
+  T* data;
+  std::int64_t n_stride, h_stride;
+  int w_stride;
+  bool flat;
+
+  __device__ T* pixel(int row, const FastDivider& width, const FastDivider& height) const {
+    if (flat) return data + std::int64_t{row} * w_stride;
+    const auto [line, q] = width(row);
+    const auto [n, p] = height(line);
+    return data + n * n_stride + p * h_stride + std::int64_t{q} * w_stride;
+  }
+};
+
+struct ConvolutionEpilogue {
+  Activation activation;
+  float scale;
+  bool shared_slope;
+  const float *bias, *slope;
+  PixelPlaces<float> y;
+  PixelPlaces<const float> residual;
+  FastDivider width, height;
+  int rows, columns;
+  bool pairs;  ///< pixels start at multiples of 8 bytes, and have whole pairs
+
+  /// Channel k of a vector, if there is one; 0 else.
+  __device__ float of(const float* vector, int k) const {
+    return vector != nullptr && k < columns ? vector[k] : 0;
+  }
+
+  template <class Tile>
+  __device__ void begin(const Share& share, float (&sum)[Tile::kRows][Tile::kColumns][4]) const {
+#pragma unroll
+    for (int j = 0; j < Tile::kColumns; ++j) {
+      const int k = share.n + j * 8;
+      const float even = of(bias, k), odd = of(bias, k + 1);
+#pragma unroll
+      for (int i = 0; i < Tile::kRows; ++i) {
+        sum[i][j][0] = sum[i][j][2] = even;
+        sum[i][j][1] = sum[i][j][3] = odd;
+      }
+    }
+  }
+
+  /// The long formulas: one copy of them for each row of sums, in a loop over what the lane has put into its part
+  /// of shared memory. All warps have used up that slot.
+  template <class Tile>
+  __device__ void activate_sums(float (&sum)[Tile::kRows][Tile::kColumns][4], float* own) const {
+    __syncthreads();
+    constexpr int kCount = Tile::kColumns * 4;
+    static_assert(kCount * 32 * sizeof(float) <= Tile::kBytesOfWarp);
+#pragma unroll
+    for (int i = 0; i < Tile::kRows; ++i) {
+#pragma unroll
+      for (int e = 0; e < kCount; ++e) own[e * 32] = sum[i][e / 4][e % 4];
+#pragma unroll 1
+      for (int e = 0; e < kCount; ++e) own[e * 32] = activate(activation, own[e * 32], 0);
+#pragma unroll
+      for (int e = 0; e < kCount; ++e) sum[i][e / 4][e % 4] = own[e * 32];
+    }
+  }
+
+  template <class Tile>
+  __device__ void finish(const Share& share, float (&sum)[Tile::kRows][Tile::kColumns][4],
+                         float* own) const {
+    if (!is_a_slope(activation.kind)) activate_sums<Tile>(sum, own);
+    const bool plain = activation.kind == ActivationKind::kNone && scale == 1;
+    if (!pairs) return store<Tile, false, false>(share, sum);
+    plain ? store<Tile, true, true>(share, sum) : store<Tile, false, true>(share, sum);
+  }
+
+ private:
+  /// kPlain: y = z + residual.
+  template <class Tile, bool kPlain, bool kPairs>
+  __device__ void store(const Share& share,
+                        const float (&sum)[Tile::kRows][Tile::kColumns][4]) const {
+    // The factors of negative sums; those of PReLU come from L1 with each row, for registers' sake.
+    const bool each = activation.kind == ActivationKind::kPrelu && !shared_slope;
+    float all = 1;
+    if (activation.kind == ActivationKind::kLeakyRelu) all = activation.parameter;
+    if (activation.kind == ActivationKind::kPrelu && shared_slope) all = slope[0];
+    const bool cuts = activation.kind == ActivationKind::kRelu, adds = residual.data != nullptr;
+    const auto finished = [&](float z, float factor, float rest) {
+      if constexpr (kPlain) return z + rest;
+      return fmaf(scale, z < 0 ? (cuts ? 0 : factor * z) : z, rest);
+    };
+#pragma unroll
+    for (int i = 0; i < 2 * Tile::kRows; ++i) {
+      const int m = share.m + i * 8;
+      if (m >= rows) continue;
+      float2 rest[Tile::kColumns] = {};  // all of them are asked for before the first is needed
+      if (adds) {
+        const float* const from = residual.pixel(m, width, height) + share.n;
+#pragma unroll
+        for (int j = 0; j < Tile::kColumns; ++j) {
+          const int k = share.n + j * 8;
+          if (k < columns) rest[j] = load_pair(from + j * 8, kPairs, kPairs || k + 1 < columns);
+        }
+      }
+      float* const to = y.pixel(m, width, height) + share.n;
+#pragma unroll
+      for (int j = 0; j < Tile::kColumns; ++j) {
+        const int k = share.n + j * 8;
+        if (k >= columns) continue;
+        const float* const z = sum[i / 2][j] + i % 2 * 2;
+        const float even = each ? slope[k] : all, odd = each ? of(slope, k + 1) : all;
+        const float2 pair{finished(z[0], even, rest[j].x), finished(z[1], odd, rest[j].y)};
+        store_pair(to + j * 8, pair, kPairs, kPairs || k + 1 < columns);
+      }
+    }
+  }
+};
+
+}  // namespace mend::gemm_tf32
