@@ -91,10 +91,10 @@ std::optional<Narrowed> Activate::narrow(const Shapes& in, DType to) const {
 }
 
 void Activate::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  const View<const float> slope =
-      inputs.size() > kSlope ? inputs[kSlope].view<const float>() : View<const float>{};
   const auto& rung = choose(activation_ladder(), *this, shapes_of(inputs), y.device().kind());
   if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
+  const View<const float> slope =
+      inputs.size() > kSlope ? inputs[kSlope].view<const float>() : View<const float>{};
   rung.kernel(activation, inputs[kX].view<const float>(), slope, y.view<float>());
 }
 

@@ -180,7 +180,7 @@ void launch_split_windows(const CudaWindows& windows, bool keys, const View<cons
                           const View<float>& y, cudaStream_t stream) {
   const int depth = y.shape.c;
   launch_gather_pixels(TokenOfImage{x, WindowTokens(windows, x.shape), depth, keys},
-                       packs(x) && depth % Pack<float>::kCount == 0, y, 0, stream,
+                       packs(x) && depth % Pack<float>::kCount == 0, y, 0.0f, stream,
                        "split_windows/cuda");
 }
 

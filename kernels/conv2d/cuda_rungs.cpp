@@ -160,11 +160,6 @@ Shape conv2d_cuda_depthwise_packed_shape(const op::Conv2d& op, const Shape&) {
   return {1, op.kernel_h, op.kernel_w, (op.outputs + 3) / 4 * 4};
 }
 
-Shape conv2d_cuda_tf32_packed_shape(const op::Conv2d& op, const Shape& weight) {
-  const int depths = (weight.c + kTf32Depth - 1) / kTf32Depth;
-  return {depths, (op.outputs + 7) / 8, 1, kTf32GroupBytes / static_cast<int>(sizeof(float))};
-}
-
 void conv2d_cuda_naive(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
   launch(launch_conv2d_naive, op, inputs, y);
 }

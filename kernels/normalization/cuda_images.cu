@@ -41,7 +41,7 @@ class FactorMemory {
     return {vector(0).data, vector(1).data, vector(2).data, shape_.c};
   }
   void apply_to(const View<const float>& x, const View<float>& y) const {
-    launch_each_element("normalization by factors", {x, vector(0), vector(1), vector(2)}, y,
+    launch_each_element<float>("normalization by factors", {x, vector(0), vector(1), vector(2)}, y,
                         Normalized{});
   }
 

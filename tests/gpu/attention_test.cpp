@@ -229,7 +229,7 @@ void check_gradients(const Op& op, const std::vector<Tensor>& inputs) {
   Tensors given = inputs;
   given.push_back(random_tensor(op.shape(shapes_of(inputs)), 9));
   Plan here(gradients, shapes_of(given));
-  Plan there(gradients, shapes_of(given), nullptr, nullptr, LateReads::kKept, gpu(0));
+  Plan there(gradients, shapes_of(given), nullptr, {.device = &gpu(0)});
   const Tensors expected = here(given), found = there(given);
   CAPTURE(AnyOp(op).describe());
   for (std::size_t i = 0; i < expected.size(); ++i) {

@@ -43,7 +43,7 @@ void check_gradient(const AnyOp& op, const Tensors& inputs) {
   for (const Tensor& tensor : all) there.push_back(to_gpu(tensor));
   gpu(0).make_current();
   const Tensors at_once = network(there);
-  Plan plan(network, shapes_of(all), nullptr, nullptr, LateReads::kKept, gpu(0));
+  Plan plan(network, shapes_of(all), nullptr, {.device = &gpu(0)});
   plan.poison();
   const Tensors planned = plan(all);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
