@@ -15,6 +15,7 @@ writes the budget. Registers and spills are ptxas' own words on the last rungs, 
   instructions        of warps, in PTX
   estimate_us, bound  the simulator's roofline for an H100, and what it is bound by
 """
+import concurrent.futures
 import json
 import math
 import os
@@ -73,26 +74,26 @@ def count(build: pathlib.Path, case: str) -> dict:
     return counts
 
 
-def machine_code() -> dict:
-    """Registers, and bytes that ptxas spilled, of the last rungs, by kernel and chip."""
+def machine_code_of(source: str) -> dict:
+    """Registers, and bytes that ptxas spilled, of a source's kernels, on each chip from the PTX that all share."""
     nvcc = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
+    with tempfile.TemporaryDirectory() as folder:
+        log = subprocess.run(
+            [nvcc, "-std=c++20", "--expt-relaxed-constexpr", "-diag-suppress", "554", "-I", ROOT, "-fatbin",
+             f"--generate-code=arch=compute_80,code=[{','.join(ARCHITECTURES)}]",
+             "-Xptxas", "-v", ROOT / source, "-o", f"{folder}/fatbin"],
+            check=True, capture_output=True, text=True).stderr
+    log = subprocess.run(["c++filt"], input=log, check=True, capture_output=True, text=True).stdout
     found = {}
-    for chip in ARCHITECTURES:
-        for source in LAST_RUNGS:
-            with tempfile.TemporaryDirectory() as folder:
-                log = subprocess.run(
-                    [nvcc, "-std=c++20", "--expt-relaxed-constexpr", "-diag-suppress", "554", "-I", ROOT,
-                     "-cubin", f"-arch={chip}", "-Xptxas", "-v", ROOT / source, "-o", f"{folder}/cubin"],
-                    check=True, capture_output=True, text=True).stderr
-            log = subprocess.run(["c++filt"], input=log, check=True, capture_output=True, text=True).stdout
-            for entry in log.split("Compiling entry function '")[1:]:
-                names = "conv2d_(mma|stream)|gemm_tf32|depthwise|fused_attention|channel_attention"
-                name = re.sub(rf"mend::|({names})::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
-                name = name.removeprefix("void ").split("(")[0]
-                stack, stores = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", entry).groups()
-                found[f"{name} {chip}"] = {
-                    "registers": int(re.search(r"Used (\d+) registers", entry)[1]),
-                    "stack_bytes": int(stack), "spilled_bytes": int(stores)}
+    for entry in log.split("Compiling entry function '")[1:]:
+        names = "conv2d_(mma|stream)|gemm_tf32|depthwise|fused_attention|channel_attention"
+        name = re.sub(rf"mend::|({names})::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
+        name = name.removeprefix("void ").split("(")[0]
+        chip = re.search(r"' for '(sm_\d+)'", entry)[1]
+        stack, stores = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", entry).groups()
+        found[f"{name} {chip}"] = {
+            "registers": int(re.search(r"Used (\d+) registers", entry)[1]),
+            "stack_bytes": int(stack), "spilled_bytes": int(stores)}
     return found
 
 
@@ -124,8 +125,10 @@ def main() -> int:
     build = pathlib.Path(sys.argv[1]).resolve()
     cases = subprocess.run([build / "bench" / "mend_gpu_counts"], check=True, capture_output=True, text=True,
                            env={**os.environ, "LD_LIBRARY_PATH": str(build / "cudasim")}).stdout.split()
-    counts = {case: count(build, case) for case in cases}
-    code = machine_code()
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        codes = pool.map(machine_code_of, LAST_RUNGS)
+        counts = dict(zip(cases, pool.map(lambda case: count(build, case), cases)))
+        code = {name: of_kernel for of_source in codes for name, of_kernel in of_source.items()}
     if "--record" in sys.argv:
         BUDGET.write_text(json.dumps({"counts": counts, "machine_code": code}, indent=1) + "\n")
         print(f"{len(counts)} cases recorded in {BUDGET.name}")

@@ -42,7 +42,7 @@ class FactorMemory {
   }
   void apply_to(const View<const float>& x, const View<float>& y) const {
     launch_each_element<float>("normalization by factors", {x, vector(0), vector(1), vector(2)}, y,
-                        Normalized{});
+                               Normalized{});
   }
 
  private:
