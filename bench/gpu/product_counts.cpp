@@ -91,7 +91,8 @@ CountedProblem run(const Case& c) {
                                             op.padding_w, 1,        c.groups};
     const Tensor dy = Tensor::zeros(op.shape({x.shape(), weight.shape()}), DType::kF32, gpu(0));
     const Tensor dw = apply(gradient, {x, dy});
-    return {c.rung, x.bytes(), dw.bytes(), dy.bytes(), gradient.cost({x.shape(), dy.shape()}).flops};
+    return {c.rung, x.bytes(), dw.bytes(), dy.bytes(),
+            gradient.cost({x.shape(), dy.shape()}).flops};
   }
   const Tensor bias = Tensor::zeros(vector_shape(c.K), DType::kF32, gpu(0));
   const double flops = op.cost({x.shape(), weight.shape(), bias.shape()}).flops;

@@ -2,7 +2,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <iterator>
 #include <memory>
 
 #include "engine/error.h"
@@ -18,11 +17,9 @@
 #include "models/registry.h"
 #include "restore/tiled_network.h"
 #include "tests/gpu/on_gpu.h"
-#include "tests/models/small_fixtures.h"
+#include "tests/gpu/small_runs.h"
 #include "tests/support/compare.h"
-#include "tests/support/golden.h"
 #include "tests/support/guarded.h"
-#include "tests/support/paths.h"
 #include "train/initialize.h"
 
 namespace mend::test {
@@ -169,33 +166,22 @@ TEST_CASE("gpu, narrow: a plan keeps images narrow between steps that can take t
 }
 
 TEST_CASE("gpu, narrow: networks give what the official implementations give, in f16") {
-  constexpr double kMostFlops = 3e8;  // the simulator takes seconds for more
-  int found = 0, ran = 0;
-  for (const std::string name : kSmallFixtures) {
-    CAPTURE(name);
-    const std::string path = golden_path(name);
-    if (!require_data(path)) continue;
-    ++found;
-    const Golden golden = load_golden(path);
-    const Model model = load_model(golden.weights);
-    Tensors inputs;
-    for (const std::string& input : golden.inputs()) inputs.push_back(golden.at(input));
-    Plan here(model.forward, shapes_of(inputs));
-    if (here.cost().flops > kMostFlops) continue;
+  int ran = 0;
+  const auto compare = [&](const Model& model, const Tensors& inputs, const Tensors& expected) {
     std::unique_ptr<Plan> there;
     try {
       there = std::make_unique<Plan>(model.forward, shapes_of(inputs), nullptr,
                                      narrow_on_gpu(DType::kF16));
     } catch (const UsageError&) {
-      continue;  // an operation has no kernel there
+      return;  // an operation has no kernel there
     }
-    const Tensors expected = here(inputs), outputs = (*there)(inputs);
+    const Tensors outputs = (*there)(inputs);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       CHECK(relative_error(outputs[i], expected[i]) <= 1e-2);
     }
     ++ran;
-  }
-  if (found == static_cast<int>(std::size(kSmallFixtures))) CHECK(ran >= 76);
+  };
+  if (for_each_small_fixture(compare)) CHECK(ran >= 76);
 }
 
 TEST_CASE("gpu, narrow: a tile without numbers in f16 is computed again in f32") {

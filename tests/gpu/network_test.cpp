@@ -1,7 +1,6 @@
 // Whole networks on the GPU, forward and one training step, against the CPU.
 #include <doctest/doctest.h>
 
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,11 +12,9 @@
 #include "models/registry.h"
 #include "restore/tiled_network.h"
 #include "tests/gpu/on_gpu.h"
-#include "tests/models/small_fixtures.h"
+#include "tests/gpu/small_runs.h"
 #include "tests/support/compare.h"
-#include "tests/support/golden.h"
 #include "tests/support/guarded.h"
-#include "tests/support/paths.h"
 #include "train/initialize.h"
 #include "train/training_step.h"
 
@@ -154,20 +151,8 @@ TEST_CASE("gpu: a plan keeps the last of two inputs, and refuses what has no ker
 }
 
 TEST_CASE("gpu: networks give what the official implementations give, in f32 and in TF32") {
-  constexpr double kMostFlops = 3e8;  // the simulator takes seconds for more
-  int found = 0, ran = 0;
-  for (const std::string name : kSmallFixtures) {
-    CAPTURE(name);
-    const std::string path = golden_path(name);
-    if (!require_data(path)) continue;
-    ++found;
-    const Golden golden = load_golden(path);
-    const Model model = load_model(golden.weights);
-    Tensors inputs;
-    for (const std::string& input : golden.inputs()) inputs.push_back(golden.at(input));
-    Plan here(model.forward, shapes_of(inputs));
-    if (here.cost().flops > kMostFlops) continue;
-    const Tensors expected = here(inputs);
+  int ran = 0;
+  const auto compare = [&](const Model& model, const Tensors& inputs, const Tensors& expected) {
     for (const bool exact : {false, true}) {
       CAPTURE(exact);
       std::optional<ExactProducts> products;
@@ -181,8 +166,8 @@ TEST_CASE("gpu: networks give what the official implementations give, in f32 and
       }
       ran += exact ? 1 : 0;
     }
-  }
-  if (found == static_cast<int>(std::size(kSmallFixtures))) CHECK(ran >= 73);
+  };
+  if (for_each_small_fixture(compare)) CHECK(ran >= 73);
 }
 
 TEST_CASE("gpu: a picture in tiles is what it is on the CPU") {

@@ -1,0 +1,39 @@
+// Official fixtures that are small enough for a simulated GPU.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <iterator>
+#include <string>
+
+#include "engine/plan.h"
+#include "models/registry.h"
+#include "tests/models/small_fixtures.h"
+#include "tests/support/golden.h"
+#include "tests/support/paths.h"
+
+namespace mend::test {
+
+/// Calls compare(model, inputs, expected) for each small fixture; `expected` is what the CPU's plan gives. Returns
+/// whether all fixtures are here.
+template <class Compare>
+bool for_each_small_fixture(const Compare& compare) {
+  constexpr double kMostFlops = 3e8;  // the simulator takes seconds for more
+  int found = 0;
+  for (const std::string name : kSmallFixtures) {
+    CAPTURE(name);
+    const std::string path = golden_path(name);
+    if (!require_data(path)) continue;
+    ++found;
+    const Golden golden = load_golden(path);
+    const Model model = load_model(golden.weights);
+    Tensors inputs;
+    for (const std::string& input : golden.inputs()) inputs.push_back(golden.at(input));
+    Plan here(model.forward, shapes_of(inputs));
+    if (here.cost().flops > kMostFlops) continue;
+    compare(model, inputs, here(inputs));
+  }
+  return found == static_cast<int>(std::size(kSmallFixtures));
+}
+
+}  // namespace mend::test
