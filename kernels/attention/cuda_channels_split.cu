@@ -24,7 +24,8 @@ namespace channel_attention {
 namespace {
 
 constexpr int kWarps = 4, kThreads = kWarps * kLanes;
-constexpr int kStep = 8;  // pixels of an mma's depth
+// What is unused is so on Turing, where the kernels are empty.
+[[maybe_unused]] constexpr int kStep = 8;  // pixels of an mma's depth
 constexpr int kRowsOfMma = 16;
 constexpr const char* kName = "channel_attention/cuda_split";
 
@@ -34,7 +35,7 @@ struct Sums {
   static constexpr int kDepth = 16 * kTiles;
   static constexpr int kSquares = kDepth * kDepth, kCount = kSquares + 2 * kDepth;
   /// From row to row in shared memory: 8 mod 16, so that two rows but one apart have all banks.
-  static constexpr int kPitch = kDepth + 8;
+  [[maybe_unused]] static constexpr int kPitch = kDepth + 8;
 };
 
 struct Arguments {

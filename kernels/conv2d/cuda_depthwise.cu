@@ -30,9 +30,9 @@ struct Arguments {
 
 /// scale · activation(z) + residual of one pixel. `own`: four numbers of this thread, kThreads apart, for the long
 /// formulas, of which there is one copy.
-__device__ inline void finish(const Arguments& a, const Strip& strip, int p, int q,
-                              const Pack<float>& bias, const Pack<float>& slope, Pack<float> z,
-                              float* own) {
+[[maybe_unused]] __device__ void finish(const Arguments& a, const Strip& strip, int p, int q,
+                                        const Pack<float>& bias, const Pack<float>& slope,
+                                        Pack<float> z, float* own) {
   const int C = a.y.shape.c;
   if (q >= a.y.shape.w || strip.c >= C) return;
 #pragma unroll
@@ -63,7 +63,7 @@ __device__ inline void finish(const Arguments& a, const Strip& strip, int p, int
 }
 
 /// The factors of negative sums.
-__device__ inline Pack<float> slopes_of(const Arguments& a, int c) {
+[[maybe_unused]] __device__ Pack<float> slopes_of(const Arguments& a, int c) {
   Pack<float> slopes{{1, 1, 1, 1}};
   if (a.op.activation.kind == ActivationKind::kLeakyRelu) {
     for (float& slope : slopes.values) slope = a.op.activation.parameter;
