@@ -35,7 +35,7 @@ struct Sums {
   static constexpr int kDepth = 16 * kTiles;
   static constexpr int kSquares = kDepth * kDepth, kCount = kSquares + 2 * kDepth;
   /// From row to row in shared memory: 8 mod 16, so that two rows but one apart have all banks.
-  [[maybe_unused]] static constexpr int kPitch = kDepth + 8;
+  static constexpr int pitch() { return kDepth + 8; }
 };
 
 struct Arguments {
@@ -89,7 +89,7 @@ template <int kTiles, bool kPairs>
 __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 3 : 2) sum_products(const Arguments a) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   using Its = Sums<kTiles>;
-  __shared__ __align__(16) float products[Its::kDepth * Its::kPitch];
+  __shared__ __align__(16) float products[Its::kDepth * Its::pitch()];
   __shared__ float lengths[2 * Its::kDepth];
   const int lane = threadIdx.x % kLanes, warp = threadIdx.x / kLanes, g = lane / 4, t = lane % 4;
   const int part = blockIdx.x % a.parts, group = blockIdx.x / a.parts;
@@ -140,7 +140,7 @@ __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 3 : 2) sum_products(con
 #pragma unroll
         for (int j = 0; j < kTiles; ++j) {
           float4* const at = reinterpret_cast<float4*>(
-              products + (16 * m + 2 * g + half) * Its::kPitch + 16 * j + 4 * t);
+              products + (16 * m + 2 * g + half) * Its::pitch() + 16 * j + 4 * t);
           const float(&even)[4] = sum[m][2 * j], (&odd)[4] = sum[m][2 * j + 1];
           const float4 before = turn == 0 ? float4{0, 0, 0, 0} : *at;
           *at = {before.x + even[2 * half], before.y + odd[2 * half], before.z + even[2 * half + 1],
@@ -163,7 +163,7 @@ __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 3 : 2) sum_products(con
   float* const to = a.products + std::int64_t{blockIdx.x} * Its::kCount;
 #pragma unroll 4
   for (int i = threadIdx.x; i < Its::kSquares; i += kThreads)
-    to[i] = products[i / Its::kDepth * Its::kPitch + i % Its::kDepth];
+    to[i] = products[i / Its::kDepth * Its::pitch() + i % Its::kDepth];
   for (int i = threadIdx.x; i < 2 * Its::kDepth; i += kThreads) to[Its::kSquares + i] = lengths[i];
 #endif
 }
@@ -212,7 +212,7 @@ template <int kTiles, bool kPairs>
 __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 4 : 2) mix(const Arguments a) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   using Its = Sums<kTiles>;
-  constexpr int kPitch = Its::kPitch;  // also 8 or 24 mod 32: four rows of 32 bytes have all banks
+  constexpr int kPitch = Its::pitch();  // also 8 or 24 mod 32: four rows of 32 bytes have all banks
   __shared__ __align__(16) float weights[Its::kDepth * kPitch];
   const int lane = threadIdx.x % kLanes, warp = threadIdx.x / kLanes, g = lane / 4, t = lane % 4;
   const int blocks = (a.pixels.count + a.block_pixels - 1) / a.block_pixels;
