@@ -13,6 +13,7 @@
 #include "kernels/conv2d/variant.h"
 #include "kernels/conv_transpose2d/conv_transpose2d.h"
 #include "kernels/conv_transpose2d/variant.h"
+#include "kernels/convert/convert.h"
 #include "kernels/deform_conv2d/deform_conv2d.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/elementwise/gradient.h"
@@ -106,9 +107,11 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(conv2d_ladder()),
       summary(conv2d_weight_gradient_ladder()),
       summary(conv_transpose2d_ladder()),
+      summary(convert_ladder()),
       summary(deform_conv2d_ladder()),
       summary(demodulate_ladder()),
       summary(extremum_gradient_ladder()),
+      summary(gather_bias_ladder()),
       summary(global_response_norm_ladder()),
       summary(grid_sample_ladder()),
       summary(group_norm_ladder()),
