@@ -65,7 +65,7 @@ def count(build: pathlib.Path, case: str) -> dict:
     flops = sum(sum(k["tensor_flops"].values()) for k in kernels)
     if flops:
         counts["tensor_waste"] = flops / problem["flops"]
-    if "cuda_mma" in case and "512x512" not in case:  # one tile a block, all weights in each
+    if "cuda_mma" in case:  # one tile a block, all weights in each
         outputs = int(case.split("/")[2].split("to")[1])
         if outputs <= 64:
             counts["x_reads"] = (32 * longest["l2_sectors"] - longest["blocks"] * weights - y) / x
