@@ -169,7 +169,7 @@ TEST_CASE("int8: SRVGG general x4 is within 42 dB of f32 on photos") {
     }
     const Calibration calibration = calibrate(model.forward, samples);
     Plan f32(model.forward, {x.shape()}),
-        in_8_bits(model.forward, {x.shape()}, nullptr, &calibration);
+        in_8_bits(model.forward, {x.shape()}, nullptr, {&calibration});
     CHECK(psnr(in_8_bits({x})[0], f32({x})[0]) >= 42);
   }
 }
