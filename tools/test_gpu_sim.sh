@@ -20,6 +20,8 @@ cmake --build "$build" -j "$jobs" --target mend_tests_gpu mend_gpu_counts
 
 # The second run has cp.async write at once, and not at the wait: it finds buffers that are written while
 # they are still read.
+# 2 GB: a test fills the GPU's memory, and initcheck keeps a shadow of it.
+export CUDASIM_MEM_GB=2
 # Networks by the dozen run the second time alone: each of their kernels has its own case in both.
 LD_LIBRARY_PATH=$simulator CUDASIM_RACECHECK=1 CUDASIM_INITCHECK=1 \
   "$build/tests/mend_tests_gpu" ${only:+"--test-case=*$only*"} --test-case-exclude="*networks give*"
