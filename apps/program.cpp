@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <fstream>
@@ -98,7 +97,7 @@ void CommonOptions::add_to(CLI::App& command) {
   command
       .add_option("--memory", memory,
                   "What the network may take with --tile auto: 800M, 2G; auto is half of the "
-                  "machine's, 4G at most")
+                  "machine's, 4G at most, and three quarters of a GPU's")
       ->capture_default_str()
       ->group(group);
   command.add_option("--device", device, "auto, cpu or cuda:0")
@@ -128,10 +127,6 @@ void CommonOptions::add_to(CLI::App& command) {
 }
 
 namespace {
-
-constexpr std::array<std::string_view, 4> kPrecisions = {"f32", "int8", "f16", "bf16"};
-
-bool is_narrow(std::string_view precision) { return precision == "f16" || precision == "bf16"; }
 
 /// Of a GPU three quarters: the rest is for kernels' working memory, and for other programs.
 std::int64_t usual_memory_of(const Device& device) {
@@ -165,11 +160,7 @@ void CommonOptions::apply(bool takes_gpu) const {
   if (!on_gpu && device != "auto" && device != "cpu") {
     throw UsageError(fmt::format("--device {}: choose auto, cpu or cuda:0", device));
   }
-  const auto known = std::find(kPrecisions.begin(), kPrecisions.end(), precision);
-  if (known == kPrecisions.end()) {
-    throw UsageError(fmt::format("--precision {}: choose f32, int8, f16 or bf16", precision));
-  }
-  if (!on_gpu && is_narrow(precision)) {
+  if (is_narrow(precision_named(precision)) && !on_gpu) {
     throw UsageError(fmt::format(
         "--precision {}: a CPU computes in f32 or int8; --device cuda takes f16 and bf16",
         precision));
@@ -183,11 +174,13 @@ TileOptions CommonOptions::tiles() const {
   options.exact = tile_exact;
   options.eager = eager;
   options.device = &chosen_device();
-  options.precision = runs_int8()           ? Precision::kInt8
-                      : precision == "f16"  ? Precision::kF16
-                      : precision == "bf16" ? Precision::kBF16
-                                            : Precision::kF32;
-  options.memory_bytes = memory == "auto" ? usual_memory_of(*options.device) : parse_bytes(memory);
+  options.precision = precision_named(precision);
+  if (memory == "auto") {
+    options.memory_bytes = usual_memory_of(*options.device);
+    options.fallback_memory_bytes = usual_memory();
+  } else {
+    options.memory_bytes = options.fallback_memory_bytes = parse_bytes(memory);
+  }
   if (tile == "auto") return options;
   if (tile == "off") {
     options.mode = TileOptions::Mode::kOff;

@@ -76,9 +76,31 @@ void check_calibration(const Calibration& calibration) {
       "stride 1 from 16 channels on can); leave it out");
 }
 
+namespace {
+
+constexpr std::pair<std::string_view, Precision> kPrecisions[] = {{"f32", Precision::kF32},
+                                                                  {"int8", Precision::kInt8},
+                                                                  {"f16", Precision::kF16},
+                                                                  {"bf16", Precision::kBF16}};
+
+}  // namespace
+
+std::string_view name_of(Precision precision) {
+  return std::ranges::find(kPrecisions, precision, &std::pair<std::string_view, Precision>::second)
+      ->first;
+}
+
+Precision precision_named(std::string_view name) {
+  for (const auto& [known, precision] : kPrecisions) {
+    if (known == name) return precision;
+  }
+  throw UsageError(fmt::format("--precision {}: choose f32, int8, f16 or bf16", name));
+}
+
 void check_f32(const TileOptions& options, std::string_view task) {
   if (options.precision == Precision::kF32) return;
-  throw UsageError(fmt::format("--precision: {} runs in f32 alone; leave it out", task));
+  throw UsageError(fmt::format("--precision {}: {} runs in f32 alone; leave it out",
+                               name_of(options.precision), task));
 }
 
 const Network& TiledNetwork::network_for(const Tiling& tiling) const {
@@ -213,8 +235,7 @@ Tensor TiledNetwork::compute(const Tiling& tiling, const Rectangle& window,
     progress(1, 1);
   } else {
     y = run_plan(plan_for(tiling, window.h, window.w, precision_), window, source, progress);
-    const bool is_narrow = precision_ == Precision::kF16 || precision_ == Precision::kBF16;
-    if (is_narrow && (!all_finite(y) || is_constant(y))) {
+    if (is_narrow(precision_) && (!all_finite(y) || is_constant(y))) {
       y = again_in_f32(y, tiling, window, source);
     }
   }
@@ -244,9 +265,8 @@ Tensor TiledNetwork::again_in_f32(const Tensor& narrow, const Tiling& tiling,
   if (!was_finite || !is_constant(y)) {
     warn(fmt::format(
         "{} gave {} in the tile of rows {}..{} and columns {}..{}: computed again in f32",
-        precision_ == Precision::kF16 ? "f16" : "bf16",
-        was_finite ? "one colour alone" : "NaN or infinity", window.y, window.y + window.h - 1,
-        window.x, window.x + window.w - 1));
+        name_of(precision_), was_finite ? "one colour alone" : "NaN or infinity", window.y,
+        window.y + window.h - 1, window.x, window.x + window.w - 1));
   }
   return y;
 }
@@ -328,7 +348,8 @@ Tiling TiledNetwork::run(int height, int width, const TileOptions& options, cons
   if (options.start_over) options.start_over();
   TileOptions on_cpu = options;
   on_cpu.device = &cpu();
-  if (options.precision != Precision::kInt8) on_cpu.precision = Precision::kF32;
+  on_cpu.memory_bytes = options.fallback_memory_bytes;
+  if (is_narrow(options.precision)) on_cpu.precision = Precision::kF32;
   return run_there(height, width, on_cpu, source, sink);
 }
 

@@ -24,6 +24,13 @@ enum class Precision {
   kF16,   ///< on a GPU: images between the layers that can take them, and these layers' products
   kBF16,
 };
+std::string_view name_of(Precision precision);
+/// "f32", "int8", "f16" or "bf16". Throws UsageError for other names.
+Precision precision_named(std::string_view name);
+/// Whether images between layers have 16 bits.
+constexpr bool is_narrow(Precision precision) {
+  return precision == Precision::kF16 || precision == Precision::kBF16;
+}
 
 struct TileOptions {
   enum class Mode { kAuto, kOff, kFixed };
@@ -32,6 +39,8 @@ struct TileOptions {
   bool exact = false;  ///< a halo as wide as all that the result depends on, however wide
   /// What a plan's arena and constants may take together. kAuto keeps to it.
   std::int64_t memory_bytes = 1'000'000'000;
+  /// The same on the CPU, where a GPU's memory is too small and the run goes on there.
+  std::int64_t fallback_memory_bytes = 1'000'000'000;
   /// Run the eager code instead of a plan; the result is the same.
   bool eager = false;
   Precision precision = Precision::kF32;
@@ -107,7 +116,8 @@ class TiledNetwork {
   using Sink = std::function<void(const Rectangle& output, const Tensor& pixels)>;
   /// Fills each tile's input from `source`, runs, and gives every pixel of the output to `sink` once,
   /// with its place in the output image. When memory runs out, says so by options.start_over, halves
-  /// the tile and begins again; where the smallest is too large for a GPU, on the CPU. Returns the tiling that was used in the end.
+  /// the tile and begins again; where the smallest is too large for a GPU, on the CPU, in f32 in place of
+  /// f16. Returns the tiling that was used in the end.
   /// In int8 the codes of the first run serve all later ones: they come from patches of this image,
   /// the same for all of its tiles and for any memory.
   /// Throws NumericError, naming the layer, if an output is NaN or infinite; UsageError if no layer of

@@ -5,7 +5,7 @@ usage: gpu_budget.py BUILD [--record]
 
 BUILD holds the simulator (BUILD/cudasim) and mend_gpu_counts; `make test-gpu-sim` builds both. Fails if a
 count is worse than the budget by more than 0.5%, or if the two do not have the same cases; --record
-writes the budget. Registers and spills are ptxas' own words on the last rungs, for two chips.
+writes the budget. Registers and spills are ptxas' own words on every kernel, for two chips.
 
   bank_conflicts      wavefronts of shared memory by the least possible number
   sector_efficiency   the least possible number of 32-byte sectors by those of global memory
@@ -17,7 +17,6 @@ writes the budget. Registers and spills are ptxas' own words on the last rungs, 
 """
 import concurrent.futures
 import json
-import math
 import os
 import pathlib
 import re
@@ -31,13 +30,7 @@ BUDGET = ROOT / "bench" / "gpu_budget.json"
 SLACK = 0.005
 HIGHER_IS_BETTER = {"sector_efficiency"}
 ARCHITECTURES = ("sm_80", "sm_90")
-LAST_RUNGS = ("kernels/attention/cuda_channels_split.cu", "kernels/attention/cuda_fused.cu",
-              "kernels/conv2d/cuda_depthwise.cu", "kernels/conv2d/cuda_f16.cu", "kernels/conv2d/cuda_mma.cu",
-              "kernels/conv2d/cuda_tf32.cu", "kernels/conv2d/cuda_tf32_gemm.cu",
-              "kernels/conv2d/cuda_weight_gradient_depthwise.cu",
-              "kernels/conv2d/cuda_weight_gradient_tf32_gemm.cu", "kernels/matmul/cuda_tf32.cu",
-              "kernels/normalization/cuda_demodulate.cu", "kernels/normalization/cuda_image_sums.cu",
-              "kernels/normalization/cuda_pixel_gradients.cu", "kernels/pool/cuda_box.cu")
+SOURCES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "kernels").rglob("*.cu"))
 
 
 def count(build: pathlib.Path, case: str) -> dict:
@@ -45,7 +38,8 @@ def count(build: pathlib.Path, case: str) -> dict:
     with tempfile.NamedTemporaryFile(suffix=".json") as stats:
         run = subprocess.run(
             [build / "bench" / "mend_gpu_counts", case], check=True, capture_output=True, text=True,
-            env={**os.environ, "LD_LIBRARY_PATH": str(build / "cudasim"), "CUDASIM_STATS_JSON": stats.name})
+            env={**os.environ, "LD_LIBRARY_PATH": str(build / "cudasim"), "CUDASIM_STATS_JSON": stats.name,
+                 "CUDASIM_PTXAS": "0"})  # it would compile all of the kernel's file; see machine_code_of
         problem = json.loads(run.stdout)
         kernels = json.load(open(stats.name))["kernels"]
     # Where a rung is one kernel, there is only the packing of its weights beside it.
@@ -86,15 +80,21 @@ def machine_code_of(source: str) -> dict:
     log = subprocess.run(["c++filt"], input=log, check=True, capture_output=True, text=True).stdout
     found = {}
     for entry in log.split("Compiling entry function '")[1:]:
-        names = "conv2d_(mma|stream)|gemm_tf32|depthwise|fused_attention|channel_attention"
-        name = re.sub(rf"mend::|({names})::|\(anonymous namespace\)::", "", entry.split("'", 1)[0])
-        name = name.removeprefix("void ").split("(")[0]
+        name = re.sub(r"mend::|\(anonymous namespace\)::", "", entry.split("'", 1)[0]).removeprefix("void ")
+        name = f"{source.removeprefix('kernels/')}: {name.split('(')[0]}"
         chip = re.search(r"' for '(sm_\d+)'", entry)[1]
         stack, stores = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", entry).groups()
         found[f"{name} {chip}"] = {
             "registers": int(re.search(r"Used (\d+) registers", entry)[1]),
             "stack_bytes": int(stack), "spilled_bytes": int(stores)}
     return found
+
+
+def as_lines(budget: dict) -> str:
+    """JSON, a line for each case and each kernel."""
+    parts = (f' "{part}": {{\n' + ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(of.items())) + "\n }"
+             for part, of in budget.items())
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def worse(name: str, before, after) -> bool:
@@ -126,11 +126,11 @@ def main() -> int:
     cases = subprocess.run([build / "bench" / "mend_gpu_counts"], check=True, capture_output=True, text=True,
                            env={**os.environ, "LD_LIBRARY_PATH": str(build / "cudasim")}).stdout.split()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        codes = pool.map(machine_code_of, LAST_RUNGS)
+        codes = pool.map(machine_code_of, SOURCES)
         counts = dict(zip(cases, pool.map(lambda case: count(build, case), cases)))
         code = {name: of_kernel for of_source in codes for name, of_kernel in of_source.items()}
     if "--record" in sys.argv:
-        BUDGET.write_text(json.dumps({"counts": counts, "machine_code": code}, indent=1) + "\n")
+        BUDGET.write_text(as_lines({"counts": counts, "machine_code": code}))
         print(f"{len(counts)} cases recorded in {BUDGET.name}")
         return 0
     budget = json.loads(BUDGET.read_text())
