@@ -1,4 +1,4 @@
-// The truth, number by number. Plans convert constants with it, once, where there is no GPU.
+// The truth, number by number.
 #include "kernels/convert/rungs.h"
 
 namespace mend {
