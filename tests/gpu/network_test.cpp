@@ -78,20 +78,6 @@ struct ExactProducts {
   ExactProducts& operator=(const ExactProducts&) = delete;
 };
 
-/// The model's plan on the GPU, or none where an operation has no kernel for it, or where some constants are
-/// computed at once, on the CPU, which has no rung of the name that is forced.
-std::unique_ptr<Plan> plan_on_gpu(const Model& model, const Shapes& shapes) {
-  try {
-    return std::make_unique<Plan>(model.forward, shapes, nullptr, PlanOptions{.device = &gpu(0)});
-  } catch (const UsageError& error) {
-    const std::string why = error.what();
-    const bool is_known = why.find("has no kernel for a GPU yet") != std::string::npos ||
-                          why.find("names no rung on this device") != std::string::npos;
-    if (!is_known) throw;
-    return nullptr;
-  }
-}
-
 /// What a picture becomes, tile by tile.
 Tensor tiled(const TileableNetwork& network, const Tensor& x, Device& device) {
   TileOptions options;
@@ -157,7 +143,8 @@ TEST_CASE("gpu: networks give what the official implementations give, in f32 and
       CAPTURE(exact);
       std::optional<ExactProducts> products;
       if (exact) products.emplace();
-      const std::unique_ptr<Plan> there = plan_on_gpu(model, shapes_of(inputs));
+      const std::unique_ptr<Plan> there =
+          plan_on_gpu(model, shapes_of(inputs), {.device = &gpu(0)});
       if (there == nullptr) break;
       there->poison();
       const Tensors outputs = (*there)(inputs);
