@@ -20,6 +20,7 @@
 #include <string>
 #include <string_view>
 #include <typeinfo>
+#include <utility>
 #include <vector>
 
 #include "engine/cost.h"
@@ -35,6 +36,7 @@ using Tensors = std::vector<Tensor>;
 using Scratch = std::span<std::byte>;
 
 class AnyOp;
+struct Fold;
 struct Fusion;
 struct Lowering;
 struct RowPart;
@@ -85,6 +87,9 @@ struct Saves {
 ///   std::optional<Fusion> absorb_through(const AnyOp& next,
 ///       const ThroughViews& views, const Shapes& in) const    does `next`, which reads my result
 ///                                                             as several views, fit?
+///   std::optional<Fold> fold(const AnyOp& next, int position, const Shapes& in) const
+///                                                             does `next`, whose other operand is
+///                                                             constant, fit into my constants?
 ///   std::optional<Lowering> lower(const Shapes& in) const     fix the rung, repack constants;
 ///   std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const    on any device
 ///   static constexpr bool kOnGpu = true                       forward takes tensors on a GPU too; the
@@ -134,6 +139,7 @@ class AnyOp {
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Fusion> absorb_through(const AnyOp& next, const ThroughViews& views,
                                        const Shapes& in) const;
+  std::optional<Fold> fold(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   std::optional<Quantized> quantize(const Shapes& in, bool output) const;
@@ -171,6 +177,7 @@ class AnyOp {
     virtual std::optional<Fusion> absorb(const AnyOp&, int, const Shapes&) const = 0;
     virtual std::optional<Fusion> absorb_through(const AnyOp&, const ThroughViews&,
                                                  const Shapes&) const = 0;
+    virtual std::optional<Fold> fold(const AnyOp&, int, const Shapes&) const = 0;
     virtual std::optional<Lowering> lower(const Shapes&, DeviceKind) const = 0;
     virtual std::optional<RowPart> row_part(const Shapes&, RowRange) const = 0;
     virtual std::optional<Quantized> quantize(const Shapes&, bool) const = 0;
@@ -196,6 +203,12 @@ struct FusedInput {
 struct Fusion {
   AnyOp op;
   std::vector<FusedInput> inputs;
+};
+
+/// The same operation with constants that do the work of the next one too.
+struct Fold {
+  /// A slot, and what makes its new constant of the old one and of the next operation's other operand.
+  std::vector<std::pair<int, AnyOp>> remade;
 };
 
 /// The same operation with its rung fixed, and for each input the operation that repacks it for
@@ -308,6 +321,10 @@ struct AnyOp::Model final : AnyOp::Interface {
     }
     return std::nullopt;
   }
+  std::optional<Fold> fold(const AnyOp& next, int position, const Shapes& in) const override {
+    if constexpr (requires { op.fold(next, position, in); }) return op.fold(next, position, in);
+    return std::nullopt;
+  }
   std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const override {
     if constexpr (requires { op.lower(in, device); }) return op.lower(in, device);
     if constexpr (requires { op.lower(in); }) {
@@ -354,6 +371,9 @@ inline std::optional<Fusion> AnyOp::absorb(const AnyOp& next, int position,
 inline std::optional<Fusion> AnyOp::absorb_through(const AnyOp& next, const ThroughViews& views,
                                                    const Shapes& in) const {
   return self_->absorb_through(next, views, in);
+}
+inline std::optional<Fold> AnyOp::fold(const AnyOp& next, int position, const Shapes& in) const {
+  return self_->fold(next, position, in);
 }
 inline std::optional<Lowering> AnyOp::lower(const Shapes& in, DeviceKind device) const {
   return self_->lower(in, device);

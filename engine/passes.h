@@ -13,6 +13,10 @@ namespace mend {
 /// Removes steps whose output nobody needs.
 void remove_unused(Graph& graph);
 
+/// Takes factors behind a step into its constants, where it can fold them: layer scales into the weights
+/// and the bias of the convolution before them.
+void fold_factors(Graph& graph);
+
 /// Lets a step do its only reader's work too, where that fits: conv2d takes over the activation, the
 /// scaling and the sum behind it, layer_norm the linear layer. On a GPU only into what runs there.
 void absorb_epilogues(Graph& graph, DeviceKind device = DeviceKind::kCpu);

@@ -3,6 +3,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/activation/activation.h"
+#include "kernels/activation/gate.h"
 #include "kernels/activation/gradient.h"
 #include "kernels/attention/attention.h"
 #include "kernels/channels/channels.h"
@@ -20,6 +21,7 @@
 #include "kernels/fft/fft.h"
 #include "kernels/fft/spectrum.h"
 #include "kernels/grid_sample/grid_sample.h"
+#include "kernels/inverted_residual/inverted_residual.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/norm_linear/norm_linear.h"
 #include "kernels/norm_mlp/norm_mlp.h"
@@ -111,11 +113,13 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(deform_conv2d_ladder()),
       summary(demodulate_ladder()),
       summary(extremum_gradient_ladder()),
+      summary(gate_ladder()),
       summary(gather_bias_ladder()),
       summary(global_response_norm_ladder()),
       summary(grid_sample_ladder()),
       summary(group_norm_ladder()),
       summary(inverse_real_fft2_ladder()),
+      summary(inverted_residual_ladder()),
       summary(l2_normalize_ladder()),
       summary(layer_norm_ladder()),
       summary(matmul_ladder()),

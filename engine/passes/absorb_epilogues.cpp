@@ -104,17 +104,28 @@ bool fuse_through_views(Graph& graph, const std::vector<int>& uses, std::size_t 
   return true;
 }
 
-}  // namespace
-
-void absorb_epilogues(Graph& graph, DeviceKind device) {
+/// One walk over all steps. Returns whether any two became one.
+bool absorb_once(Graph& graph, DeviceKind device) {
   const std::vector<int> uses = graph.uses();
+  bool changed = false;
   std::size_t s = 0;
   while (s < graph.steps.size()) {
     const int output = graph.steps[s].output;
     const std::size_t reader = uses[output] == 1 ? reader_of(graph, output, s) : graph.steps.size();
     const bool fused = reader == graph.steps.size() ? fuse_through_views(graph, uses, s, device)
                                                     : fuse(graph, s, reader, device);
+    changed = changed || fused;
     if (!fused) ++s;  // else the next unfused step has moved to place s
+  }
+  return changed;
+}
+
+}  // namespace
+
+void absorb_epilogues(Graph& graph, DeviceKind device) {
+  // What a later pair of steps became may fit an earlier step: a gate is made of an activation and a
+  // product before the convolution in front of it can take it over.
+  while (absorb_once(graph, device)) {
   }
 }
 

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include "kernels/activation/cuda.h"
+#include "kernels/activation/gate.h"
 #include "kernels/activation/rungs.h"
 #include "kernels/cuda/memory_seconds.h"
+#include "kernels/elementwise/elementwise.h"
 
 namespace mend {
 namespace {
@@ -88,6 +90,15 @@ std::optional<RowPart> Activate::row_part(const Shapes& in, RowRange y) const {
 
 std::optional<Narrowed> Activate::narrow(const Shapes& in, DType to) const {
   return narrow_inputs(*this, in.size(), to);
+}
+
+std::optional<Fusion> Activate::absorb(const AnyOp& next, int position, const Shapes& in) const {
+  const auto* product = next.as<Binary>();
+  const bool is_gate = product != nullptr && product->kind == BinaryKind::kMultiply &&
+                       in[Binary::kX] == in[Binary::kZ] && type == DType::kF32 &&
+                       product->type == DType::kF32 && activation.kind != ActivationKind::kPrelu;
+  if (!is_gate || !forced_variant(kName).empty()) return std::nullopt;
+  return Fusion{Gate{activation}, {{FusedInput::kMine, kX}, {FusedInput::kNext, 1 - position}}};
 }
 
 void Activate::forward(Inputs inputs, const Tensor& y, Scratch) const {

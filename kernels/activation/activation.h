@@ -46,6 +46,8 @@ struct Activate {
   Saves saves(const std::vector<bool>& wanted) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
+  /// A product of the result with an image like it becomes a gate.
+  std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
 };
 
 }  // namespace op

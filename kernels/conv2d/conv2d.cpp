@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/conv2d/scale_filters.h"
 #include "kernels/conv2d/variant.h"
 #include "kernels/elementwise/elementwise.h"
 
@@ -278,6 +279,17 @@ std::optional<Fusion> Conv2d::absorb(const AnyOp& next, int position, const Shap
     return Fusion{scaled, own_inputs()};
   }
   return std::nullopt;
+}
+
+std::optional<Fold> Conv2d::fold(const AnyOp& next, int position, const Shapes& in) const {
+  const auto* product = next.as<Binary>();
+  const bool is_linear = activation.kind == ActivationKind::kNone && !adds_residual;
+  if (product == nullptr || product->kind != BinaryKind::kMultiply || !is_linear ||
+      variant != nullptr || type != DType::kF32 || product->type != DType::kF32 ||
+      in[1 - position] != vector_shape(outputs)) {
+    return std::nullopt;
+  }
+  return Fold{{{kWeight, ScaleFilters{}}, {kBias, *product}}};
 }
 
 Shape PackConv2dWeight::shape(const Shapes& in) const {

@@ -68,6 +68,8 @@ struct Conv2d {
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
+  /// A factor for each output goes into weight and bias.
+  std::optional<Fold> fold(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   /// op::QuantizedConv2d, where it has a fast rung.

@@ -5,6 +5,7 @@
 // waste nothing, where now 3 of 16 lanes count.
 #include <algorithm>
 
+#include "engine/cache.h"
 #include "engine/parallel.h"
 #include "kernels/conv2d/row.h"
 #include "kernels/conv2d/variant.h"
@@ -31,8 +32,9 @@ namespace {
 
 /// Outputs of one task; every instruction set splits them further.
 constexpr int kChunk = 64;
-/// Outputs of one task along the row; a multiple of every tile's width.
-constexpr int kSegment = 480;
+/// Outputs of one task along the row: a multiple of every tile's width, at most so many.
+constexpr int kSegmentStep = 24;
+constexpr int kMostSteps = 20;
 /// Weights up to this size stay in L2 beside a few rows of x, so all outputs of a row are computed
 /// before the next row; with more, all rows for one chunk of outputs.
 constexpr std::int64_t kWeightsInL2 = 1 << 20;
@@ -97,20 +99,34 @@ Conv2dCall in_one_row(const Conv2dCall& call) {
           call.scratch};
 }
 
+/// Outputs of one task along a row of `width`: what they read of a row of x stays in half of L2 while all
+/// output channels pass, and all of `workers` get as much to do.
+int segment_of(int width, int channels, int workers) {
+  const std::int64_t fit = l2_cache_bytes() / 2 / (channels * std::int64_t{sizeof(float)});
+  const auto most = kSegmentStep * std::clamp<std::int64_t>(fit / kSegmentStep, 4, kMostSteps);
+  std::int64_t segments = (width + most - 1) / most;
+  segments = (segments + workers - 1) / workers * workers;
+  const auto even = static_cast<int>((width + segments - 1) / segments);
+  return (even + kSegmentStep - 1) / kSegmentStep * kSegmentStep;
+}
+
 /// How a call is cut into tasks: lines (segments of rows) times columns (chunks of channels).
 struct Direct {
-  explicit Direct(const Conv2dCall& original)
+  Direct(const Conv2dCall& original, int workers)
       : call(in_one_row(original)),
         C(call.x.shape.c / call.op.groups),
         K(call.y.shape.c / call.op.groups),
         chunks((K + kChunk - 1) / kChunk),
-        segments((call.y.shape.w + kSegment - 1) / kSegment),
+        segment(
+            segment_of(call.y.shape.w, C, call.y.shape.n * call.y.shape.h < workers ? workers : 1)),
+        segments((call.y.shape.w + segment - 1) / segment),
         block_floats(std::int64_t{call.op.kernel_h} * call.op.kernel_w * C * kConvBlock) {}
 
   Conv2dCall call;
   int C, K;      // of one group
   int chunks;    // of kChunk outputs in a group
-  int segments;  // of kSegment outputs in a row
+  int segment;   // outputs in a row
+  int segments;  // in a row
   std::int64_t block_floats;
 
   std::int64_t lines() const { return std::int64_t{call.y.shape.n} * call.y.shape.h * segments; }
@@ -124,15 +140,14 @@ struct Direct {
 
 void Direct::run(std::int64_t line, std::int64_t column, int thread) const {
   const View<float>& y = call.y;
-  const int segment = static_cast<int>(line % segments);
   const int p = static_cast<int>(line / segments % y.shape.h);
   const int n = static_cast<int>(line / segments / y.shape.h);
-  const int q = segment * kSegment;
+  const int q = static_cast<int>(line % segments) * segment;
   const int group = static_cast<int>(column / chunks);
   const int k = static_cast<int>(column % chunks) * kChunk;  // in its group
 
   const RowScratch scratch = row_scratch(call.scratch, call.op.kernel_h, thread);
-  ConvRow row = conv2d_row_at(call, n, p, q, std::min(kSegment, y.shape.w - q), scratch);
+  ConvRow row = conv2d_row_at(call, n, p, q, std::min(segment, y.shape.w - q), scratch);
   for (int r = 0; r < row.R; ++r) {
     if (scratch.rows[r] != nullptr) scratch.rows[r] += group * C;
   }
@@ -148,7 +163,7 @@ void Direct::run(std::int64_t line, std::int64_t column, int thread) const {
 }  // namespace
 
 void conv2d_direct(const Conv2dCall& call) {
-  const Direct direct(call);
+  const Direct direct(call, threads());
   const std::int64_t lines = direct.lines(), columns = direct.columns();
   const bool columns_inside = direct.weight_bytes() <= kWeightsInL2;
   parallel_for(lines * columns, [&](std::int64_t task, int thread) {
@@ -161,7 +176,7 @@ void conv2d_direct(const Conv2dCall& call) {
 }
 
 void conv2d_direct_on_thread(const Conv2dCall& call, int thread) {
-  const Direct direct(call);
+  const Direct direct(call, 1);
   for (std::int64_t column = 0; column < direct.columns(); ++column) {
     for (std::int64_t line = 0; line < direct.lines(); ++line) direct.run(line, column, thread);
   }

@@ -72,4 +72,11 @@ constexpr Conv2dVariant kLadder[] = {
 
 std::span<const Conv2dVariant> conv2d_ladder() { return kLadder; }
 
+const Conv2dVariant* conv2d_rung(void (*run)(const Conv2dCall& call)) {
+  for (const Conv2dVariant& rung : kLadder) {
+    if (rung.kernel.run == run) return &rung;
+  }
+  return nullptr;
+}
+
 }  // namespace mend

@@ -35,6 +35,9 @@ struct Conv2dKernel {
   bool packs() const { return packed_shape != nullptr; }
 };
 
+/// The rung of the ladder with this `run`, for operations that use its packing and its rows.
+const Conv2dVariant* conv2d_rung(void (*run)(const Conv2dCall& call));
+
 // The rungs; ladder.cpp lists them.
 
 void conv2d_reference(const Conv2dCall& call);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/conv2d/variant.h"
+#include "kernels/inverted_residual/inverted_residual.h"
 #include "kernels/norm_mlp/norm_mlp.h"
 #include "kernels/window_block/window_block.h"
 
@@ -22,14 +23,6 @@ constexpr NormLinearVariant kLadder[] = {
     {"norm_linear/blocked",    DeviceKind::kCpu, never_refuses, blocked_seconds, 1e-5,  {true,  norm_linear_blocked_scratch,   norm_linear_blocked}},
 };
 // clang-format on
-
-/// The rung of conv2d whose packing and row kernel the blocked rung uses.
-const Conv2dVariant* direct_rung() {
-  for (const Conv2dVariant& rung : conv2d_ladder()) {
-    if (rung.kernel.run == conv2d_direct) return &rung;
-  }
-  return nullptr;
-}
 
 }  // namespace
 
@@ -57,7 +50,7 @@ Shapes of_linear(const Shapes& in) {
 NormLinear NormLinear::on(const NormLinearVariant& rung) const {
   NormLinear fixed = *this;
   fixed.variant = &rung;
-  if (rung.kernel.packs_weight) fixed.linear.variant = direct_rung();
+  if (rung.kernel.packs_weight) fixed.linear.variant = conv2d_rung(conv2d_direct);
   return fixed;
 }
 
@@ -109,7 +102,10 @@ void NormLinear::forward(Inputs inputs, const Tensor& y, Scratch scratch) const 
 }
 
 std::optional<Fusion> NormLinear::absorb(const AnyOp& next, int position, const Shapes& in) const {
-  if (const auto* second = next.as<Conv2d>()) return fuse_mlp(*this, *second, position);
+  if (const auto* second = next.as<Conv2d>()) {
+    return second->groups > 1 ? fuse_inverted_residual(*this, *second, position)
+                              : fuse_mlp(*this, *second, position);
+  }
   std::optional<Fusion> fusion = linear.absorb(next, position, in);
   if (!fusion) return std::nullopt;
   NormLinear longer = *this;
@@ -123,7 +119,8 @@ std::optional<Fusion> NormLinear::absorb(const AnyOp& next, int position, const 
 std::optional<Fusion> NormLinear::absorb_through(const AnyOp& next, const ThroughViews& views,
                                                  const Shapes& in) const {
   const auto* attention = next.as<WindowAttention>();
-  return attention != nullptr ? fuse_window_block(*this, *attention, views, in) : std::nullopt;
+  return attention != nullptr ? fuse_window_block(*this, *attention, views, in)
+                              : fuse_gate(*this, next, views);
 }
 
 std::optional<Lowering> NormLinear::lower(const Shapes& in) const {

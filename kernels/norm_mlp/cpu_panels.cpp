@@ -1,5 +1,5 @@
 // The whole layer for 64 tokens at a time, on panels of tokens (token_panels.h): gather, norm,
-// product, activation, product, scatter. All of it stays in the cache: at 60 -> 120 -> 60 channels
+// product, activation or gate, product, scatter. All of it stays in the cache: at 60 -> 120 -> 60 channels
 // x is 15 kB, the hidden features 31 kB and the weights, read once for 64 tokens, 58 kB. What remains
 // is the arithmetic of the products and of the activation.
 #include <algorithm>
@@ -37,6 +37,27 @@ HWY_BEFORE_NAMESPACE();
 namespace mend::HWY_NAMESPACE {
 namespace {
 
+/// Rows [0, half) of a panel of `rows` rows, opened and closed by the rows behind them.
+struct GateRows {
+  float* panel;
+  int rows, half, tokens;
+  float parameter;  // of the activation
+
+  template <class Function>
+  HWY_INLINE void operator()(Function function) const {
+    const hn::ScalableTag<float> d;
+    const auto slope = hn::Set(d, parameter);
+    for (int t = 0; t < tokens; t += kPanelTokens) {
+      float* block = panel + column_at(t, rows);
+      const float* other = block + std::int64_t{half} * kPanelTokens;
+      for (int i = 0; i < half * kPanelTokens; i += kTokenLanes) {
+        const auto opened = function(d, hn::Load(d, block + i), slope);
+        hn::Store(hn::Mul(opened, hn::Load(d, other + i)), d, block + i);
+      }
+    }
+  }
+};
+
 void compute_mlp(const MlpBlock& b) {
   const NormMlpCall& call = b.call;
   const int C = call.x.shape.c, J = b.op.expand.outputs, K = b.op.contract.outputs;
@@ -47,8 +68,15 @@ void compute_mlp(const MlpBlock& b) {
                    padded, C, rows, b.panel);
   multiply_tokens({call.weight1.data, call.bias1.data, J, C, b.panel, rows, b.hidden, hidden_rows,
                    padded, b.op.expand.activation.kind, b.op.expand.activation.parameter});
-  multiply_tokens(
-      {call.weight2.data, call.bias2.data, K, J, b.hidden, hidden_rows, b.panel, rows, padded});
+  if (b.op.gates) {
+    with_activation(b.op.gate.kind,
+                    GateRows{b.hidden, hidden_rows, b.op.gated(), padded, b.op.gate.parameter});
+  }
+  if (!b.op.contracts) {
+    return scatter_tokens(b.hidden, b.tokens, b.op.gated(), hidden_rows, 1, nullptr, b.y);
+  }
+  multiply_tokens({call.weight2.data, call.bias2.data, K, b.op.gated(), b.hidden, hidden_rows,
+                   b.panel, rows, padded});
   scatter_tokens(b.panel, b.tokens, K, rows, b.op.contract.scale, b.residual, b.y);
 }
 

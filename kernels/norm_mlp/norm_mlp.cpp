@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "kernels/elementwise/elementwise.h"
+#include "kernels/activation/gate.h"
 #include "kernels/token_panels.h"
 
 namespace mend {
@@ -51,6 +51,11 @@ bool can_contract(const Conv2d& op) {
   return is_plain_1x1(op) && op.activation.kind == ActivationKind::kNone;
 }
 
+bool can_gate(const NormMlp& op) {
+  return op.expand.outputs % 2 == 0 && op.expand.activation.kind == ActivationKind::kNone &&
+         op.gate.kind != ActivationKind::kPrelu;
+}
+
 PackTokenWeight packing(int slot) {
   return {.is_bias = slot == NormMlp::kBias1 || slot == NormMlp::kBias2};
 }
@@ -61,8 +66,8 @@ Shapes of_expand(const Shapes& in) {
 }
 Shapes of_contract(const NormMlp& op, const Shapes& in) {
   const Shape& x = in[NormMlp::kX];
-  return {{x.n, x.h, x.w, op.expand.outputs},
-          in[NormMlp::kWeight2],
+  return {{x.n, x.h, x.w, op.gated()},
+          slot(in, NormMlp::kWeight2),
           slot(in, NormMlp::kBias2),
           {},
           slot(in, NormMlp::kResidual)};
@@ -71,33 +76,41 @@ Shapes of_contract(const NormMlp& op, const Shapes& in) {
 }  // namespace
 
 Shape NormMlp::shape(const Shapes& in) const {
-  if (!can_expand(expand) || !can_contract(contract)) {
+  if (!can_expand(expand) || !can_contract(contract) || (gates && !can_gate(*this)) ||
+      !(gates || contracts)) {
     throw ShapeError(fmt::format("norm_mlp: {} and {} are no pair of plain linear layers",
                                  expand.describe(), contract.describe()));
   }
   const Shape& x = in[kX];
+  const Shape y{x.n, x.h, x.w, contracts ? contract.outputs : gated()};
   norm.shape({x, slot(in, kGamma), slot(in, kBeta)});
-  if (variant != nullptr) return {x.n, x.h, x.w, contract.outputs};
+  if (variant != nullptr) return y;
   expand.shape(of_expand(in));
-  return contract.shape(of_contract(*this, in));
+  return contracts ? contract.shape(of_contract(*this, in)) : y;
 }
 
 Cost NormMlp::cost(const Shapes& in) const {
   const Shape& x = in[kX];
   const double pixels = static_cast<double>(x.pixels());
-  const double weights = static_cast<double>(expand.outputs) * (x.c + contract.outputs);
-  std::int64_t elements = x.pixels() * contract.outputs;
+  const Shape gated_shape{x.n, x.h, x.w, gated()};
+  const double weights = static_cast<double>(expand.outputs) * x.c +
+                         (contracts ? static_cast<double>(gated()) * contract.outputs : 0);
+  double flops = norm.cost({x}).flops + 2 * pixels * weights;
+  if (gates) flops += Gate{gate}.cost({gated_shape, gated_shape}).flops;
+  std::int64_t elements = x.pixels() * (contracts ? contract.outputs : gated());
   for (const Shape& shape : in) elements += shape.elements();
-  return {norm.cost({x}).flops + 2 * pixels * weights,
-          sizeof(float) * static_cast<double>(elements)};
+  return {flops, sizeof(float) * static_cast<double>(elements)};
 }
 
 Footprint NormMlp::footprint(const Shapes&) const { return {}; }
 
 std::string NormMlp::describe() const {
-  const std::string rung = variant != nullptr ? fmt::format(" [{}]", variant->name) : "";
-  return fmt::format("{}, {} -> {}, {}{}", norm.describe(), expand.describe(), expand.outputs,
-                     contract.describe(), rung);
+  std::string text =
+      fmt::format("{}, {} -> {}", norm.describe(), expand.describe(), expand.outputs);
+  if (gates) text += fmt::format(", gate {}", mend::describe(gate));
+  if (contracts) text += fmt::format(", {}", contract.describe());
+  if (variant != nullptr) text += fmt::format(" [{}]", variant->name);
+  return text;
 }
 
 std::int64_t NormMlp::scratch_bytes(const Shapes& in) const {
@@ -124,14 +137,25 @@ void NormMlp::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
 }
 
 std::optional<Fusion> NormMlp::absorb(const AnyOp& next, int position, const Shapes& in) const {
-  const std::optional<Fusion> fusion = contract.absorb(next, position, in);
-  if (!fusion) return std::nullopt;
+  if (variant != nullptr) return std::nullopt;
   NormMlp longer = *this;
-  longer.contract = *fusion->op.as<Conv2d>();
-  if (!can_contract(longer.contract)) return std::nullopt;
   std::vector<FusedInput> inputs;
   for (int i = 0; i < kSlots; ++i) inputs.push_back({FusedInput::kMine, i});
-  inputs[kResidual] = fusion->inputs[Conv2d::kResidual];
+  if (contracts) {
+    const std::optional<Fusion> fusion = contract.absorb(next, position, in);
+    if (!fusion) return std::nullopt;
+    longer.contract = *fusion->op.as<Conv2d>();
+    inputs[kResidual] = fusion->inputs[Conv2d::kResidual];
+  } else {
+    const auto* second = next.as<Conv2d>();
+    if (second == nullptr || position != Conv2d::kX) return std::nullopt;
+    longer.contracts = true;
+    longer.contract = *second;
+    inputs[kWeight2] = {FusedInput::kNext, Conv2d::kWeight};
+    inputs[kBias2] = {FusedInput::kNext, Conv2d::kBias};
+    inputs[kResidual] = {FusedInput::kNext, Conv2d::kResidual};
+  }
+  if (!can_contract(longer.contract)) return std::nullopt;
   return Fusion{longer, inputs};
 }
 
@@ -162,6 +186,31 @@ std::optional<Fusion> fuse_mlp(const NormLinear& first, const Conv2d& second, in
   inputs[NormMlp::kGamma] = {FusedInput::kMine, NormLinear::kGamma};
   inputs[NormMlp::kBeta] = {FusedInput::kMine, NormLinear::kBeta};
   return Fusion{NormMlp{first.norm, first.linear, second}, inputs};
+}
+
+std::optional<Fusion> fuse_gate(const NormLinear& first, const AnyOp& next,
+                                const ThroughViews& views) {
+  const auto gate = gate_of_halves(next, views, first.linear.outputs);
+  const bool forced =
+      !forced_variant(NormLinear::kName).empty() || !forced_variant(Conv2d::kName).empty();
+  if (!gate || forced || first.variant != nullptr || !can_expand(first.linear) ||
+      first.linear.outputs > kMostHidden) {
+    return std::nullopt;
+  }
+  const NormMlp both{.norm = first.norm,
+                     .expand = first.linear,
+                     .contract = {},
+                     .gates = true,
+                     .gate = *gate,
+                     .contracts = false};
+  if (!can_gate(both)) return std::nullopt;
+  std::vector<FusedInput> inputs(NormMlp::kSlots);
+  inputs[NormMlp::kX] = {FusedInput::kMine, NormLinear::kX};
+  inputs[NormMlp::kWeight1] = {FusedInput::kMine, NormLinear::kWeight};
+  inputs[NormMlp::kBias1] = {FusedInput::kMine, NormLinear::kBias};
+  inputs[NormMlp::kGamma] = {FusedInput::kMine, NormLinear::kGamma};
+  inputs[NormMlp::kBeta] = {FusedInput::kMine, NormLinear::kBeta};
+  return Fusion{both, inputs};
 }
 
 }  // namespace op

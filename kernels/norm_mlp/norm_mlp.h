@@ -1,5 +1,5 @@
 // A transformer's feed-forward layer in one pass: what a plan makes of layer norm, linear layer,
-// activation and linear layer.
+// activation or gate, and linear layer.
 //
 // Alone, the first linear layer writes the hidden features, two to four times as wide as x, and the
 // second reads them again: 33 MB each way at 256x256 with 120 of them. Here they stay in L1 and L2.
@@ -22,22 +22,31 @@ using NormMlpVariant = Variant<op::NormMlp, NormMlpKernel>;
 
 namespace op {
 
-/// y = scale · (W2 · activation(W1 · norm(x) + b1) + b2) + residual, for each pixel.
+/// h = activation(W1 · norm(x) + b1), for each pixel
+/// g = gates ? gate(h[.., 0:J/2]) · h[.., J/2:J] : h
+/// y = contracts ? scale · (W2 · g + b2) + residual : g
 ///
-/// x [N,H,W,C]   weight1 [J,1,1,C]   bias1 [1,1,1,J] or absent   weight2 [K,1,1,J]   bias2 [1,1,1,K]
+/// x [N,H,W,C]   weight1 [J,1,1,C]   bias1 [1,1,1,J] or absent   weight2 [K,1,1,G]   bias2 [1,1,1,K]
 /// or absent   residual like y or absent   gamma, beta [1,1,1,C] or absent: op::LayerNorm's
-/// -> y [N,H,W,K]
+/// -> y [N,H,W,K], or [N,H,W,G]; G is J/2 with a gate, else J
 /// `expand` and `contract` are the two linear layers; of their epilogues the first may have an
-/// activation without a slope, the second a scale and a residual.
-/// Throws ShapeError as they and the norm do, or if they have more than that.
+/// activation without a slope if nothing gates, the second a scale and a residual.
+/// Throws ShapeError as they and the norm do, or if they have more than that, or if nothing comes
+/// behind the first.
 struct NormMlp {
   static constexpr std::string_view kName = "norm_mlp";
   enum Slot { kX, kWeight1, kBias1, kWeight2, kBias2, kResidual, kGamma, kBeta, kSlots };
 
   LayerNorm norm;
   Conv2d expand, contract;
+  bool gates = false;
+  Activation gate = {};
+  bool contracts = true;
   /// The rung to run and whose packing the weights have; null: choose one, they are as above.
   const NormMlpVariant* variant = nullptr;
+
+  /// G
+  int gated() const { return gates ? expand.outputs / 2 : expand.outputs; }
 
   Shape shape(const Shapes& in) const;
   Cost cost(const Shapes& in) const;
@@ -52,6 +61,9 @@ struct NormMlp {
 /// `first` and the linear layer behind it as one operation, if the two are such a pair, its hidden
 /// features fit the cache, and nobody forced a rung of either.
 std::optional<Fusion> fuse_mlp(const NormLinear& first, const Conv2d& second, int position);
+/// `first` and the gate that reads the two halves of its result, likewise. `next`: an op::Gate or a product.
+std::optional<Fusion> fuse_gate(const NormLinear& first, const AnyOp& next,
+                                const ThroughViews& views);
 
 }  // namespace op
 

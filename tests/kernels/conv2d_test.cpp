@@ -10,6 +10,7 @@
 
 #include "engine/parallel.h"
 #include "engine/plan.h"
+#include "kernels/conv2d/scale_filters.h"
 #include "kernels/conv2d/variant.h"
 #include "kernels/elementwise/elementwise.h"
 #include "tests/kernels/conv2d_cases.h"
@@ -290,6 +291,62 @@ TEST_CASE("conv2d: the plan absorbs activation, factor and sum, and gives eager'
     CHECK(plan.graph().steps.size() == example.steps);
     CHECK(relative_error(plan({x})[0], example.network({x})[0]) <= 1e-6);
   }
+}
+
+TEST_CASE("conv2d: the plan folds factors of its outputs into its weight and bias") {
+  const op::Conv2d op = conv(3, 16, 1);
+  const Tensor weight = scaled_random({16, 3, 3, 16}, 1, 0.2f);
+  const Tensor bias = random_tensor(vector_shape(16), 2),
+               factor = random_tensor(vector_shape(16), 3);
+  const auto product = [](const Tensor& a, const Tensor& b) {
+    return apply(op::Binary{BinaryKind::kMultiply}, {a, b});
+  };
+  struct Example {
+    const char* name;
+    Network network;
+    std::size_t steps;
+  };
+  const Example examples[] = {
+      {"x + factor·conv",
+       [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+         const Tensor z = product(apply(op, {in[0], weight, bias}), factor);
+         return {apply(op::Binary{BinaryKind::kAdd}, {in[0], z})};
+       },
+       1},
+      {"relu(factor·(factor·conv)), without a bias",
+       [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+         const Tensor z = product(factor, product(factor, apply(op, {in[0], weight})));
+         return {apply(op::Activate{{ActivationKind::kRelu}}, {z})};
+       },
+       1},
+      {"factor·relu(conv)",
+       [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+         const Tensor z =
+             apply(op::Activate{{ActivationKind::kRelu}}, {apply(op, {in[0], weight})});
+         return {product(z, factor)};
+       },
+       2},
+      {"conv, which is read twice",
+       [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+         const Tensor z = apply(op, {in[0], weight, bias});
+         return {product(z, factor), z};
+       },
+       2},
+      {"conv times an image",
+       [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+         return {product(apply(op, {in[0], weight, bias}), in[0])};
+       },
+       2},
+  };
+  const Tensor x = random_tensor({1, 9, 14, 16}, 4);
+  for (const Example& example : examples) {
+    CAPTURE(example.name);
+    Plan plan(example.network, {x.shape()});
+    plan.poison();
+    CHECK(plan.graph().steps.size() == example.steps);
+    CHECK(relative_error(plan({x})[0], example.network({x})[0]) <= 1e-6);
+  }
+  CHECK_THROWS_AS(op::ScaleFilters{}.shape({{16, 3, 3, 16}, vector_shape(3)}), ShapeError);
 }
 
 }  // namespace mend::test

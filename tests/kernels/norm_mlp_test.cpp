@@ -4,6 +4,8 @@
 
 #include "engine/error.h"
 #include "engine/plan.h"
+#include "kernels/activation/gate.h"
+#include "kernels/channels/channels.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/token_panels.h"
 #include "tests/support/compare.h"
@@ -18,6 +20,8 @@ struct Case {
   bool subtract_mean = true, has_bias = true, has_gamma = true, has_residual = false;
   Activation activation = {ActivationKind::kGelu};
   float scale = 1;
+  bool gates = false, contracts = true;
+  Activation gate = {};
 };
 
 const Case kAwkward[] = {
@@ -29,6 +33,9 @@ const Case kAwkward[] = {
     {{1, 1, 700, 180}, 360, 180, true, true, true, true, {}, -0.5f},
     {{1, 30, 31, 16}, 64, 33, true, false, true, false, {ActivationKind::kLeakyRelu, 0.2f}},
     {{1, 2, 3, 2000}, 500, 3, true, true, false},
+    {{1, 9, 13, 32}, 64, 32, true, true, true, true, {}, 1, true},
+    {{2, 3, 7, 5}, 26, 9, false, false, false, false, {}, 2, true, true, {ActivationKind::kGelu}},
+    {{1, 11, 15, 48}, 254, 127, true, true, true, false, {}, 1, true, false},
 };
 
 op::NormMlp op_of(const Case& problem) {
@@ -36,7 +43,10 @@ op::NormMlp op_of(const Case& problem) {
   op.norm.subtract_mean = problem.subtract_mean;
   op.expand.outputs = problem.hidden;
   op.expand.activation = problem.activation;
-  op.contract.outputs = problem.outputs;
+  op.gates = problem.gates;
+  op.gate = problem.gate;
+  op.contracts = problem.contracts;
+  if (op.contracts) op.contract.outputs = problem.outputs;
   op.contract.scale = problem.scale;
   op.contract.adds_residual = problem.has_residual;
   return op;
@@ -44,15 +54,15 @@ op::NormMlp op_of(const Case& problem) {
 
 std::vector<Tensor> inputs_of(const Case& problem) {
   const Shape& x = problem.x;
-  const int C = x.c, J = problem.hidden, K = problem.outputs;
+  const int C = x.c, J = problem.hidden, K = problem.outputs, G = problem.gates ? J / 2 : J;
   const auto optional = [](bool there, const Shape& shape, int seed) {
     return there ? random_tensor(shape, seed) : Tensor();
   };
   return {random_tensor(x, 1),
           random_tensor({J, 1, 1, C}, 2),
           optional(problem.has_bias, vector_shape(J), 3),
-          random_tensor({K, 1, 1, J}, 4),
-          optional(problem.has_bias, vector_shape(K), 5),
+          optional(problem.contracts, {K, 1, 1, G}, 4),
+          optional(problem.has_bias && problem.contracts, vector_shape(K), 5),
           optional(problem.has_residual, {x.n, x.h, x.w, K}, 6),
           optional(problem.has_gamma, vector_shape(C), 7),
           optional(problem.has_gamma, vector_shape(C), 8)};
@@ -70,6 +80,14 @@ Tensor apart(const op::NormMlp& op, const std::vector<Tensor>& in, const Tensor&
   if (op.expand.activation.kind != ActivationKind::kNone) {
     y = apply(op::Activate{op.expand.activation}, {y});
   }
+  if (op.gates) {
+    const int half = op.gated();
+    Tensor opened = apply(op::SliceChannels{0, half}, {y});
+    const Tensor other = apply(op::SliceChannels{half, half}, {y});
+    if (op.gate.kind != ActivationKind::kNone) opened = apply(op::Activate{op.gate}, {opened});
+    y = apply(op::Binary{BinaryKind::kMultiply}, {opened, other});
+  }
+  if (!op.contracts) return y;
   y = apply(contract, {y, in[op.kWeight2], in[op.kBias2]});
   if (op.contract.scale != 1) y = apply(op::Affine{op.contract.scale, 0}, {y});
   if (op.contract.adds_residual) y = apply(op::Binary{BinaryKind::kAdd}, {residual, y});
@@ -153,6 +171,12 @@ TEST_CASE("norm_mlp: shapes and epilogues that do not fit are refused") {
   CHECK_THROWS_AS(op.shape(wrong), ShapeError);
   op::NormMlp strange = op;
   strange.contract.activation = {ActivationKind::kRelu};
+  CHECK_THROWS_AS(strange.shape(fits), ShapeError);
+  strange = op;
+  strange.gates = true;  // behind a GELU
+  CHECK_THROWS_AS(strange.shape(fits), ShapeError);
+  strange = op;
+  strange.contracts = false;
   CHECK_THROWS_AS(strange.shape(fits), ShapeError);
   strange = op;
   strange.expand.kernel_h = 3;

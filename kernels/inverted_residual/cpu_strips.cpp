@@ -1,0 +1,305 @@
+// The whole block for a strip of columns at a time, row by row down the image: norm and expansion of the
+// next row, depthwise convolution and gate of the row above it, projection of that. Hidden features live
+// in a ring of rows, as many as the depthwise convolution sees.
+//
+//   510 hidden channels, 42 columns, 3 rows: 257 KB, half of a 512 KB L2. x and the gated row are 16 and
+//   43 KB. The weights, 196 and 98 KB at 96 channels, come from L3 once a row: 1.5 bytes a cycle
+//   beside the products, and they lie as they are read.
+//
+// A strip computes the hidden columns beside it once more than its neighbour does: 2 in 42, so strips are
+// as wide as L2 allows. All parts compute an output the same way wherever it lies, so neither strips
+// nor bands of rows show in the result.
+#include <algorithm>
+
+#include "engine/parallel.h"
+#include "kernels/conv2d/row.h"
+#include "kernels/conv2d/variant.h"
+#include "kernels/inverted_residual/inverted_residual.h"
+#include "kernels/normalization/variants.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/inverted_residual/cpu_strips.cpp"
+#include "kernels/simd.h"
+// The rest once for every instruction set.
+#include "kernels/activation/gate-inl.h"
+#include "kernels/conv2d/depthwise_3x3-inl.h"
+
+#ifndef MEND_INVERTED_RESIDUAL_CPU_STRIPS_ONCE
+#define MEND_INVERTED_RESIDUAL_CPU_STRIPS_ONCE
+namespace mend {
+
+/// Channels of each half that are convolved before they meet: 2 x 42 columns of them stay in L1.
+constexpr int kGateChannels = 64;
+
+/// One row of gated outputs. `row` is that of the depthwise convolution, its y unused.
+struct GatedRow {
+  const ConvRow& row;
+  const Activation& gate;
+  float* halves;  // scratch, 2 x row.Q x kGateChannels
+  float* y;
+  std::int64_t y_stride;
+};
+
+}  // namespace mend
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace mend::HWY_NAMESPACE {
+namespace {
+
+void plain_row(const ConvRow& row) { depthwise_3x3_row(row); }
+
+/// The depthwise sums of channels [first, first + channels), channels <= kGateChannels, to
+/// z[q][kGateChannels].
+HWY_INLINE void sum_channels(const ConvRow& row, int first, int channels, float* z) {
+  const TileConstants<kGateChannels> constants(row.epilogue.from_channel(first), channels);
+  ConvRow to_z = row;
+  to_z.y = z - first;
+  to_z.y_stride = kGateChannels;
+  Sums3x3{to_z, first, first + channels, constants.bias - first}.whole_row();
+}
+
+void gated_row(const GatedRow& g) {
+  const int half = g.row.K / 2;
+  float* const z = g.halves + std::int64_t{g.row.Q} * kGateChannels;
+  for (int begin = 0; begin < half; begin += kGateChannels) {
+    // A short rest goes with vectors that reach back into the channels before.
+    const int end = std::min(begin + kGateChannels, half);
+    const int channels = std::max(end - begin, kDepthwiseLanes), first = end - channels;
+    sum_channels(g.row, first, channels, g.halves);
+    sum_channels(g.row, half + first, channels, z);
+    with_activation(g.gate.kind, GatePixels{g.halves, kGateChannels, z, kGateChannels, g.y + first,
+                                            g.y_stride, g.row.Q, channels, g.gate.parameter});
+  }
+}
+
+}  // namespace
+}  // namespace mend::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mend {
+HWY_EXPORT(plain_row);
+HWY_EXPORT(gated_row);
+
+namespace {
+
+constexpr std::int64_t kLineFloats = 16;
+/// Columns of a strip.
+constexpr int kMostColumns = 160;
+/// Pixels that a weight, once fetched, should serve: narrow strips take several rows at a time.
+constexpr int kLeastPixels = 128;
+/// Rows of a task: at its ends two hidden rows are computed twice. Fewer where threads would have none.
+constexpr int kGoodBand = 16, kLeastBand = 4;
+
+/// Floats between the pixels of a buffer in scratch: whole cache lines, an odd number of them, so that
+/// the pixels of a row fall into different sets of L1.
+std::int64_t pixel_floats(int channels) {
+  const std::int64_t lines = (channels + kLineFloats - 1) / kLineFloats;
+  return (lines | 1) * kLineFloats;
+}
+
+/// How the image is cut, and one thread's buffers in floats.
+struct Strips {
+  Strips(const op::InvertedResidual& op, const Shape& x);
+
+  int columns;  // of a strip's outputs
+  int strips;
+  int rows;   // that are computed at a time
+  int slots;  // rows of the ring
+  int band;   // rows of a task
+  int bands;
+  std::int64_t hidden_pixel, gated_pixel;
+  std::int64_t normal, ring, gated, halves;
+
+  int wide() const { return columns + 2; }
+  std::int64_t floats() const { return normal + ring + gated + halves; }
+};
+
+Strips::Strips(const op::InvertedResidual& op, const Shape& x)
+    : hidden_pixel(pixel_floats(op.hidden())), gated_pixel(pixel_floats(op.gated())) {
+  strips = (x.w + kMostColumns - 1) / kMostColumns;
+  columns = (x.w + strips - 1) / strips;
+  rows = std::clamp(kLeastPixels / wide(), 1, x.h);
+  slots = rows + 2;
+  const int good = std::min(2 * threads() / strips, x.h / kGoodBand);
+  const int least = std::min((threads() + strips - 1) / strips, x.h / kLeastBand);
+  bands = std::max({1, good, least});
+  band = (x.h + bands - 1) / bands;
+  normal = std::int64_t{slots} * wide() * x.c;
+  normal = (normal + kLineFloats - 1) / kLineFloats * kLineFloats;
+  ring = std::int64_t{slots} * wide() * hidden_pixel;
+  gated = op.projects ? std::int64_t{rows} * columns * gated_pixel : 0;
+  halves = op.gates ? std::int64_t{2} * columns * kGateChannels : 0;
+}
+
+/// One strip of one band.
+class Task {
+ public:
+  Task(const InvertedResidualCall& call, const Strips& plan, std::int64_t number, int thread);
+  void run();
+
+ private:
+  void expand_to(int end);
+  void expand(int row, int count);
+  void convolve(int row, View<float> to);
+  void project(int row, int count);
+  View<float> outputs(int row, int count) const {
+    return {call_.y.pixel(n_, row, column_),
+            {1, count, columns_, call_.y.shape.c},
+            call_.y.n_stride,
+            call_.y.h_stride,
+            call_.y.w_stride};
+  }
+
+  const InvertedResidualCall& call_;
+  const op::InvertedResidual& op_;
+  const Strips& plan_;
+  int thread_;
+  int n_, first_row_, end_row_, column_, columns_;
+  int left_, wide_;  // hidden columns
+  int expanded_;     // hidden rows before this one are in the ring
+  float *normal_, *ring_, *gated_, *halves_;
+  Scratch rest_;  // of all threads
+};
+
+Task::Task(const InvertedResidualCall& call, const Strips& plan, std::int64_t number, int thread)
+    : call_(call), op_(call.op), plan_(plan), thread_(thread) {
+  const Shape& x = call.x.shape;
+  column_ = static_cast<int>(number % plan.strips) * plan.columns;
+  columns_ = std::min(plan.columns, x.w - column_);
+  first_row_ = static_cast<int>(number / plan.strips % plan.bands) * plan.band;
+  end_row_ = std::min(first_row_ + plan.band, x.h);
+  n_ = static_cast<int>(number / plan.strips / plan.bands);
+  left_ = std::max(0, column_ - 1);
+  wide_ = std::min(x.w, column_ + columns_ + 1) - left_;
+  expanded_ = std::max(0, first_row_ - 1);
+  float* memory = reinterpret_cast<float*>(call.scratch.data());
+  normal_ = memory + thread * plan.floats();
+  ring_ = normal_ + plan.normal;
+  gated_ = ring_ + plan.ring;
+  halves_ = gated_ + plan.gated;
+  rest_ = call.scratch.subspan(static_cast<std::size_t>(threads() * plan.floats()) * sizeof(float));
+}
+
+/// Norm and expansion of hidden rows [row, row + count), which lie side by side in the ring.
+void Task::expand(int row, int count) {
+  const int C = call_.x.shape.c;
+  const std::int64_t normal_row = std::int64_t{wide_} * C;
+  const std::int64_t hidden_row = wide_ * plan_.hidden_pixel;
+  const auto measure =
+      op_.norm.subtract_mean ? PixelMeasure::kDeviation : PixelMeasure::kDeviationOnly;
+  for (int r = 0; r < count; ++r) {
+    const View<const float> x{call_.x.pixel(n_, row + r, left_),
+                              {1, 1, wide_, C},
+                              call_.x.h_stride,
+                              call_.x.h_stride,
+                              call_.x.w_stride};
+    const View<float> y{normal_ + r * normal_row, {1, 1, wide_, C}, normal_row, normal_row, C};
+    pixel_norm_simd_on_thread(measure, op_.norm.eps, x, call_.gamma, call_.beta, y);
+  }
+  const View<const float> normal{normal_, {1, count, wide_, C}, count * normal_row, normal_row, C};
+  const View<float> hidden{ring_ + row % plan_.slots * hidden_row,
+                           {1, count, wide_, op_.hidden()},
+                           count * hidden_row,
+                           hidden_row,
+                           plan_.hidden_pixel};
+  conv2d_direct_on_thread(
+      {op_.expand, normal, call_.expand_weight, call_.expand_bias, {}, {}, hidden, rest_}, thread_);
+}
+
+/// Expands what is missing of the hidden rows before `end`.
+void Task::expand_to(int end) {
+  while (expanded_ < end) {
+    const int count = std::min(end - expanded_, plan_.slots - expanded_ % plan_.slots);
+    expand(expanded_, count);
+    expanded_ += count;
+  }
+}
+
+/// Depthwise convolution and gate of one row.
+void Task::convolve(int row, View<float> to) {
+  const std::int64_t hidden_row = wide_ * plan_.hidden_pixel;
+  const float* taps[3];
+  for (int r = 0; r < 3; ++r) {
+    const int h = row + r - 1;
+    const bool inside = h >= 0 && h < call_.x.shape.h;
+    taps[r] = inside ? ring_ + h % plan_.slots * hidden_row : nullptr;
+  }
+  ConvRow conv = {};
+  conv.x = taps;
+  conv.x_stride = plan_.hidden_pixel;
+  conv.W = wide_;
+  conv.R = conv.S = 3;
+  conv.C = 1;
+  conv.step = conv.tap_step = 1;
+  conv.first = column_ - 1 - left_;
+  conv.weight = call_.depthwise_weight.data;
+  conv.K = op_.hidden();
+  conv.epilogue = {op_.depthwise.activation, 1.0f, call_.depthwise_bias.data};
+  conv.y = to.data;
+  conv.y_stride = to.w_stride;
+  conv.Q = columns_;
+  if (op_.gates) {
+    HWY_DYNAMIC_DISPATCH(gated_row)({conv, op_.gate, halves_, to.data, to.w_stride});
+  } else {
+    HWY_DYNAMIC_DISPATCH(plain_row)(conv);
+  }
+}
+
+/// Projects the gated rows to rows [row, row + count) of y.
+void Task::project(int row, int count) {
+  const std::int64_t gated_row = columns_ * plan_.gated_pixel;
+  const View<const float> gated{
+      gated_, {1, count, columns_, op_.gated()}, count * gated_row, gated_row, plan_.gated_pixel};
+  const View<float> y = outputs(row, count);
+  View<const float> residual = call_.residual;
+  if (residual) {
+    residual = {residual.pixel(n_, row, column_), y.shape, residual.n_stride, residual.h_stride,
+                residual.w_stride};
+  }
+  conv2d_direct_on_thread(
+      {op_.project, gated, call_.project_weight, call_.project_bias, {}, residual, y, rest_},
+      thread_);
+}
+
+void Task::run() {
+  const int H = call_.x.shape.h;
+  for (int row = first_row_; row < end_row_; row += plan_.rows) {
+    const int end = std::min(row + plan_.rows, end_row_);
+    expand_to(std::min(end + 1, H));
+    const std::int64_t gated_row = columns_ * plan_.gated_pixel;
+    const View<float> to =
+        op_.projects ? View<float>{gated_, {}, 0, gated_row, plan_.gated_pixel} : outputs(row, 1);
+    for (int r = row; r < end; ++r) {
+      View<float> line = to;
+      line.data += (r - row) * to.h_stride;
+      convolve(r, line);
+    }
+    if (op_.projects) project(row, end - row);
+  }
+}
+
+}  // namespace
+
+std::string inverted_residual_strips_refuses(const op::InvertedResidual& op, const Shapes&) {
+  const int least = 16 * (op.gates ? 2 : 1);
+  return op.hidden() < least ? "needs a vector of 16 hidden channels, in each half of a gate" : "";
+}
+
+std::int64_t inverted_residual_strips_scratch(const op::InvertedResidual& op, const Shapes& in) {
+  const Shape& x = in[op::InvertedResidual::kX];
+  const Shapes hidden = {{x.n, x.h, x.w, op.gated()}};
+  return threads() * Strips(op, x).floats() * std::int64_t{sizeof(float)} +
+         std::max(conv2d_direct_scratch_bytes(op.expand, in),
+                  conv2d_direct_scratch_bytes(op.project, hidden));
+}
+
+void inverted_residual_strips(const InvertedResidualCall& call) {
+  const Strips plan(call.op, call.x.shape);
+  parallel_for(std::int64_t{call.x.shape.n} * plan.bands * plan.strips,
+               [&](std::int64_t number, int thread) { Task(call, plan, number, thread).run(); });
+}
+
+}  // namespace mend
+#endif
