@@ -25,8 +25,10 @@
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/fft/fft.h"
 #include "kernels/grid_sample/grid_sample.h"
+#include "kernels/inverted_residual/inverted_residual.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/norm_linear/norm_linear.h"
+#include "kernels/norm_mlp/norm_mlp.h"
 #include "kernels/normalization/normalization.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
 #include "kernels/pool/pool.h"
@@ -70,6 +72,21 @@ op::DeformConv2d deform_conv() {
   return op;
 }
 
+/// GELU gates half of the `hidden` channels.
+op::InvertedResidual block(int hidden, int outputs) {
+  return {.norm = {},
+          .expand = conv(hidden, 1),
+          .depthwise = conv(hidden, 3, hidden),
+          .gates = true,
+          .gate = {ActivationKind::kGelu},
+          .projects = true,
+          .project = conv(outputs, 1)};
+}
+
+op::NormMlp gated_mlp(int hidden, int outputs) {
+  return {.norm = {}, .expand = conv(hidden, 1), .contract = conv(outputs, 1), .gates = true};
+}
+
 /// Images so small that all cases take seconds under callgrind, and awkward enough to have remainders.
 std::vector<Case> cases() {
   const Shape image64{1, 20, 26, 64}, image32{1, 32, 32, 32}, tokens{1, 16, 16, 60};
@@ -89,6 +106,8 @@ std::vector<Case> cases() {
       {"deform_conv2d/columns", "16to16_k3", deform_conv(), {{1, 16, 16, 16}, {1, 16, 16, 18}, {1, 16, 16, 9}}, {{16, 3, 3, 16}, vector_shape(16)}},
       {"matmul/panels",    "96x64x80",   op::Matmul{}, {{1, 1, 96, 64}, {1, 1, 64, 80}}, {}},
       {"norm_linear/blocked", "60to180", op::NormLinear{{}, conv(180, 1)}, {tokens}, {{180, 1, 1, 60}, vector_shape(180), {}, {}, v60, v60}},
+      {"norm_mlp/panels",  "60to120_gate", gated_mlp(120, 60), {tokens},    {{120, 1, 1, 60}, vector_shape(120), {60, 1, 1, 60}, v60, {}, v60, v60}},
+      {"inverted_residual/strips", "60to120_gate", block(120, 60), {tokens}, {v60, v60, {120, 1, 1, 60}, vector_shape(120), {120, 3, 3, 1}, vector_shape(120), {60, 1, 1, 60}, v60}},
       {"layer_norm/simd",  "64",         op::LayerNorm{}, {image64},        {v64, v64}},
       {"group_norm/simd",  "64_g8",      op::GroupNorm{8}, {image64},       {v64, v64}},
       {"softmax/simd",     "64",         op::Softmax{}, {image64},          {}},

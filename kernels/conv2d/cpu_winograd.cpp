@@ -19,17 +19,17 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv2d/cpu_winograd.cpp"
-#include "kernels/conv2d/epilogue-inl.h"
 #include "kernels/conv2d/winograd_lines-inl.h"
+#include "kernels/conv2d/winograd_output-inl.h"
 #include "kernels/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mend::HWY_NAMESPACE {
 namespace {
 
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+using D = WinogradTag;
+using V = WinogradVector;
+constexpr int kLanes = kWinogradLanes;
 constexpr int kPack = kWinogradPack, kChunk = kWinogradChunk;
 constexpr int kPerPack = kPack / kLanes;
 
@@ -210,34 +210,6 @@ void multiply_block(const WinogradGeometry& g, const float* packed, int first, i
   }
 }
 
-/// z = Aᵀ M A + bias of one tile: [kTile²][kChunk]. m: at its first position.
-template <int kTile>
-void transform_output(const WinogradGeometry& g, const float* m, int channels, const float* bias,
-                      float* z) {
-  constexpr int kPatch = kTile + 2;
-  const D d;
-  for (int k = 0; k < channels; k += kLanes) {
-    V lines[kTile][kPatch];  // [i][j]: Aᵀ M
-    for (int j = 0; j < kPatch; ++j) {
-      V x[kPatch], t[kTile];
-      HWY_UNROLL(8)
-      for (int i = 0; i < kPatch; ++i) x[i] = hn::Load(d, m + (i * kPatch + j) * g.m_stride + k);
-      WinogradLines<kTile>::output(d, x, t);
-      HWY_UNROLL(8)
-      for (int i = 0; i < kTile; ++i) lines[i][j] = t[i];
-    }
-    const V b = hn::Load(d, bias + k);
-    for (int i = 0; i < kTile; ++i) {
-      V t[kTile];
-      WinogradLines<kTile>::output(d, lines[i], t);
-      HWY_UNROLL(8)
-      for (int j = 0; j < kTile; ++j) {
-        hn::Store(hn::Add(t[j], b), d, z + (i * kTile + j) * kChunk + k);
-      }
-    }
-  }
-}
-
 template <int kTile>
 void transform_tile(const Conv2dCall& call, const TilePlace& place, const WinogradGeometry& g,
                     const float* zeros, float* v) {
@@ -260,26 +232,6 @@ void transform_tile(const Conv2dCall& call, const TilePlace& place, const Winogr
   transform_input<kTile>(patch, g, v);
 }
 
-/// y of all tiles of a block, `channels` output channels from k on.
-template <int kTile>
-void finish_block(const Conv2dCall& call, const WinogradGeometry& g, const float* m,
-                  std::int64_t first, int tiles, int k, int channels) {
-  HWY_ALIGN float z[kTile * kTile * kChunk];
-  const TileConstants<kChunk> constants(epilogue_of(call).from_channel(k), channels);
-  for (int t = 0; t < tiles; ++t) {
-    transform_output<kTile>(g, m + t * kChunk, channels, constants.bias, z);
-    const TilePlace place = tile_place(first + t, g.tile, call.y.shape);
-    for (int i = 0; i < place.rows; ++i) {
-      const int p = place.p + i;
-      finish_tile(
-          call.op.activation.kind,
-          {z + i * kTile * kChunk, place.columns, kChunk, channels, constants.slope, call.op.scale,
-           call.residual ? call.residual.pixel(place.n, p, place.q) + k : nullptr,
-           call.residual.w_stride, call.y.pixel(place.n, p, place.q) + k, call.y.w_stride});
-    }
-  }
-}
-
 template <int kTile>
 void winograd_block(const Conv2dCall& call, const WinogradGeometry& g, std::int64_t first,
                     const WinogradScratch& scratch) {
@@ -294,7 +246,7 @@ void winograd_block(const Conv2dCall& call, const WinogradGeometry& g, std::int6
   for (int k = 0; k < g.K; k += kChunk) {
     const int packs = std::min(kChunk, g.padded_k - k) / kPack;
     multiply_block(g, call.weight.data, k / kPack, packs, tiles, scratch, upcoming);
-    finish_block<kTile>(call, g, scratch.m, first, tiles, k, std::min(kChunk, g.K - k));
+    FinishWinogradBlock<kTile>{call, g, scratch.m, first, k, std::min(kChunk, g.K - k)}.all(tiles);
   }
 }
 

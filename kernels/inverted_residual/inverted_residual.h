@@ -5,8 +5,8 @@
 //                                                └────────────────▶      residual ────────▶
 //
 // The hidden features, J channels, are two to ten times as wide as x: at 128x128 with 510 of them 33 MB
-// that a chain of single steps writes and reads three times. Here a strip of columns goes down the image
-// with three rows of them, which stay in L2.
+// that single steps write and read three times. Here a strip of columns goes down the image with three
+// rows of them.
 #pragma once
 
 #include <optional>
@@ -83,8 +83,8 @@ struct InvertedResidual {
   std::optional<Lowering> lower(const Shapes& in) const;
 };
 
-/// `first` and the depthwise convolution behind it as one operation, if the two are such a pair, three
-/// rows of hidden features of a strip fit the cache, and nobody forced a rung of either.
+/// `first` and the depthwise convolution behind it as one operation, if the two are such a pair, have
+/// 32 to 1024 hidden channels, and nobody forced a rung of either.
 std::optional<Fusion> fuse_inverted_residual(const NormLinear& first, const Conv2d& depthwise,
                                              int position);
 
