@@ -2,9 +2,6 @@
 // absorb what they can; what is left over runs at the speed of a copy.
 //
 // In a plan, chains of such steps run on a few rows at a time, in L2 (engine/row_schedule.h).
-//
-// Not built yet: one step for x + factor·z (NAFNet's residuals), which would save a third of the
-// traffic.
 #pragma once
 
 #include <limits>
