@@ -16,10 +16,13 @@
 #include "kernels/conv_transpose2d/variant.h"
 #include "kernels/convert/convert.h"
 #include "kernels/deform_conv2d/deform_conv2d.h"
+#include "kernels/deform_conv2d/gradient.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/elementwise/gradient.h"
 #include "kernels/fft/fft.h"
+#include "kernels/fft/gradient.h"
 #include "kernels/fft/spectrum.h"
+#include "kernels/grid_sample/gradient.h"
 #include "kernels/grid_sample/grid_sample.h"
 #include "kernels/inverted_residual/inverted_residual.h"
 #include "kernels/matmul/matmul.h"
@@ -104,19 +107,26 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(box_mean_ladder()),
       summary(channel_attention_ladder()),
       summary(code_lookup_ladder()),
+      summary(code_lookup_gradient_ladder()),
       summary(complex_multiply_ladder()),
       summary(concat_ladder()),
       summary(conv2d_ladder()),
       summary(conv2d_weight_gradient_ladder()),
       summary(conv_transpose2d_ladder()),
       summary(convert_ladder()),
+      summary(deform_column_gradient_ladder()),
       summary(deform_conv2d_ladder()),
+      summary(deform_image_gradient_ladder()),
+      summary(deform_offset_gradient_ladder()),
+      summary(deform_weight_gradient_ladder()),
       summary(demodulate_ladder()),
       summary(extremum_gradient_ladder()),
       summary(gate_ladder()),
       summary(gather_bias_ladder()),
       summary(global_response_norm_ladder()),
       summary(grid_sample_ladder()),
+      summary(grid_sample_grid_gradient_ladder()),
+      summary(grid_sample_image_gradient_ladder()),
       summary(group_norm_ladder()),
       summary(inverse_real_fft2_ladder()),
       summary(inverted_residual_ladder()),
@@ -150,6 +160,7 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(softmax_ladder()),
       summary(softmax_gradient_ladder()),
       summary(spectral_gain_ladder()),
+      summary(sum_repeats_ladder()),
       summary(sum_to_ladder()),
       summary(transpose_ladder()),
       summary(window_attention_ladder()),

@@ -2,7 +2,9 @@
 
 #include <cassert>
 
+#include "kernels/code_lookup/cuda.h"
 #include "kernels/code_lookup/rungs.h"
+#include "kernels/cuda/memory_seconds.h"
 
 namespace mend {
 namespace {
@@ -10,12 +12,22 @@ namespace {
 double simd_seconds(const op::CodeLookup& op, const Shapes& in) {
   return op.cost(in).bytes / NominalMachine::kBytesPerSecond;
 }
+#ifdef MEND_HAS_CUDA
+/// Each number of the logits drags a sector through L2.
+double cuda_naive_seconds(const op::CodeLookup& op, const Shapes& in) {
+  return 8 * op.cost(in).bytes / NominalGpu::kBytesPerSecond;
+}
+#endif
 
 // clang-format off
 constexpr Variant<op::CodeLookup, CodeLookupKernel> kLadder[] = {
-    // name                   device            can it?        time          error  entry
-    {"code_lookup/reference", DeviceKind::kCpu, never_refuses, slowest,      0,     code_lookup_reference},
-    {"code_lookup/simd",      DeviceKind::kCpu, never_refuses, simd_seconds, 0,     code_lookup_simd},
+    // name                    device             can it?        time                error  entry
+    {"code_lookup/reference",  DeviceKind::kCpu,  never_refuses, slowest,            0,     code_lookup_reference},
+    {"code_lookup/simd",       DeviceKind::kCpu,  never_refuses, simd_seconds,       0,     code_lookup_simd},
+#ifdef MEND_HAS_CUDA
+    {"code_lookup/cuda_naive", DeviceKind::kCuda, never_refuses, cuda_naive_seconds, 0,     code_lookup_cuda_naive},
+    {"code_lookup/cuda_warp",  DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0,     code_lookup_cuda_warp},
+#endif
 };
 // clang-format on
 

@@ -25,6 +25,7 @@ namespace op {
 /// an encoder of good pictures takes, before this step, and lets nothing pass through it.
 struct CodeLookup {
   static constexpr std::string_view kName = "code_lookup";
+  static constexpr bool kOnGpu = true;
   enum Slot { kLogits, kCodes };
 
   Shape shape(const Shapes& in) const;
@@ -43,6 +44,7 @@ struct CodeLookup {
 /// Summed in double, pixel by pixel.
 struct CodeLookupGradient {
   static constexpr std::string_view kName = "code_lookup_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kLogits, kDy };
 
   Shape shape(const Shapes& in) const;
@@ -56,5 +58,10 @@ struct CodeLookupGradient {
 
 using CodeLookupKernel = void (*)(View<const float> logits, View<const float> codes, View<float> y);
 std::span<const Variant<op::CodeLookup, CodeLookupKernel>> code_lookup_ladder();
+
+using CodeLookupGradientKernel = void (*)(View<const float> logits, View<const float> dy,
+                                          View<float> y, Scratch scratch);
+std::span<const Variant<op::CodeLookupGradient, CodeLookupGradientKernel>>
+code_lookup_gradient_ladder();
 
 }  // namespace mend

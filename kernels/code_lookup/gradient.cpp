@@ -5,8 +5,10 @@
 #include <cmath>
 
 #include "kernels/code_lookup/code_lookup.h"
+#include "kernels/code_lookup/cuda.h"
+#include "kernels/cuda/memory_seconds.h"
 
-namespace mend::op {
+namespace mend {
 namespace {
 
 /// The first index of the largest of K numbers; -1 if one is NaN.
@@ -15,7 +17,47 @@ int first_largest(const float* logits, int K) {
   return static_cast<int>(std::max_element(logits, logits + K) - logits);
 }
 
+void gradient_reference(View<const float> logits, View<const float> dy, View<float> y,
+                        Scratch scratch) {
+  const int K = y.shape.w, C = y.shape.c;
+  auto* sums = reinterpret_cast<double*>(scratch.data());
+  std::fill_n(sums, y.shape.elements(), 0.0);
+  for (int n = 0; n < logits.shape.n; ++n)
+    for (int h = 0; h < logits.shape.h; ++h)
+      for (int w = 0; w < logits.shape.w; ++w) {
+        const int taken = first_largest(logits.pixel(n, h, w), K);
+        if (taken < 0) continue;
+        double* sum = sums + std::int64_t{taken} * C;
+        for (int c = 0; c < C; ++c) sum[c] += dy(n, h, w, c);
+      }
+  for (int k = 0; k < K; ++k)
+    for (int c = 0; c < C; ++c) y(0, 0, k, c) = static_cast<float>(sums[std::int64_t{k} * C + c]);
+}
+
+#ifdef MEND_HAS_CUDA
+void gradient_cuda(View<const float> logits, View<const float> dy, View<float> y, Scratch) {
+  code_lookup_gradient_cuda(logits, dy, y);
+}
+#endif
+
+// clang-format off
+constexpr Variant<op::CodeLookupGradient, CodeLookupGradientKernel> kLadder[] = {
+    // name                            device             can it?        time                error  entry
+    {"code_lookup_gradient/reference", DeviceKind::kCpu,  never_refuses, slowest,            0,     gradient_reference},
+#ifdef MEND_HAS_CUDA
+    {"code_lookup_gradient/cuda",      DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-7,  gradient_cuda},
+#endif
+};
+// clang-format on
+
 }  // namespace
+
+std::span<const Variant<op::CodeLookupGradient, CodeLookupGradientKernel>>
+code_lookup_gradient_ladder() {
+  return kLadder;
+}
+
+namespace op {
 
 Tensors CodeLookup::backward(const Backward& call) const {
   Tensors gradients(2);
@@ -47,22 +89,11 @@ std::int64_t CodeLookupGradient::scratch_bytes(const Shapes& in) const {
 }
 
 void CodeLookupGradient::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
-  const View<const float> logits = inputs[kLogits].view<const float>();
-  const View<const float> dy = inputs[kDy].view<const float>();
-  const View<float> to = y.view<float>();
-  const int K = to.shape.w, C = to.shape.c;
-  auto* sums = reinterpret_cast<double*>(scratch.data());
-  std::fill_n(sums, to.shape.elements(), 0.0);
-  for (int n = 0; n < logits.shape.n; ++n)
-    for (int h = 0; h < logits.shape.h; ++h)
-      for (int w = 0; w < logits.shape.w; ++w) {
-        const int taken = first_largest(logits.pixel(n, h, w), K);
-        if (taken < 0) continue;
-        double* sum = sums + std::int64_t{taken} * C;
-        for (int c = 0; c < C; ++c) sum[c] += dy(n, h, w, c);
-      }
-  for (int k = 0; k < K; ++k)
-    for (int c = 0; c < C; ++c) to(0, 0, k, c) = static_cast<float>(sums[std::int64_t{k} * C + c]);
+  const auto& rung =
+      choose(code_lookup_gradient_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(inputs[kLogits].view<const float>(), inputs[kDy].view<const float>(), y.view<float>(),
+              scratch);
 }
 
-}  // namespace mend::op
+}  // namespace op
+}  // namespace mend

@@ -17,9 +17,13 @@ double columns_seconds(const op::DeformConv2d& op, const Shapes& in) {
 
 // clang-format off
 constexpr Variant<op::DeformConv2d, DeformConv2dKernel> kLadder[] = {
-    // name                     device            can it?        time             error  entry
-    {"deform_conv2d/reference", DeviceKind::kCpu, never_refuses, slowest,         0,     {nullptr, deform_conv2d_reference}},
-    {"deform_conv2d/columns",   DeviceKind::kCpu, never_refuses, columns_seconds, 1e-5,  {deform_conv2d_columns_scratch, deform_conv2d_columns}},
+    // name                        device             can it?        time                                error  entry
+    {"deform_conv2d/reference",    DeviceKind::kCpu,  never_refuses, slowest,                            0,     {nullptr, deform_conv2d_reference}},
+    {"deform_conv2d/columns",      DeviceKind::kCpu,  never_refuses, columns_seconds,                    1e-5,  {deform_conv2d_columns_scratch, deform_conv2d_columns}},
+#ifdef MEND_HAS_CUDA
+    {"deform_conv2d/cuda_naive",   DeviceKind::kCuda, never_refuses, deform_conv2d_cuda_naive_seconds,   1e-5,  {nullptr, deform_conv2d_cuda_naive}},
+    {"deform_conv2d/cuda_columns", DeviceKind::kCuda, never_refuses, deform_conv2d_cuda_columns_seconds, 1e-3,  {nullptr, deform_conv2d_cuda_columns}},
+#endif
 };
 // clang-format on
 

@@ -36,6 +36,7 @@ namespace op {
 /// Footprint: global, as only the offsets say how far away an output looks.
 struct DeformConv2d {
   static constexpr std::string_view kName = "deform_conv2d";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kOffset, kMask, kWeight, kBias, kSlots };
 
   int kernel_h = 1, kernel_w = 1;

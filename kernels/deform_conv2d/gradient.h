@@ -10,18 +10,22 @@
 // Next idea: a rung that keeps a block's columns in the cache and makes them once for all gradients.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "engine/ladder.h"
 #include "engine/op.h"
 #include "kernels/deform_conv2d/deform_conv2d.h"
 
-namespace mend::op {
+namespace mend {
+namespace op {
 
 /// y[n,p,q,(r·S + s)·C + c] = Σ_k dy[n,p,q,k] · weight[k,r,s,c], over the outputs of c's group: the
 /// gradient of the columns. weight [K,R,S,C/groups]   dy [N,P,Q,K] -> y [N,P,Q,R·S·C]
 struct DeformColumnGradient {
   static constexpr std::string_view kName = "deform_column_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kWeight, kDy };
 
   int groups = 1;
@@ -40,6 +44,7 @@ struct DeformColumnGradient {
 /// -> y [N,height,width,C]. Taps are added in the order of the outputs, in f32.
 struct DeformImageGradient {
   static constexpr std::string_view kName = "deform_image_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kOffset, kMask, kColumn };
 
   DeformConv2d convolution;
@@ -62,6 +67,7 @@ struct DeformImageGradient {
 /// downwards, as in torchvision. Summed in double.
 struct DeformOffsetGradient {
   static constexpr std::string_view kName = "deform_offset_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kOffset, kMask, kColumn };
 
   DeformConv2d convolution;
@@ -79,6 +85,7 @@ struct DeformOffsetGradient {
 /// x, offset, mask as of the convolution   dy [N,P,Q,K] -> y [K,R,S,C/groups]
 struct DeformWeightGradient {
   static constexpr std::string_view kName = "deform_weight_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kOffset, kMask, kDy };
 
   DeformConv2d convolution;
@@ -91,4 +98,30 @@ struct DeformWeightGradient {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
 };
 
-}  // namespace mend::op
+}  // namespace op
+
+using DeformColumnGradientKernel = void (*)(const op::DeformColumnGradient& op,
+                                            View<const float> weight, View<const float> dy,
+                                            View<float> y);
+std::span<const Variant<op::DeformColumnGradient, DeformColumnGradientKernel>>
+deform_column_gradient_ladder();
+
+using DeformImageGradientKernel = void (*)(const op::DeformImageGradient& op,
+                                           View<const float> offset, View<const float> mask,
+                                           View<const float> column, View<float> y);
+std::span<const Variant<op::DeformImageGradient, DeformImageGradientKernel>>
+deform_image_gradient_ladder();
+
+using DeformOffsetGradientKernel = void (*)(const op::DeformOffsetGradient& op, View<const float> x,
+                                            View<const float> offset, View<const float> mask,
+                                            View<const float> column, View<float> y);
+std::span<const Variant<op::DeformOffsetGradient, DeformOffsetGradientKernel>>
+deform_offset_gradient_ladder();
+
+using DeformWeightGradientKernel = void (*)(const op::DeformWeightGradient& op, View<const float> x,
+                                            View<const float> offset, View<const float> mask,
+                                            View<const float> dy, View<float> y, Scratch scratch);
+std::span<const Variant<op::DeformWeightGradient, DeformWeightGradientKernel>>
+deform_weight_gradient_ladder();
+
+}  // namespace mend

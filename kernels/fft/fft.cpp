@@ -3,6 +3,7 @@
 #include <cassert>
 #include <cmath>
 
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/fft/rungs.h"
 
 namespace mend {
@@ -21,15 +22,25 @@ double inverse_real_fft2_seconds(const op::InverseRealFft2& op, const Shapes& in
 
 // clang-format off
 constexpr Variant<op::RealFft2, FftKernel<op::RealFft2>> kForwardLadder[] = {
-    // name                         device            can it?        time               error  entry
-    {"real_fft2/reference",         DeviceKind::kCpu, never_refuses, slowest,           0,     {nullptr, real_fft2_reference}},
-    {"real_fft2/bundles",           DeviceKind::kCpu, never_refuses, real_fft2_seconds, 2e-6,  {real_fft2_bundles_scratch, real_fft2_bundles}},
+    // name                   device             can it?                        time                          error entry
+    {"real_fft2/reference",   DeviceKind::kCpu,  never_refuses,                 slowest,                      0,    {nullptr, real_fft2_reference}},
+    {"real_fft2/bundles",     DeviceKind::kCpu,  never_refuses,                 real_fft2_seconds,            2e-6, {real_fft2_bundles_scratch, real_fft2_bundles}},
+#ifdef MEND_HAS_CUDA
+    {"real_fft2/cuda_naive",  DeviceKind::kCuda, never_refuses,                 real_fft2_cuda_naive_seconds, 1e-6, {nullptr, real_fft2_cuda_naive}},
+    {"real_fft2/cuda_lines",  DeviceKind::kCuda, real_fft2_cuda_lines_refuses,  real_fft2_cuda_lines_seconds, 2e-6, {nullptr, real_fft2_cuda_lines}},
+    {"real_fft2/cuda_patch8", DeviceKind::kCuda, real_fft2_cuda_patch8_refuses, gpu_memory_seconds,           2e-6, {nullptr, real_fft2_cuda_patch8}},
+#endif
 };
 
 constexpr Variant<op::InverseRealFft2, FftKernel<op::InverseRealFft2>> kInverseLadder[] = {
-    // name                         device            can it?        time                       error  entry
-    {"inverse_real_fft2/reference", DeviceKind::kCpu, never_refuses, slowest,                   0,     {nullptr, inverse_real_fft2_reference}},
-    {"inverse_real_fft2/bundles",   DeviceKind::kCpu, never_refuses, inverse_real_fft2_seconds, 2e-6,  {inverse_real_fft2_bundles_scratch, inverse_real_fft2_bundles}},
+    // name                           device             can it?                                time                                  error entry
+    {"inverse_real_fft2/reference",   DeviceKind::kCpu,  never_refuses,                         slowest,                              0,    {nullptr, inverse_real_fft2_reference}},
+    {"inverse_real_fft2/bundles",     DeviceKind::kCpu,  never_refuses,                         inverse_real_fft2_seconds,            2e-6, {inverse_real_fft2_bundles_scratch, inverse_real_fft2_bundles}},
+#ifdef MEND_HAS_CUDA
+    {"inverse_real_fft2/cuda_naive",  DeviceKind::kCuda, never_refuses,                         inverse_real_fft2_cuda_naive_seconds, 1e-6, {nullptr, inverse_real_fft2_cuda_naive}},
+    {"inverse_real_fft2/cuda_lines",  DeviceKind::kCuda, inverse_real_fft2_cuda_lines_refuses,  inverse_real_fft2_cuda_lines_seconds, 2e-6, {nullptr, inverse_real_fft2_cuda_lines}},
+    {"inverse_real_fft2/cuda_patch8", DeviceKind::kCuda, inverse_real_fft2_cuda_patch8_refuses, gpu_memory_seconds,                   2e-6, {nullptr, inverse_real_fft2_cuda_patch8}},
+#endif
 };
 // clang-format on
 

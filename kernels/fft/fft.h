@@ -13,8 +13,8 @@
 //
 // Patch (i,j) of x becomes rows i·P to i·P + P − 1, columns j·(P/2 + 1) to j·(P/2 + 1) + P/2 of y.
 //
-// Next idea: for patches of 8, keep the 8 x 8 numbers of a vector of channels in registers over
-// rows, columns and the product of two spectra; now each of these writes to memory and reads back.
+// Next idea: for patches of 8, keep the 8 x 8 numbers in registers over the transform, the product of
+// two spectra and the inverse; now each of these writes to memory and reads back.
 #pragma once
 
 #include <span>
@@ -45,6 +45,7 @@ namespace op {
 /// ordered after Stockham (Cochran et al. 1967); Bluestein 1970 for lengths with a large prime.
 struct RealFft2 {
   static constexpr std::string_view kName = "real_fft2";
+  static constexpr bool kOnGpu = true;
 
   FftNorm norm = FftNorm::kBackward;
   int patch = 0;  ///< 0: the whole image
@@ -74,6 +75,7 @@ struct RealFft2 {
 /// then imaginary parts of the columns 0 and W/2 are dropped.
 struct InverseRealFft2 {
   static constexpr std::string_view kName = "inverse_real_fft2";
+  static constexpr bool kOnGpu = true;
 
   FftNorm norm = FftNorm::kBackward;
   int width = 0;  ///< W: W/2 + 1 columns are those of an even and an odd width

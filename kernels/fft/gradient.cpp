@@ -10,11 +10,13 @@
 #include <cassert>
 
 #include "engine/parallel.h"
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/fft/fft.h"
 #include "kernels/fft/spectrum.h"
+#include "kernels/fft/spectrum_rungs.h"
 
-namespace mend::op {
+namespace mend {
 namespace {
 
 /// A gain for each column of a half spectrum of `width` columns: `outer` for those that the inverse
@@ -36,7 +38,48 @@ double shared_factor(FftNorm norm, int height, int width, int patch) {
   return patch > 0 ? static_cast<double>(patch) * patch : static_cast<double>(height) * width;
 }
 
+void sum_repeats_reference(const op::SumRepeats& op, View<const float> x, View<float> y) {
+  constexpr int kBlock = 64;  // channels whose sums are kept on the stack
+  const Shape& to = y.shape;
+  const bool pairs = op.pairs;
+  const int per_sum = pairs ? 2 : 1;
+  parallel_for(to.pixels(), [&](std::int64_t pixel, int) {
+    const int first_w = static_cast<int>(pixel % to.w);
+    const int first_h = static_cast<int>(pixel / to.w % to.h);
+    const int first_n = static_cast<int>(pixel / to.w / to.h);
+    for (int block = 0; block < to.c; block += kBlock) {
+      const int count = std::min(kBlock, to.c - block);
+      double sum[kBlock] = {};
+      for (int n = first_n; n < x.shape.n; n += to.n)
+        for (int h = first_h; h < x.shape.h; h += to.h)
+          for (int w = first_w; w < x.shape.w; w += to.w) {
+            const float* from = x.pixel(n, h, w) + block * per_sum;
+            for (int c = 0; c < count; ++c) {
+              sum[c] += pairs ? double{from[2 * c]} + from[2 * c + 1] : double{from[c]};
+            }
+          }
+      for (int c = 0; c < count; ++c) {
+        y(first_n, first_h, first_w, block + c) = static_cast<float>(sum[c]);
+      }
+    }
+  });
+}
+
+// clang-format off
+constexpr Variant<op::SumRepeats, SumRepeatsKernel> kLadder[] = {
+    // name                   device             can it?        time                error  entry
+    {"sum_repeats/reference", DeviceKind::kCpu,  never_refuses, slowest,            0,     sum_repeats_reference},
+#ifdef MEND_HAS_CUDA
+    {"sum_repeats/cuda",      DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-7,  sum_repeats_cuda},
+#endif
+};
+// clang-format on
+
 }  // namespace
+
+std::span<const Variant<op::SumRepeats, SumRepeatsKernel>> sum_repeats_ladder() { return kLadder; }
+
+namespace op {
 
 Tensors RealFft2::backward(const Backward& call) const {
   const Shape x = call.inputs[0].shape();
@@ -113,30 +156,9 @@ std::string SumRepeats::describe() const {
 }
 
 void SumRepeats::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  constexpr int kBlock = 64;  // channels whose sums are kept on the stack
-  const View<const float> x = inputs[0].view<const float>();
-  const View<float> sums = y.view<float>();
-  const int per_sum = pairs ? 2 : 1;
-  parallel_for(to.pixels(), [&](std::int64_t pixel, int) {
-    const int first_w = static_cast<int>(pixel % to.w);
-    const int first_h = static_cast<int>(pixel / to.w % to.h);
-    const int first_n = static_cast<int>(pixel / to.w / to.h);
-    for (int block = 0; block < to.c; block += kBlock) {
-      const int count = std::min(kBlock, to.c - block);
-      double sum[kBlock] = {};
-      for (int n = first_n; n < x.shape.n; n += to.n)
-        for (int h = first_h; h < x.shape.h; h += to.h)
-          for (int w = first_w; w < x.shape.w; w += to.w) {
-            const float* from = x.pixel(n, h, w) + block * per_sum;
-            for (int c = 0; c < count; ++c) {
-              sum[c] += pairs ? double{from[2 * c]} + from[2 * c + 1] : double{from[c]};
-            }
-          }
-      for (int c = 0; c < count; ++c) {
-        sums(first_n, first_h, first_w, block + c) = static_cast<float>(sum[c]);
-      }
-    }
-  });
+  const auto& rung = choose(sum_repeats_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
 }
 
-}  // namespace mend::op
+}  // namespace op
+}  // namespace mend

@@ -1,12 +1,15 @@
 // What the gradients of spectra need beside the transforms themselves.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "engine/ladder.h"
 #include "engine/op.h"
 
-namespace mend::op {
+namespace mend {
+namespace op {
 
 /// The sum over repetitions: the gradient of a filter that stood again and again over a spectrum.
 ///
@@ -16,6 +19,7 @@ namespace mend::op {
 /// x [N,H,W,C] -> y `to` [N',H',W',C or C/2], whose N', H', W' divide N, H, W. Sums in double.
 struct SumRepeats {
   static constexpr std::string_view kName = "sum_repeats";
+  static constexpr bool kOnGpu = true;
 
   Shape to;
   bool pairs = false;
@@ -27,4 +31,9 @@ struct SumRepeats {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
 };
 
-}  // namespace mend::op
+}  // namespace op
+
+using SumRepeatsKernel = void (*)(const op::SumRepeats& op, View<const float> x, View<float> y);
+std::span<const Variant<op::SumRepeats, SumRepeatsKernel>> sum_repeats_ladder();
+
+}  // namespace mend

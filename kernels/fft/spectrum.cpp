@@ -2,6 +2,7 @@
 
 #include <cassert>
 
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/fft/spectrum_rungs.h"
 
 namespace mend {
@@ -16,15 +17,21 @@ double spectral_gain_seconds(const op::SpectralGain& op, const Shapes& in) {
 
 // clang-format off
 constexpr Variant<op::ComplexMultiply, SpectrumKernel<op::ComplexMultiply>> kProductLadder[] = {
-    // name                        device            can it?        time                      error  entry
-    {"complex_multiply/reference", DeviceKind::kCpu, never_refuses, slowest,                  0,     complex_multiply_reference},
-    {"complex_multiply/simd",      DeviceKind::kCpu, never_refuses, complex_multiply_seconds, 1e-6,  complex_multiply_simd},
+    // name                        device             can it?        time                      error  entry
+    {"complex_multiply/reference", DeviceKind::kCpu,  never_refuses, slowest,                  0,     complex_multiply_reference},
+    {"complex_multiply/simd",      DeviceKind::kCpu,  never_refuses, complex_multiply_seconds, 1e-6,  complex_multiply_simd},
+#ifdef MEND_HAS_CUDA
+    {"complex_multiply/cuda",      DeviceKind::kCuda, never_refuses, gpu_memory_seconds,       1e-6,  complex_multiply_cuda},
+#endif
 };
 
 constexpr Variant<op::SpectralGain, SpectrumKernel<op::SpectralGain>> kGainLadder[] = {
-    // name                        device            can it?        time                      error  entry
-    {"spectral_gain/reference",    DeviceKind::kCpu, never_refuses, slowest,                  0,     spectral_gain_reference},
-    {"spectral_gain/simd",         DeviceKind::kCpu, never_refuses, spectral_gain_seconds,    0,     spectral_gain_simd},
+    // name                        device             can it?        time                      error  entry
+    {"spectral_gain/reference",    DeviceKind::kCpu,  never_refuses, slowest,                  0,     spectral_gain_reference},
+    {"spectral_gain/simd",         DeviceKind::kCpu,  never_refuses, spectral_gain_seconds,    0,     spectral_gain_simd},
+#ifdef MEND_HAS_CUDA
+    {"spectral_gain/cuda",         DeviceKind::kCuda, never_refuses, gpu_memory_seconds,       0,     spectral_gain_cuda},
+#endif
 };
 // clang-format on
 

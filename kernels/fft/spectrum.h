@@ -21,6 +21,7 @@ namespace mend::op {
 /// Equals the product of complex tensors in PyTorch.
 struct ComplexMultiply {
   static constexpr std::string_view kName = "complex_multiply";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kZ };
 
   bool conjugate_b = false;
@@ -43,6 +44,7 @@ struct ComplexMultiply {
 /// network (Kong et al. 2023, arXiv:2211.12250, section 3.2) is a gain of [1,8,5,C] for all patches.
 struct SpectralGain {
   static constexpr std::string_view kName = "spectral_gain";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kGain };
 
   Shape shape(const Shapes& in) const;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/parallel.h"
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/grid_sample/rungs.h"
 
 namespace mend {
@@ -72,7 +73,82 @@ AxisTaps axis_taps(const op::GridSample& op, float normalised, int extent) {
   return taps;
 }
 
+/// Outputs share pixels, so one task has a whole image, and 16 channels of it.
+void image_gradient_reference(const op::GridSampleImageGradient& op, View<const float> grid,
+                              View<const float> dy, View<float> y) {
+  constexpr int kBlock = 16;
+  const int C = y.shape.c, blocks = (C + kBlock - 1) / kBlock;
+  parallel_for(std::int64_t{y.shape.n} * blocks, [&](std::int64_t task, int) {
+    const int n = static_cast<int>(task) / blocks;
+    const int first = static_cast<int>(task) % blocks * kBlock, count = std::min(kBlock, C - first);
+    for (int h = 0; h < y.shape.h; ++h)
+      for (int w = 0; w < y.shape.w; ++w) std::fill_n(y.pixel(n, h, w) + first, count, 0.0f);
+    for (int p = 0; p < dy.shape.h; ++p)
+      for (int q = 0; q < dy.shape.w; ++q) {
+        const AxisTaps columns = axis_taps(op.sample, grid(n, p, q, 0), y.shape.w);
+        const AxisTaps rows = axis_taps(op.sample, grid(n, p, q, 1), y.shape.h);
+        const float* from = dy.pixel(n, p, q) + first;
+        for (int r = 0; r < rows.count; ++r)
+          for (int s = 0; s < columns.count; ++s) {
+            const float weight = static_cast<float>(rows.weight[r] * columns.weight[s]);
+            float* sum = y.pixel(n, rows.pixel[r], columns.pixel[s]) + first;
+            for (int c = 0; c < count; ++c) sum[c] += weight * from[c];
+          }
+      }
+  });
+}
+
+void grid_gradient_reference(const op::GridSampleGridGradient& op, View<const float> x,
+                             View<const float> grid, View<const float> dy, View<float> y) {
+  parallel_for(std::int64_t{y.shape.n} * y.shape.h, [&](std::int64_t row, int) {
+    const int n = static_cast<int>(row / y.shape.h), p = static_cast<int>(row % y.shape.h);
+    for (int q = 0; q < y.shape.w; ++q) {
+      const AxisTaps columns = axis_taps(op.sample, grid(n, p, q, 0), x.shape.w);
+      const AxisTaps rows = axis_taps(op.sample, grid(n, p, q, 1), x.shape.h);
+      double of_column = 0, of_row = 0;
+      for (int r = 0; r < rows.count; ++r)
+        for (int s = 0; s < columns.count; ++s) {
+          const float* pixel = x.pixel(n, rows.pixel[r], columns.pixel[s]);
+          const float* from = dy.pixel(n, p, q);
+          double product = 0;
+          for (int c = 0; c < x.shape.c; ++c) product += double(pixel[c]) * from[c];
+          of_column += product * rows.weight[r] * columns.slope[s];
+          of_row += product * rows.slope[r] * columns.weight[s];
+        }
+      y(n, p, q, 0) = static_cast<float>(of_column);
+      y(n, p, q, 1) = static_cast<float>(of_row);
+    }
+  });
+}
+
+// clang-format off
+constexpr Variant<op::GridSampleImageGradient, GridSampleImageGradientKernel> kImageLadder[] = {
+    // name                                  device             can it?        time                error  entry
+    {"grid_sample_image_gradient/reference", DeviceKind::kCpu,  never_refuses, slowest,            0,     image_gradient_reference},
+#ifdef MEND_HAS_CUDA
+    {"grid_sample_image_gradient/cuda",      DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6,  grid_sample_image_gradient_cuda},
+#endif
+};
+
+constexpr Variant<op::GridSampleGridGradient, GridSampleGridGradientKernel> kGridLadder[] = {
+    // name                                  device             can it?        time                error  entry
+    {"grid_sample_grid_gradient/reference",  DeviceKind::kCpu,  never_refuses, slowest,            0,     grid_gradient_reference},
+#ifdef MEND_HAS_CUDA
+    {"grid_sample_grid_gradient/cuda",       DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-6,  grid_sample_grid_gradient_cuda},
+#endif
+};
+// clang-format on
+
 }  // namespace
+
+std::span<const Variant<op::GridSampleImageGradient, GridSampleImageGradientKernel>>
+grid_sample_image_gradient_ladder() {
+  return kImageLadder;
+}
+std::span<const Variant<op::GridSampleGridGradient, GridSampleGridGradientKernel>>
+grid_sample_grid_gradient_ladder() {
+  return kGridLadder;
+}
 
 namespace op {
 
@@ -109,31 +185,11 @@ std::string GridSampleImageGradient::describe() const {
   return fmt::format("{} of {}x{}", sample.describe(), width, height);
 }
 
-/// Outputs share pixels, so one task has a whole image, and 16 channels of it.
 void GridSampleImageGradient::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  constexpr int kBlock = 16;
-  const View<const float> grid = inputs[kGrid].view<const float>();
-  const View<const float> dy = inputs[kDy].view<const float>();
-  const View<float> to = y.view<float>();
-  const int C = to.shape.c, blocks = (C + kBlock - 1) / kBlock;
-  parallel_for(std::int64_t{to.shape.n} * blocks, [&](std::int64_t task, int) {
-    const int n = static_cast<int>(task) / blocks;
-    const int first = static_cast<int>(task) % blocks * kBlock, count = std::min(kBlock, C - first);
-    for (int h = 0; h < to.shape.h; ++h)
-      for (int w = 0; w < to.shape.w; ++w) std::fill_n(to.pixel(n, h, w) + first, count, 0.0f);
-    for (int p = 0; p < dy.shape.h; ++p)
-      for (int q = 0; q < dy.shape.w; ++q) {
-        const AxisTaps columns = axis_taps(sample, grid(n, p, q, 0), to.shape.w);
-        const AxisTaps rows = axis_taps(sample, grid(n, p, q, 1), to.shape.h);
-        const float* from = dy.pixel(n, p, q) + first;
-        for (int r = 0; r < rows.count; ++r)
-          for (int s = 0; s < columns.count; ++s) {
-            const float weight = static_cast<float>(rows.weight[r] * columns.weight[s]);
-            float* sum = to.pixel(n, rows.pixel[r], columns.pixel[s]) + first;
-            for (int c = 0; c < count; ++c) sum[c] += weight * from[c];
-          }
-      }
-  });
+  const auto& rung =
+      choose(grid_sample_image_gradient_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[kGrid].view<const float>(), inputs[kDy].view<const float>(),
+              y.view<float>());
 }
 
 Shape GridSampleGridGradient::shape(const Shapes& in) const {
@@ -150,29 +206,10 @@ Footprint GridSampleGridGradient::footprint(const Shapes&) const { return {.glob
 std::string GridSampleGridGradient::describe() const { return sample.describe(); }
 
 void GridSampleGridGradient::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  const View<const float> x = inputs[kX].view<const float>();
-  const View<const float> grid = inputs[kGrid].view<const float>();
-  const View<const float> dy = inputs[kDy].view<const float>();
-  const View<float> to = y.view<float>();
-  parallel_for(std::int64_t{to.shape.n} * to.shape.h, [&](std::int64_t row, int) {
-    const int n = static_cast<int>(row / to.shape.h), p = static_cast<int>(row % to.shape.h);
-    for (int q = 0; q < to.shape.w; ++q) {
-      const AxisTaps columns = axis_taps(sample, grid(n, p, q, 0), x.shape.w);
-      const AxisTaps rows = axis_taps(sample, grid(n, p, q, 1), x.shape.h);
-      double of_column = 0, of_row = 0;
-      for (int r = 0; r < rows.count; ++r)
-        for (int s = 0; s < columns.count; ++s) {
-          const float* pixel = x.pixel(n, rows.pixel[r], columns.pixel[s]);
-          const float* from = dy.pixel(n, p, q);
-          double product = 0;
-          for (int c = 0; c < x.shape.c; ++c) product += double(pixel[c]) * from[c];
-          of_column += product * rows.weight[r] * columns.slope[s];
-          of_row += product * rows.slope[r] * columns.weight[s];
-        }
-      to(n, p, q, 0) = static_cast<float>(of_column);
-      to(n, p, q, 1) = static_cast<float>(of_row);
-    }
-  });
+  const auto& rung =
+      choose(grid_sample_grid_gradient_ladder(), *this, shapes_of(inputs), y.device().kind());
+  rung.kernel(*this, inputs[kX].view<const float>(), inputs[kGrid].view<const float>(),
+              inputs[kDy].view<const float>(), y.view<float>());
 }
 
 }  // namespace op

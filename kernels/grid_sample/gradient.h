@@ -2,13 +2,16 @@
 // positions. (Jaderberg et al. 2015, arXiv:1506.02025, equations 6 and 7.)
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "engine/ladder.h"
 #include "engine/op.h"
 #include "kernels/grid_sample/grid_sample.h"
 
-namespace mend::op {
+namespace mend {
+namespace op {
 
 /// y[n,h,w,c] = Σ_{p,q} k(h − v)·k(w − u) · dy[n,p,q,c], with (u,v) = grid[n,p,q] in pixels and the
 /// kernel k of op::GridSample; a pixel that stands for what lies outside gets that part too.
@@ -16,6 +19,7 @@ namespace mend::op {
 /// grid [N,P,Q,2]   dy [N,P,Q,C] -> y [N,height,width,C]
 struct GridSampleImageGradient {
   static constexpr std::string_view kName = "grid_sample_image_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kGrid, kDy };
 
   GridSample sample;
@@ -35,6 +39,7 @@ struct GridSampleImageGradient {
 /// A position that was moved to the edge has gradient 0, and so has every one of kNearest.
 struct GridSampleGridGradient {
   static constexpr std::string_view kName = "grid_sample_grid_gradient";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kGrid, kDy };
 
   GridSample sample;
@@ -46,4 +51,18 @@ struct GridSampleGridGradient {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
 };
 
-}  // namespace mend::op
+}  // namespace op
+
+using GridSampleImageGradientKernel = void (*)(const op::GridSampleImageGradient& op,
+                                               View<const float> grid, View<const float> dy,
+                                               View<float> y);
+std::span<const Variant<op::GridSampleImageGradient, GridSampleImageGradientKernel>>
+grid_sample_image_gradient_ladder();
+
+using GridSampleGridGradientKernel = void (*)(const op::GridSampleGridGradient& op,
+                                              View<const float> x, View<const float> grid,
+                                              View<const float> dy, View<float> y);
+std::span<const Variant<op::GridSampleGridGradient, GridSampleGridGradientKernel>>
+grid_sample_grid_gradient_ladder();
+
+}  // namespace mend

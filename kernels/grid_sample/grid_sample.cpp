@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/grid_sample/rungs.h"
 
 namespace mend {
@@ -18,9 +19,13 @@ double taps_seconds(const op::GridSample& op, const Shapes& in) {
 
 // clang-format off
 constexpr Variant<op::GridSample, GridSampleKernel> kLadder[] = {
-    // name                   device            can it?        time          error  entry
-    {"grid_sample/reference", DeviceKind::kCpu, never_refuses, slowest,      0,     grid_sample_reference},
-    {"grid_sample/taps",      DeviceKind::kCpu, never_refuses, taps_seconds, 1e-6,  grid_sample_taps},
+    // name                    device             can it?        time                           error  entry
+    {"grid_sample/reference",  DeviceKind::kCpu,  never_refuses, slowest,                       0,     grid_sample_reference},
+    {"grid_sample/taps",       DeviceKind::kCpu,  never_refuses, taps_seconds,                  1e-6,  grid_sample_taps},
+#ifdef MEND_HAS_CUDA
+    {"grid_sample/cuda_naive", DeviceKind::kCuda, never_refuses, grid_sample_cuda_naive_seconds, 1e-6, grid_sample_cuda_naive},
+    {"grid_sample/cuda_taps",  DeviceKind::kCuda, never_refuses, gpu_memory_seconds,            1e-6,  grid_sample_cuda_taps},
+#endif
 };
 // clang-format on
 

@@ -10,21 +10,9 @@
 
 #include "engine/ladder.h"
 #include "engine/op.h"
+#include "kernels/grid_sample/kind.h"
 
 namespace mend {
-
-enum class SampleMode {
-  kBilinear,
-  kNearest,  // halves go to the even pixel
-  kBicubic,  // Keys 1981 with a = -0.75
-};
-
-/// What a position outside the image reads.
-enum class SamplePadding {
-  kZeros,
-  kBorder,      // the nearest edge pixel
-  kReflection,  // the image mirrored: at its edge pixels' centres with align_corners, else at its edges
-};
 
 namespace op {
 
@@ -44,6 +32,7 @@ namespace op {
 /// Footprint: global, as only the grid says how far away an output looks.
 struct GridSample {
   static constexpr std::string_view kName = "grid_sample";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kGrid };
 
   SampleMode mode = SampleMode::kBilinear;

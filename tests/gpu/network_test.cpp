@@ -8,7 +8,7 @@
 #include "engine/error.h"
 #include "engine/ladder.h"
 #include "engine/plan.h"
-#include "layers/functions.h"
+#include "kernels/quantize/quantize.h"
 #include "models/registry.h"
 #include "restore/tiled_network.h"
 #include "tests/gpu/on_gpu.h"
@@ -129,10 +129,10 @@ TEST_CASE("gpu: a plan keeps the last of two inputs, and refuses what has no ker
   plan.run();
   CHECK(max_error(plan.results(0, 1)[0], second + second) <= 0.0);
 
-  const Network sorted = [](const Tensors& given) {
-    return Tensors{real_fft2(given[0], FftNorm::kBackward)};
+  const Network in_8_bits = [](const Tensors& given) {
+    return Tensors{mend::apply(op::Quantize{}, {given[0], given[1]})};
   };
-  CHECK_THROWS_WITH_AS(Plan(sorted, {{1, 4, 4, 2}}, nullptr, {.device = &gpu(0)}),
+  CHECK_THROWS_WITH_AS(Plan(in_8_bits, {{1, 4, 4, 2}, {1, 1, 2, 2}}, nullptr, {.device = &gpu(0)}),
                        doctest::Contains("has no kernel for a GPU yet"), UsageError);
 }
 

@@ -41,6 +41,7 @@ TEST_CASE("code_lookup: every rung matches the reference") {
 TEST_CASE("code_lookup: of equal logits the first is taken, and a NaN is not hidden") {
   const float infinity = std::numeric_limits<float>::infinity();
   for (const auto& rung : code_lookup_ladder()) {
+    if (rung.device != DeviceKind::kCpu) continue;
     CAPTURE(rung.name);
     on_every_instruction_set([&](const std::string& target) {
       CAPTURE(target);
