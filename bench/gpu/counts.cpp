@@ -16,8 +16,8 @@
 int main(int argc, char** argv) {
   using namespace mend;
   try {
-    for (const auto& room :
-         {bench::product_counts(), bench::attention_counts(), bench::normalization_counts()})
+    for (const auto& room : {bench::product_counts(), bench::attention_counts(),
+                             bench::normalization_counts(), bench::sampling_counts()})
       for (const bench::CountedCase& c : room) {
         if (argc < 2) std::puts(c.name.c_str());
         if (argc != 2 || std::string_view(argv[1]) != c.name) continue;

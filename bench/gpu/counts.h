@@ -25,5 +25,6 @@ struct CountedCase {
 std::vector<CountedCase> product_counts();
 std::vector<CountedCase> normalization_counts();
 std::vector<CountedCase> attention_counts();
+std::vector<CountedCase> sampling_counts();
 
 }  // namespace mend::bench

@@ -225,6 +225,8 @@ int main(int argc, char** argv) {
     time_normalizations(word);
     time_attention(word);
     time_products(word);
+    time_sampling(word);
+    time_narrow_images(word);
     return 0;
   } catch (const Error& error) {
     fmt::print(stderr, "mend_gpu_times: {}\n", error.what());

@@ -16,5 +16,7 @@ void report(const std::string& name, double seconds, const Cost& cost);
 /// Times the cases with `word` in their names.
 void time_normalizations(const std::string& word);
 void time_attention(const std::string& word);
+void time_sampling(const std::string& word);
+void time_narrow_images(const std::string& word);
 
 }  // namespace mend

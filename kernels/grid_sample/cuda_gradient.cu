@@ -73,15 +73,17 @@ __global__ void __launch_bounds__(kThreads)
     const auto columns = sloped_taps<kMode>(u, op.columns, op);
     const auto rows = sloped_taps<kMode>(v, op.rows, op);
     const float* from = pixel_of(dy, n, p, q);
-#pragma unroll 1
-    for (int tap = 0; tap < kTaps * kTaps; ++tap) {
-      const int r = tap / kTaps, s = tap % kTaps;
-      if (!rows.is_there[r] || !columns.is_there[s]) continue;
-      const float* pixel = pixel_of(x, n, rows.index[r], columns.index[s]);
-      double product = 0;
-      for (int c = lane; c < x.shape.c; c += kWarp) product += double{pixel[c]} * from[c];
-      of_column += product * rows.weight[r] * columns.slope[s];
-      of_row += product * rows.slope[r] * columns.weight[s];
+#pragma unroll
+    for (int r = 0; r < kTaps; ++r) {
+#pragma unroll
+      for (int s = 0; s < kTaps; ++s) {
+        if (!rows.is_there[r] || !columns.is_there[s]) continue;
+        const float* pixel = pixel_of(x, n, rows.index[r], columns.index[s]);
+        double product = 0;
+        for (int c = lane; c < x.shape.c; c += kWarp) product += double{pixel[c]} * from[c];
+        of_column += product * rows.weight[r] * columns.slope[s];
+        of_row += product * rows.slope[r] * columns.weight[s];
+      }
     }
   }
 #pragma unroll
