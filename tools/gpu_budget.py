@@ -4,8 +4,8 @@
 usage: gpu_budget.py BUILD [--record]
 
 BUILD holds the simulator (BUILD/cudasim) and mend_gpu_counts; `make test-gpu-sim` builds both. Fails if a
-count is worse than the budget by more than 0.5%, or if the two do not have the same cases; --record
-writes the budget. Registers and spills are ptxas' own words on every kernel, for two chips.
+count is worse than the budget by more than 0.5%, if the two do not have the same cases, or if any kernel
+spills; --record writes the budget. Registers and spills are ptxas' own words on every kernel, for two chips.
 
   bank_conflicts      wavefronts of shared memory by the least possible number
   sector_efficiency   the least possible number of 32-byte sectors by those of global memory
@@ -121,6 +121,14 @@ def compare(before: dict, after: dict) -> int:
     return bad
 
 
+def spills(code: dict) -> int:
+    """Names the kernels that keep something on the stack; how many there are."""
+    bad = [name for name, of_kernel in code.items() if of_kernel["spilled_bytes"] or of_kernel["stack_bytes"]]
+    for name in bad:
+        print(f"{name}: spills {code[name]['spilled_bytes']} bytes")
+    return len(bad)
+
+
 def main() -> int:
     build = pathlib.Path(sys.argv[1]).resolve()
     cases = subprocess.run([build / "bench" / "mend_gpu_counts"], check=True, capture_output=True, text=True,
@@ -129,6 +137,9 @@ def main() -> int:
         codes = pool.map(machine_code_of, SOURCES)
         counts = dict(zip(cases, pool.map(lambda case: count(build, case), cases)))
         code = {name: of_kernel for of_source in codes for name, of_kernel in of_source.items()}
+    if spilling := spills(code):
+        print(f"{spilling} kernels spill; no kernel may (launch bounds, fewer live values)")
+        return 1
     if "--record" in sys.argv:
         BUDGET.write_text(as_lines({"counts": counts, "machine_code": code}))
         print(f"{len(counts)} cases recorded in {BUDGET.name}")

@@ -35,7 +35,7 @@ struct Arguments {
 };
 
 template <class Tokens>
-__global__ void __launch_bounds__(kLanes* kWarps) attend_naively(Arguments a, Tokens tokens) {
+__global__ void __launch_bounds__(kLanes* kWarps, 7) attend_naively(Arguments a, Tokens tokens) {
   const int lane = threadIdx.x % kLanes;
   const int blocks = (tokens.queries + kWarps - 1) / kWarps;  // of a group and head
   const int query = blockIdx.x % blocks * kWarps + threadIdx.x / kLanes;

@@ -68,9 +68,10 @@ struct Side {
   }
 };
 
-/// op::MergeWindows; the windows of a pixel in their order, as the CPU adds them.
+/// op::MergeWindows; the windows of a pixel in their order, as the CPU adds them. Four blocks leave registers
+/// for two Sides and the strides of both views.
 template <class Unit>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     merge_windows(View<const float> x, Side rows, Side columns, FastDivider by_depth, View<float> y,
                   UnitsOf units, int first_image) {
   constexpr int kNumbers = sizeof(Unit) / sizeof(float);

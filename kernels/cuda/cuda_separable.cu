@@ -36,7 +36,7 @@ __device__ Unit sum_of(SeparableAxisOnGpu axis, int output, const Term& term) {
 }
 
 template <class Unit, bool kRows, bool kColumns>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kRows&& kColumns ? 5 : 0)
     separable(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns, View<const float> x,
               View<float> y, UnitsOf units, int first_image) {
   const std::int64_t unit = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;

@@ -59,6 +59,11 @@ __device__ void evaluate(const SumWork<kInputs>& work, const std::int64_t (&at)[
   for (int e = 0; e < kWidth; ++e) results[e] = f(values[e]);
 }
 
+/// Whether even the numbers of a run are doubles: they take twice the registers.
+template <int kInputs, class F>
+constexpr bool kIsSummedInDouble =
+    sizeof(decltype(std::declval<F>()(std::declval<const float (&)[kInputs]>()))) == sizeof(double);
+
 /// Adds f of every step-th of [first, last) of what is reduced to `sums`.
 template <int kWidth, int kInputs, class F>
 __device__ void add_part(const SumWork<kInputs>& work, const std::int64_t (&base)[kInputs],
@@ -86,7 +91,8 @@ __device__ void add_part(const SumWork<kInputs>& work, const std::int64_t (&base
 }
 
 template <int kWidth, int kInputs, class F>
-__global__ void __launch_bounds__(kSumThreads) sum_columns(SumWork<kInputs> work, F f) {
+__global__ void __launch_bounds__(kSumThreads, kIsSummedInDouble<kInputs, F> ? 3 : 0)
+    sum_columns(SumWork<kInputs> work, F f) {
   __shared__ double shared[kWidth][kSumThreads];
   const std::uint32_t block = blockIdx.x / work.splits, split = blockIdx.x - block * work.splits;
   const std::uint32_t outer = block / work.tiles, tile = block - outer * work.tiles;

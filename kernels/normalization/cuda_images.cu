@@ -58,7 +58,7 @@ class FactorMemory {
 
 /// A warp for each group of each image: finish(image, group, lane).
 template <class Finish>
-__global__ void __launch_bounds__(kThreads) each_group(int images, int groups, Finish finish) {
+__global__ void __launch_bounds__(kThreads, 4) each_group(int images, int groups, Finish finish) {
   const std::int64_t warp = std::int64_t{blockIdx.x} * kWarps + static_cast<int>(threadIdx.x) / 32;
   const int image = static_cast<int>(warp / groups);
   if (image >= images) return;

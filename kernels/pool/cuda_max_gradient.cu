@@ -26,14 +26,18 @@ struct Candidate {
 /// Every `step`-th pixel of a window from `begin` on, of one channel of an image.
 __device__ Candidate largest(const View<const float>& x, int n, int c, PoolSpan rows,
                              PoolSpan columns, int begin, int step) {
-  const int width = columns.last - columns.first, pixels = (rows.last - rows.first) * width;
-  const auto at = [&](int i) {
-    const int h = rows.first + i / width, w = columns.first + i % width;
-    return Candidate{pixel_of(x, n, h, w)[c], h * x.shape.w + w};
+  int h = rows.first, w = columns.first;
+  const auto go_on = [&](int pixels) {  // without a division for each pixel
+    for (w += pixels; w >= columns.last; ++h) w -= columns.last - columns.first;
   };
-  Candidate best = at(min(begin, pixels - 1));  // a window at the edge may have fewer than threads
-#pragma unroll 4
-  for (int i = begin + step; i < pixels; i += step) best.meet(at(i));
+  const auto here = [&] { return Candidate{pixel_of(x, n, h, w)[c], h * x.shape.w + w}; };
+  const int pixels = (rows.last - rows.first) * (columns.last - columns.first);
+  go_on(min(begin, pixels - 1));  // a window at the edge may have fewer than threads
+  Candidate best = here();
+  for (int i = begin + step; i < pixels; i += step) {
+    go_on(step);
+    best.meet(here());
+  }
   return best;
 }
 

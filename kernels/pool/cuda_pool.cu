@@ -10,7 +10,7 @@ namespace {
 constexpr int kThreads = 256;
 
 template <class Unit, class Reduce, class Windows>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, Windows::kBlocks)
     pool(Windows windows, View<const float> x, View<float> y, UnitsOf units, int first_image) {
   const std::int64_t unit = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (unit >= units.count) return;

@@ -14,6 +14,8 @@ struct PoolSpan {
 };
 
 struct PoolWindows {
+  /// Of 256 threads, for which a multiprocessor must have registers; 0: ptxas decides.
+  static constexpr int kBlocks = 0;
   int kernel, stride, padding;
 
   __device__ PoolSpan operator()(int p, int, int extent) const {
@@ -31,6 +33,8 @@ struct PoolWindows {
 };
 
 struct AdaptiveWindows {
+  static constexpr int kBlocks = 4;  ///< 64-bit divisions take more registers
+
   __device__ PoolSpan operator()(int p, int windows, int extent) const {
     const std::int64_t first = std::int64_t{p} * extent / windows;
     const std::int64_t last = (std::int64_t{p + 1} * extent + windows - 1) / windows;
