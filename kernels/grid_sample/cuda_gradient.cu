@@ -80,6 +80,8 @@ __global__ void __launch_bounds__(kThreads)
         if (!rows.is_there[r] || !columns.is_there[s]) continue;
         const float* pixel = pixel_of(x, n, rows.index[r], columns.index[s]);
         double product = 0;
+        constexpr int kAtATime = kTaps > 2 ? 1 : 4;  // sixteen loops of four spill registers
+#pragma unroll kAtATime
         for (int c = lane; c < x.shape.c; c += kWarp) product += double{pixel[c]} * from[c];
         of_column += product * rows.weight[r] * columns.slope[s];
         of_row += product * rows.slope[r] * columns.weight[s];
