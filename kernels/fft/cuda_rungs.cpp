@@ -157,8 +157,7 @@ void real_fft2_cuda_naive(const op::RealFft2& op, View<const float> x, View<floa
   const Windows windows(x.shape, op.patch);
   const HalfSpectra rows(y.shape);
   run_rows(launch_fft_naive, windows, x, rows.view, false, 1);
-  run_columns(launch_fft_naive, windows, rows.view, y, false,
-              scale_of(op.norm, false, windows));
+  run_columns(launch_fft_naive, windows, rows.view, y, false, scale_of(op.norm, false, windows));
 }
 void real_fft2_cuda_lines(const op::RealFft2& op, View<const float> x, View<float> y, Scratch) {
   const Windows windows(x.shape, op.patch);
@@ -175,16 +174,14 @@ void inverse_real_fft2_cuda_naive(const op::InverseRealFft2& op, View<const floa
   const Windows windows(y.shape, op.patch);
   const HalfSpectra columns(x.shape);
   run_columns(launch_fft_naive, windows, x, columns.view, true, 1);
-  run_rows(launch_fft_naive, windows, columns.view, y, true,
-           scale_of(op.norm, true, windows));
+  run_rows(launch_fft_naive, windows, columns.view, y, true, scale_of(op.norm, true, windows));
 }
 void inverse_real_fft2_cuda_lines(const op::InverseRealFft2& op, View<const float> x, View<float> y,
                                   Scratch) {
   const Windows windows(y.shape, op.patch);
   const HalfSpectra columns(x.shape);
   run_columns(launch_fft_lines, windows, x, columns.view, true, 1);
-  run_rows(launch_fft_lines, windows, columns.view, y, true,
-           scale_of(op.norm, true, windows));
+  run_rows(launch_fft_lines, windows, columns.view, y, true, scale_of(op.norm, true, windows));
 }
 void inverse_real_fft2_cuda_patch8(const op::InverseRealFft2& op, View<const float> x,
                                    View<float> y, Scratch) {
