@@ -35,8 +35,15 @@ __device__ Unit sum_of(SeparableAxisOnGpu axis, int output, const Term& term) {
   }
 }
 
+/// Blocks of a multiprocessor, so that ptxas takes no fewer registers than it needs. Turing holds 1024 threads.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+constexpr int kBlocksBothWays = 4;
+#else
+constexpr int kBlocksBothWays = 5;
+#endif
+
 template <class Unit, bool kRows, bool kColumns>
-__global__ void __launch_bounds__(kThreads, kRows&& kColumns ? 5 : 0)
+__global__ void __launch_bounds__(kThreads, kRows&& kColumns ? kBlocksBothWays : 0)
     separable(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns, View<const float> x,
               View<float> y, UnitsOf units, int first_image) {
   const std::int64_t unit = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
