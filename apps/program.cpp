@@ -34,9 +34,12 @@ void force_kernel(const std::string& choice) {
     }
     throw UsageError(fmt::format("--kernel {}: {} has the variants{}", choice, op, known));
   }
-  for (const LadderSummary& ladder : all_ladders()) known += fmt::format(" {}", ladder.op);
-  throw UsageError(
-      fmt::format("--kernel {}: there is no operation {}; there are{}", choice, op, known));
+  for (const LadderSummary& ladder : all_ladders()) {
+    // Those of training have their operation's name in front.
+    if (!ladder.op.ends_with("_gradient")) known += fmt::format(" {}", ladder.op);
+  }
+  throw UsageError(fmt::format("--kernel {}: there is no operation {}; there are{}, and gradients",
+                               choice, op, known));
 }
 
 /// The number in "cuda" or "cuda:N".
