@@ -78,7 +78,8 @@ TEST_CASE("full HD: SwinIR-light x2 takes the whole picture, under 6 GB") {
   CHECK(line.at("tiling") == "whole");
 }
 
-TEST_CASE("full HD: Restormer takes the picture or blended tiles as high as it, under 6 GB") {
+// Two minutes more, so with the other long runs of `make test-memory`.
+TEST_CASE("full memory: Restormer takes 1920x1080 whole or in blended tiles as high as it") {
   const auto line = run_on_photo("restormer/motion_deblurring", 1);
   if (line.is_null()) return;
   // How much the plan holds depends on the cache, whose rows it takes at a time.
