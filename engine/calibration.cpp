@@ -43,8 +43,7 @@ struct Range {
 
 Graph fused_graph(const Network& network, const Shapes& inputs) {
   Graph graph = trace(network, inputs);
-  remove_unused(graph);
-  absorb_epilogues(graph);
+  fuse(graph);
   return graph;
 }
 

@@ -21,6 +21,9 @@ void fold_factors(Graph& graph);
 /// scaling and the sum behind it, layer_norm the linear layer. On a GPU only into what runs there.
 void absorb_epilogues(Graph& graph, DeviceKind device = DeviceKind::kCpu);
 
+/// The three above, as a plan runs them, and the calibration of a plan too: their steps must be the same.
+void fuse(Graph& graph, DeviceKind device = DeviceKind::kCpu);
+
 /// Gives every step that can take them 8-bit integers for its input 0, in the codes of `calibration`:
 /// written by the step before it, if that is such a step too and nobody else reads its output, or made
 /// of the f32 value. It changes numbers. Throws UsageError if the network was not

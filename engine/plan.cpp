@@ -53,9 +53,7 @@ Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<Constan
   const bool on_cpu = kind == DeviceKind::kCpu;
   if (on_cpu && options.narrow)
     throw UsageError("a CPU computes in f32 or int8, not in f16 or bf16");
-  remove_unused(graph_);
-  fold_factors(graph_);
-  absorb_epilogues(graph_, kind);
+  fuse(graph_, kind);
   if (options.calibration != nullptr) quantize(graph_, *options.calibration);
   if (options.narrow) narrow(graph_, *options.narrow);
   lower(graph_, kind);

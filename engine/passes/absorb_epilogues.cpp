@@ -1,23 +1,10 @@
 #include <algorithm>
 
 #include "engine/passes.h"
+#include "engine/passes/steps.h"
 
 namespace mend {
 namespace {
-
-/// The step that reads `value`, after `from`; steps.size() if there is none.
-std::size_t reader_of(const Graph& graph, int value, std::size_t from) {
-  for (std::size_t s = from + 1; s < graph.steps.size(); ++s) {
-    const std::vector<int>& inputs = graph.steps[s].inputs;
-    if (std::find(inputs.begin(), inputs.end(), value) != inputs.end()) return s;
-  }
-  return graph.steps.size();
-}
-
-/// Input `slot` of `step`; trailing absent ones may have been left out.
-int input_of(const Step& step, int slot) {
-  return slot < static_cast<int>(step.inputs.size()) ? step.inputs[slot] : kNoValue;
-}
 
 /// The inputs of the operation that `mine` and `next` become.
 std::vector<int> inputs_of(const Fusion& fusion, const Step& mine, const Step& next) {
@@ -127,6 +114,12 @@ void absorb_epilogues(Graph& graph, DeviceKind device) {
   // product before the convolution in front of it can take it over.
   while (absorb_once(graph, device)) {
   }
+}
+
+void fuse(Graph& graph, DeviceKind device) {
+  remove_unused(graph);
+  fold_factors(graph);
+  absorb_epilogues(graph, device);
 }
 
 }  // namespace mend

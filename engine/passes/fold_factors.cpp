@@ -1,6 +1,5 @@
-#include <algorithm>
-
 #include "engine/passes.h"
+#include "engine/passes/steps.h"
 
 namespace mend {
 namespace {
@@ -9,19 +8,6 @@ namespace {
 /// constant yet.
 bool is_constant(const Graph& graph, int value) {
   return value != kNoValue && graph.values[value].is_constant;
-}
-
-int input_of(const Step& step, int slot) {
-  return slot < static_cast<int>(step.inputs.size()) ? step.inputs[slot] : kNoValue;
-}
-
-/// The step behind `from` that reads `value`; steps.size() if there is none.
-std::size_t reader_of(const Graph& graph, int value, std::size_t from) {
-  for (std::size_t s = from + 1; s < graph.steps.size(); ++s) {
-    const std::vector<int>& inputs = graph.steps[s].inputs;
-    if (std::find(inputs.begin(), inputs.end(), value) != inputs.end()) return s;
-  }
-  return graph.steps.size();
 }
 
 /// How step `first` folds step `second`, if all that changes is constant.

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/calibration.h"
 #include "engine/parallel.h"
 #include "engine/plan.h"
 #include "engine/quantization.h"
@@ -271,6 +272,29 @@ TEST_CASE(
     if (high > 0) CHECK(quantize(high, 1 / q.scale[0], q.zero[0]) >= 126);
     if (low < 0) CHECK(quantize(low, 1 / q.scale[0], q.zero[0]) <= -127);
   }
+}
+
+TEST_CASE("quantized_conv2d: factors that a plan folds are folded when it is calibrated, too") {
+  op::Conv2d conv;
+  conv.kernel_h = conv.kernel_w = 3;
+  conv.padding_h = conv.padding_w = 1;
+  conv.outputs = 32;
+  const Tensor first = random_tensor({32, 3, 3, 32}, 1);
+  const Tensor second = random_tensor({32, 3, 3, 32}, 2);
+  // Far from 1: codes of what lies before the factor would clip or be coarse.
+  const Tensor factor = Tensor::empty(vector_shape(32));
+  for (int k = 0; k < 32; ++k) factor.view<float>().data[k] = k % 2 == 0 ? 50.0f : 0.02f;
+  const Network network = [&](const Tensors& inputs) {
+    const Tensor scaled =
+        apply(op::Binary{BinaryKind::kMultiply}, {apply(conv, {inputs[0], first}), factor});
+    return Tensors{apply(conv, {scaled, second})};
+  };
+  const Tensors inputs = {random_tensor({1, 24, 30, 32}, 3)};
+  const Calibration calibration = calibrate(network, {inputs});
+  REQUIRE(calibration.steps.size() == 2);
+  Plan exact(network, shapes_of(inputs));
+  Plan quantized(network, shapes_of(inputs), nullptr, {.calibration = &calibration});
+  CHECK(relative_error(quantized(inputs)[0], exact(inputs)[0]) < 0.03);
 }
 
 }  // namespace mend::test
