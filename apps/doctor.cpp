@@ -124,7 +124,8 @@ std::vector<Finding> examine() {
       {"images", image_formats()},
       {"networks", fmt::format("{} architectures, {} operations (mend models)",
                                architectures().size(), all_ladders().size())},
-      {"downloads", can_pull() ? "libcurl" : "this build has no libcurl; `mend pull` cannot work"},
+      {"downloads",
+       cannot_pull().empty() ? "libcurl" : cannot_pull() + "; `mend pull` cannot work"},
       {"processes", mpi_module().empty() ? "this build has no MPI; mend train runs as one"
                                          : "MPI; mpirun -np N mend train ... splits each batch"},
       {"cache", cache()},

@@ -6,7 +6,6 @@
 
 #ifdef MEND_HAS_CURL
 
-#include <curl/curl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +13,7 @@
 #include <memory>
 
 #include "engine/cancel.h"
+#include "weights/curl_library.h"
 
 namespace mend {
 namespace {
@@ -25,7 +25,8 @@ constexpr long kStalledSeconds = 60;  // without a byte
 /// What the callback of libcurl writes to; exceptions must not cross C code, so it notes a reason.
 struct Transfer {
   const Download& download;
-  CURL* curl;
+  const CurlLibrary& curl;
+  CURL* handle;
   std::int64_t done;
   enum class Stop { kNone, kTooLarge, kDisk, kCancelled } stop = Stop::kNone;
   int error_number = 0;
@@ -57,7 +58,7 @@ std::size_t on_bytes(char* bytes, std::size_t size, std::size_t count, void* con
   }
   transfer.done += static_cast<std::int64_t>(length);
   curl_off_t coming = -1;
-  curl_easy_getinfo(transfer.curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &coming);
+  transfer.curl.easy_getinfo(transfer.handle, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &coming);
   if (download.progress) {
     download.progress(transfer.done, coming < 0 ? 0 : download.begin + coming);
   }
@@ -71,52 +72,63 @@ int on_progress(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return 1;
 }
 
-void restrict_protocols(CURL* curl, const std::string& url) {
+void restrict_protocols(const CurlLibrary& curl, CURL* handle, const std::string& url) {
   // A redirect may lead from http to https, but not back to where anybody can change the bytes.
   const bool secure = url.starts_with("https:");
 #if LIBCURL_VERSION_NUM >= 0x075500
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
+  curl.easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl.easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
 #else
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
-  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS,
+  curl.easy_setopt(handle, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
+  curl.easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS,
                    secure ? CURLPROTO_HTTPS : CURLPROTO_HTTP | CURLPROTO_HTTPS);
 #endif
 }
 
-void set_options(CURL* curl, Transfer& transfer, char* error) {
+void set_options(Transfer& transfer, char* error) {
   const Download& download = transfer.download;
-  curl_easy_setopt(curl, CURLOPT_URL, download.url.c_str());
-  restrict_protocols(curl, download.url);
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, "mend");
-  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(curl, CURLOPT_MAXREDIRS, kMostRedirects);
-  curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, kStalledSeconds);
-  curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(download.begin));
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
-  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &transfer);
+  const CurlLibrary& curl = transfer.curl;
+  CURL* handle = transfer.handle;
+  curl.easy_setopt(handle, CURLOPT_URL, download.url.c_str());
+  restrict_protocols(curl, handle, download.url);
+  curl.easy_setopt(handle, CURLOPT_ERRORBUFFER, error);
+  curl.easy_setopt(handle, CURLOPT_USERAGENT, "mend");
+  curl.easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
+  curl.easy_setopt(handle, CURLOPT_MAXREDIRS, kMostRedirects);
+  curl.easy_setopt(handle, CURLOPT_FAILONERROR, 1L);
+  curl.easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl.easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+  curl.easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl.easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, kStalledSeconds);
+  curl.easy_setopt(handle, CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(download.begin));
+  curl.easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_bytes);
+  curl.easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
+  curl.easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+  curl.easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
+  curl.easy_setopt(handle, CURLOPT_XFERINFODATA, &transfer);
 }
 
 }  // namespace
 
-Fetched fetch(const Download& download) {
-  static const CURLcode kReady = curl_global_init(CURL_GLOBAL_DEFAULT);
-  const std::unique_ptr<CURL, void (*)(CURL*)> curl(kReady == CURLE_OK ? curl_easy_init() : nullptr,
-                                                    curl_easy_cleanup);
-  if (curl == nullptr) throw CheckpointError("libcurl cannot be started");
-  Transfer transfer{.download = download, .curl = curl.get(), .done = download.begin};
-  char error[CURL_ERROR_SIZE] = "";
-  set_options(curl.get(), transfer, error);
+std::string cannot_fetch() {
+  try {
+    curl_library();
+    return {};
+  } catch (const CheckpointError& error) {
+    return error.what();
+  }
+}
 
-  const CURLcode code = curl_easy_perform(curl.get());
+Fetched fetch(const Download& download) {
+  const CurlLibrary& curl = curl_library();
+  const std::unique_ptr<CURL, void (*)(CURL*)> handle(curl.easy_init(), curl.easy_cleanup);
+  if (handle == nullptr) throw CheckpointError("libcurl cannot be started");
+  Transfer transfer{
+      .download = download, .curl = curl, .handle = handle.get(), .done = download.begin};
+  char error[CURL_ERROR_SIZE] = "";
+  set_options(transfer, error);
+
+  const CURLcode code = curl.easy_perform(transfer.handle);
   if (code == CURLE_OK) return Fetched::kAll;
   if (code == CURLE_RANGE_ERROR && download.begin > 0) return Fetched::kNoResume;
   switch (transfer.stop) {
@@ -132,7 +144,7 @@ Fetched fetch(const Download& download) {
       break;
   }
   throw CheckpointError(fmt::format("{}: cannot be downloaded: {}", download.url,
-                                    error[0] != '\0' ? error : curl_easy_strerror(code)));
+                                    error[0] != '\0' ? error : curl.easy_strerror(code)));
 }
 
 }  // namespace mend
@@ -141,10 +153,11 @@ Fetched fetch(const Download& download) {
 
 namespace mend {
 
+std::string cannot_fetch() { return "this build has no libcurl"; }
+
 Fetched fetch(const Download& download) {
-  throw CheckpointError(fmt::format(
-      "{}: this build has no libcurl; download it with a browser and give the file's path",
-      download.url));
+  throw CheckpointError(fmt::format("{}: {}; download it with a browser and give the file's path",
+                                    download.url, cannot_fetch()));
 }
 
 }  // namespace mend

@@ -20,6 +20,9 @@ enum class Fetched {
   kNoResume,  ///< the server cannot go on in the middle: start again from byte 0
 };
 
+/// Why nothing can be downloaded here (there is no libcurl), empty where it can.
+std::string cannot_fetch();
+
 /// Appends the rest of the file. Throws CheckpointError, WriteError or Interrupted.
 Fetched fetch(const Download& download);
 

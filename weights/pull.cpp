@@ -135,13 +135,7 @@ std::string default_cache_folder() {
   return std::string(home != nullptr ? home : ".") + "/.cache/mend";
 }
 
-bool can_pull() {
-#ifdef MEND_HAS_CURL
-  return true;
-#else
-  return false;
-#endif
-}
+std::string cannot_pull() { return cannot_fetch(); }
 
 std::string pull(const PublishedCheckpoint& checkpoint, const PullOptions& options) {
   if (checkpoint.files.empty()) {

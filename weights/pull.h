@@ -23,8 +23,8 @@ struct PullOptions {
 /// $XDG_CACHE_HOME/mend, else ~/.cache/mend.
 std::string default_cache_folder();
 
-/// Whether this build can download (libcurl was there).
-bool can_pull();
+/// Why nothing can be downloaded here, empty where it can.
+std::string cannot_pull();
 
 /// Makes sure that all files of `checkpoint` are in the cache and as published; those that are there
 /// already are only checked. Returns the path of the first, for read_checkpoint. http and https only.

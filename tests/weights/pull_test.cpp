@@ -65,7 +65,7 @@ struct Shop {
   }
   /// False, with a line that says so, if there is nothing to test with.
   bool open() const {
-    if (can_pull() && server.running()) return true;
+    if (cannot_pull().empty() && server.running()) return true;
     std::printf("skipped: libcurl or python3 is missing\n");
     return false;
   }
