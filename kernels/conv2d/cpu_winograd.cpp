@@ -8,13 +8,12 @@
 // L2, with M for 32 output channels at a time; only U comes from L3, once a block.
 //
 // The large multipliers, powers of the points ±2, make the error, not the sums.
-#include <hwy/cache_control.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "engine/parallel.h"
 #include "kernels/conv2d/row.h"
+#include "kernels/conv2d/tiles_ahead.h"
 #include "kernels/conv2d/winograd.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -59,33 +58,57 @@ struct BorderPatch {
   HWY_INLINE const float* pixel(int i, int j) const { return pixels[i * kPatch + j]; }
 };
 
+/// V of one vector of a tile's channels; load(i, j): that of pixel (i, j).
+template <int kTile, class Load>
+HWY_INLINE void transform_channels(const Load& load, std::int64_t v_stride, float* HWY_RESTRICT v) {
+  constexpr int kPatch = kTile + 2;
+  const D d;
+  HWY_ALIGN float columns[kPatch * kPatch * kLanes];  // [j][i]: Bᵀ d, column j
+  for (int j = 0; j < kPatch; ++j) {
+    V x[kPatch], t[kPatch];
+    HWY_UNROLL(8)
+    for (int i = 0; i < kPatch; ++i) x[i] = load(i, j);
+    WinogradLines<kTile>::input(d, x, t);
+    HWY_UNROLL(8)
+    for (int i = 0; i < kPatch; ++i) hn::Store(t[i], d, columns + (j * kPatch + i) * kLanes);
+  }
+  for (int i = 0; i < kPatch; ++i) {
+    V x[kPatch], t[kPatch];
+    HWY_UNROLL(8)
+    for (int j = 0; j < kPatch; ++j) x[j] = hn::Load(d, columns + (j * kPatch + i) * kLanes);
+    WinogradLines<kTile>::input(d, x, t);
+    HWY_UNROLL(8)
+    for (int j = 0; j < kPatch; ++j) hn::Store(t[j], d, v + (i * kPatch + j) * v_stride);
+  }
+}
+
+/// The last channels, where they do not fill a vector; apart, because a call inside of the loop over the others would
+/// take the matrix's numbers out of its registers.
+template <int kTile, class Patch>
+HWY_NOINLINE void transform_last_channels(const Patch& patch, const WinogradGeometry& g, int c,
+                                          float* v) {
+  constexpr int kPatch = kTile + 2;
+  const D d;
+  HWY_ALIGN float x[kPatch * kPatch * kLanes];
+  for (int i = 0; i < kPatch; ++i)
+    for (int j = 0; j < kPatch; ++j)
+      hn::Store(load_first(d, patch.pixel(i, j) + c, g.C - c), d, x + (i * kPatch + j) * kLanes);
+  transform_channels<kTile>([&](int i, int j)
+                                HWY_ATTR { return hn::Load(d, x + (i * kPatch + j) * kLanes); },
+                            g.v_stride, v + c);
+}
+
 /// V of one tile.
 template <int kTile, class Patch>
 HWY_INLINE void transform_input(const Patch& patch, const WinogradGeometry& g, float* v) {
-  constexpr int kPatch = kTile + 2;
   const D d;
-  for (int c = 0; c < g.padded_c; c += kLanes) {
-    const int count = g.C - c;
-    V columns[kPatch][kPatch];  // [j][i]: Bᵀ d, column j
-    for (int j = 0; j < kPatch; ++j) {
-      V x[kPatch];
-      if (count >= kLanes) {
-        HWY_UNROLL(8)
-        for (int i = 0; i < kPatch; ++i) x[i] = hn::LoadU(d, patch.pixel(i, j) + c);
-      } else {
-        for (int i = 0; i < kPatch; ++i) x[i] = load_first(d, patch.pixel(i, j) + c, count);
-      }
-      WinogradLines<kTile>::input(d, x, columns[j]);
-    }
-    for (int i = 0; i < kPatch; ++i) {
-      V x[kPatch], t[kPatch];
-      HWY_UNROLL(8)
-      for (int j = 0; j < kPatch; ++j) x[j] = columns[j][i];
-      WinogradLines<kTile>::input(d, x, t);
-      HWY_UNROLL(8)
-      for (int j = 0; j < kPatch; ++j) hn::Store(t[j], d, v + (i * kPatch + j) * g.v_stride + c);
-    }
+  int c = 0;
+  for (; c + kLanes <= g.C; c += kLanes) {
+    transform_channels<kTile>([&](int i, int j)
+                                  HWY_ATTR { return hn::LoadU(d, patch.pixel(i, j) + c); },
+                              g.v_stride, v + c);
   }
+  for (; c < g.padded_c; c += kLanes) transform_last_channels<kTile>(patch, g, c, v);
 }
 
 /// One register tile of a position's product.
@@ -145,11 +168,26 @@ HWY_INLINE Multiply multiply_of_height(int tiles, std::integer_sequence<int, kHe
   return kTable[tiles - 1];
 }
 
+/// What the next stages need, asked for piece by piece while the products keep the processor busy: the next block's
+/// pixels, and this block's outputs.
+struct Ahead {
+  TilesAhead x, y;
+  std::int64_t x_lines, y_lines;  // for each register tile
+
+  void fetch() {
+    x.fetch(x_lines);
+    y.fetch(y_lines);
+  }
+};
+
+int register_tiles(int tiles) { return (tiles + kTilesAtOnce - 1) / kTilesAtOnce; }
+
 /// A position's product for kVectors vectors of outputs and any number of tiles, as even as can be.
 template <int kVectors>
-HWY_INLINE void multiply_tiles(Product p, int tiles) {
-  for (int passes = (tiles + kTilesAtOnce - 1) / kTilesAtOnce; passes > 0; --passes) {
+HWY_INLINE void multiply_tiles(Product p, int tiles, Ahead& ahead) {
+  for (int passes = register_tiles(tiles); passes > 0; --passes) {
     const int height = (tiles + passes - 1) / passes;
+    ahead.fetch();
     multiply_of_height<kVectors>(height, std::make_integer_sequence<int, kTilesAtOnce>())(p);
     p.v += std::int64_t{height} * p.v_stride;
     p.m += height * kChunk;
@@ -157,53 +195,23 @@ HWY_INLINE void multiply_tiles(Product p, int tiles) {
   }
 }
 
-/// The pixels of the block that comes next, asked for piece by piece while this one's products keep
-/// the processor busy: a tile's rows lie far apart, no hardware prefetcher sees them coming, and
-/// waiting for them took a quarter of the time.
-struct Upcoming {
-  const Conv2dCall& call;
-  const WinogradGeometry& g;
-  std::int64_t first;
-  int tiles;
-
-  /// The share of one of `slots` calls. A unit is one row of a tile's own columns.
-  void fetch(int slot, int slots) const {
-    const std::int64_t units = std::int64_t{tiles} * g.patch;
-    for (std::int64_t unit = units * slot / slots; unit < units * (slot + 1) / slots; ++unit) {
-      const TilePlace place = tile_place(first + unit / g.patch, g.tile, call.y.shape);
-      const int h = place.p + static_cast<int>(unit % g.patch) - call.op.padding_h;
-      const int w = place.q - call.op.padding_w + g.patch - g.tile;
-      if (h < 0 || h >= call.x.shape.h || w >= call.x.shape.w) continue;
-      const int columns = std::min(g.tile, call.x.shape.w - w);
-      for (int q = 0; q < columns; ++q) {
-        const float* pixel = call.x.pixel(place.n, h, w + q);
-        for (int c = 0; c < g.C; c += kLine) hwy::Prefetch(pixel + c);
-      }
-    }
-  }
-
-  static constexpr int kLine = 16;
-};
-
 /// M of one block for the packs [first, first + packs) of output channels, position by position:
 /// a position's V and U are read while they are in L1.
 void multiply_block(const WinogradGeometry& g, const float* packed, int first, int packs, int tiles,
-                    const WinogradScratch& scratch, const Upcoming& upcoming) {
+                    const WinogradScratch& scratch, Ahead& ahead) {
   const std::int64_t pack_stride = std::int64_t{g.C} * kPack;
-  const int passes = (g.K + kChunk - 1) / kChunk, pass = first * kPack / kChunk;
   for (int position = 0; position < g.positions(); ++position) {
-    upcoming.fetch(pass * g.positions() + position, passes * g.positions());
     const float* u = packed + (std::int64_t{position} * g.padded_k / kPack + first) * pack_stride;
     Product product{scratch.v + position * g.v_stride, u, pack_stride, g.C, g.padded_c,
                     scratch.m + position * g.m_stride};
     int pack = 0;
     for (; pack + kPacksAtOnce <= packs; pack += kPacksAtOnce) {
-      multiply_tiles<kPacksAtOnce * kPerPack>(product, tiles);
+      multiply_tiles<kPacksAtOnce * kPerPack>(product, tiles, ahead);
       product.u += kPacksAtOnce * pack_stride;
       product.m += kPacksAtOnce * kPack;
     }
     for (; pack < packs; ++pack) {
-      multiply_tiles<kPerPack>(product, tiles);
+      multiply_tiles<kPerPack>(product, tiles, ahead);
       product.u += pack_stride;
       product.m += kPack;
     }
@@ -241,12 +249,24 @@ void winograd_block(const Conv2dCall& call, const WinogradGeometry& g, std::int6
                           scratch.v + std::int64_t{t} * g.padded_c);
   }
   const std::int64_t next = first + tiles;
-  const Upcoming upcoming{call, g, next,
-                          static_cast<int>(std::min<std::int64_t>(g.block, g.tiles - next))};
+  const int next_tiles = static_cast<int>(std::min<std::int64_t>(g.block, g.tiles - next));
+  const op::Conv2d& op = call.op;
+  // A tile's own columns of the patch; the neighbour has brought the two before.
+  const TilesAhead::Window patch{-op.padding_h, 2 - op.padding_w, kTile + 2, kTile};
+  Ahead ahead{{call.x, 0, g.C, call.y.shape, kTile, next, next_tiles, patch},
+              {call.y, 0, 0, call.y.shape, kTile, first, 0, {}},
+              0,
+              0};
+  const int chunks = (g.K + kChunk - 1) / kChunk;
+  const std::int64_t calls = std::int64_t{g.positions()} * register_tiles(tiles);
+  ahead.x_lines = (ahead.x.lines() + calls * chunks - 1) / (calls * chunks);
   for (int k = 0; k < g.K; k += kChunk) {
+    const int channels = std::min(kChunk, g.K - k);
     const int packs = std::min(kChunk, g.padded_k - k) / kPack;
-    multiply_block(g, call.weight.data, k / kPack, packs, tiles, scratch, upcoming);
-    FinishWinogradBlock<kTile>{call, g, scratch.m, first, k, std::min(kChunk, g.K - k)}.all(tiles);
+    ahead.y = {call.y, k, channels, call.y.shape, kTile, first, tiles, {0, 0, kTile, kTile}};
+    ahead.y_lines = (ahead.y.lines() + calls - 1) / calls;
+    multiply_block(g, call.weight.data, k / kPack, packs, tiles, scratch, ahead);
+    FinishWinogradBlock<kTile>{call, g, scratch.m, first, k, channels}.all(tiles);
   }
 }
 
