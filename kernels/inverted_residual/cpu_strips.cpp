@@ -123,7 +123,7 @@ Strips::Strips(const op::InvertedResidual& op, const Shape& x)
   columns = (x.w + strips - 1) / strips;
   rows = std::clamp(kLeastPixels / wide(), 1, x.h);
   slots = rows + 2;
-  const int good = std::min(2 * threads() / strips, x.h / kGoodBand);
+  const int good = std::min(threads() / strips, x.h / kGoodBand);
   const int least = std::min((threads() + strips - 1) / strips, x.h / kLeastBand);
   bands = std::max({1, good, least});
   band = (x.h + bands - 1) / bands;

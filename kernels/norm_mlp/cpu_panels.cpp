@@ -117,10 +117,23 @@ void find_pixels(View<T> x, std::int64_t first, int count, T** pointers) {
   }
 }
 
-/// Fewer tokens a task where there would be too few tasks for all threads; a token's result does not
-/// depend on its neighbours.
+/// Tokens of a task: fewer where the last thread would be done so much sooner that it pays for the weights, which every
+/// task reads again, and for shorter register tiles. A token's result does not depend on its neighbours.
 int tokens_of_task(std::int64_t pixels) {
-  return pixels < std::int64_t{4} * kMlpTokens * threads() ? kPanelTokens : kMlpTokens;
+  struct Choice {
+    int tokens;
+    double seconds;  // of one token, in any unit
+  };
+  constexpr Choice kChoices[] = {{kMlpTokens, 1.0}, {kMlpTokens / 2, 1.15}, {kPanelTokens, 1.5}};
+  const auto seconds = [&](const Choice& choice) {
+    const std::int64_t tasks = (pixels + choice.tokens - 1) / choice.tokens;
+    return static_cast<double>((tasks + threads() - 1) / threads() * choice.tokens) *
+           choice.seconds;
+  };
+  const auto best = std::min_element(
+      std::begin(kChoices), std::end(kChoices),
+      [&](const Choice& one, const Choice& other) { return seconds(one) < seconds(other); });
+  return best->tokens;
 }
 
 }  // namespace

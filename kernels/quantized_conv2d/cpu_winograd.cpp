@@ -34,10 +34,46 @@ namespace {
 /// The first `count` codes as i16, zeros beyond; never touches memory beyond.
 HWY_INLINE V16 load_codes(D16 d, const std::int8_t* from, int count) {
   const hn::Rebind<std::int8_t, D16> d8;
-  if (count >= kLanes16) return hn::PromoteTo(d, hn::LoadU(d8, from));
   HWY_ALIGN std::int8_t lanes[kLanes16] = {};
   std::memcpy(lanes, from, static_cast<std::size_t>(count));
   return hn::PromoteTo(d, hn::Load(d8, lanes));
+}
+
+/// V of one vector of a tile's channels; load(i, j): that of pixel (i, j).
+template <int kTile, class Load>
+HWY_INLINE void transform_channels(const Load& load, std::int64_t v_stride,
+                                   std::int16_t* HWY_RESTRICT v) {
+  constexpr int kPatch = kTile + 2;
+  const D16 d;
+  V16 columns[kPatch][kPatch];  // [j][i]: Bᵀ d, column j
+  for (int j = 0; j < kPatch; ++j) {
+    V16 x[kPatch];
+    HWY_UNROLL(8)
+    for (int i = 0; i < kPatch; ++i) x[i] = load(i, j);
+    QuantizedLines<kTile>::first(d, x, columns[j]);
+  }
+  for (int i = 0; i < kPatch; ++i) {
+    V16 x[kPatch], t[kPatch];
+    HWY_UNROLL(8)
+    for (int j = 0; j < kPatch; ++j) x[j] = columns[j][i];
+    QuantizedLines<kTile>::second(d, x, t);
+    HWY_UNROLL(8)
+    for (int j = 0; j < kPatch; ++j) hn::Store(t[j], d, v + (i * kPatch + j) * v_stride);
+  }
+}
+
+/// The last channels, where they do not fill a vector; apart, or their branches would be in the loop over the others.
+template <int kTile>
+HWY_NOINLINE void transform_last_channels(const std::int8_t* const* pixels,
+                                          const QuantizedGeometry& g, int c, std::int16_t* v) {
+  constexpr int kPatch = kTile + 2;
+  const D16 d;
+  HWY_ALIGN std::int16_t x[kPatch * kPatch * kLanes16];
+  for (int i = 0; i < kPatch * kPatch; ++i)
+    hn::Store(load_codes(d, pixels[i] + c, g.C - c), d, x + i * kLanes16);
+  transform_channels<kTile>([&](int i, int j)
+                                HWY_ATTR { return hn::Load(d, x + (i * kPatch + j) * kLanes16); },
+                            g.v_stride, v + c);
 }
 
 /// V of one tile from the pixels that it reads.
@@ -46,23 +82,15 @@ void transform_input(const std::int8_t* const* pixels, const QuantizedGeometry& 
                      std::int16_t* v) {
   constexpr int kPatch = kTile + 2;
   const D16 d;
-  for (int c = 0; c < g.C; c += kLanes16) {
-    V16 columns[kPatch][kPatch];  // [j][i]: Bᵀ d, column j
-    for (int j = 0; j < kPatch; ++j) {
-      V16 x[kPatch];
-      HWY_UNROLL(8)
-      for (int i = 0; i < kPatch; ++i) x[i] = load_codes(d, pixels[i * kPatch + j] + c, g.C - c);
-      QuantizedLines<kTile>::first(d, x, columns[j]);
-    }
-    for (int i = 0; i < kPatch; ++i) {
-      V16 x[kPatch], t[kPatch];
-      HWY_UNROLL(8)
-      for (int j = 0; j < kPatch; ++j) x[j] = columns[j][i];
-      QuantizedLines<kTile>::second(d, x, t);
-      HWY_UNROLL(8)
-      for (int j = 0; j < kPatch; ++j) hn::Store(t[j], d, v + (i * kPatch + j) * g.v_stride + c);
-    }
+  const hn::Rebind<std::int8_t, D16> d8;
+  int c = 0;
+  for (; c + kLanes16 <= g.C; c += kLanes16) {
+    transform_channels<kTile>(
+        [&](int i, int j)
+            HWY_ATTR { return hn::PromoteTo(d, hn::LoadU(d8, pixels[i * kPatch + j] + c)); },
+        g.v_stride, v + c);
   }
+  for (; c < g.C; c += kLanes16) transform_last_channels<kTile>(pixels, g, c, v);
 }
 
 /// The patch² pixels that a tile reads.

@@ -102,6 +102,14 @@ struct LinearConstants {
   }
 };
 
+/// Codes of one vector of channels; fewer than kLanes at the end.
+HWY_INLINE void store_codes(hn::Vec<D8> codes, int channels, std::int8_t* to) {
+  if (channels >= kLanes) return hn::StoreU(codes, D8(), to);
+  HWY_ALIGN std::int8_t last[kLanes];
+  hn::Store(codes, D8(), last);
+  std::memcpy(to, last, static_cast<std::size_t>(channels));
+}
+
 /// y of one tile. m: at its first position; y: its first pixel.
 template <int kTile>
 void finish_linear(const QuantizedGeometry& g, const std::int32_t* m, int channels,
@@ -114,23 +122,23 @@ void finish_linear(const QuantizedGeometry& g, const std::int32_t* m, int channe
     first_output_pass<kTile>(g, m + k, lines);
     const V scale = hn::Load(d, constants.scale + k), bias = hn::Load(d, constants.bias + k);
     const V slope = hn::Load(d, constants.slope + k), zero = hn::Load(d, constants.zero_y + k);
+    const bool whole = columns == kTile && k + kLanes <= channels;
     for (int i = 0; i < rows; ++i) {
       V t[kTile];
       QuantizedLines<kTile>::output(d, lines[i], t);
-      std::int8_t* row = to + i * y.h_stride + k;
+      hn::Vec<D8> codes[kTile];
       HWY_UNROLL(8)
       for (int j = 0; j < kTile; ++j) {
-        if (j >= columns) break;
         const V z = hn::MulAdd(t[j], scale, bias);
         const V value = hn::IfThenElse(hn::Ge(z, hn::Zero(d)), z, hn::Mul(z, slope));
-        const auto bytes = hn::DemoteTo(d8, hn::NearestInt(hn::Add(value, zero)));
-        if (k + kLanes <= channels) {
-          hn::StoreU(bytes, d8, row + j * y.w_stride);
-        } else {
-          HWY_ALIGN std::int8_t last[kLanes];
-          hn::Store(bytes, d8, last);
-          std::memcpy(row + j * y.w_stride, last, static_cast<std::size_t>(channels - k));
-        }
+        codes[j] = hn::DemoteTo(d8, hn::NearestInt(hn::Add(value, zero)));
+      }
+      std::int8_t* row = to + i * y.h_stride + k;
+      if (whole) {
+        HWY_UNROLL(8)
+        for (int j = 0; j < kTile; ++j) hn::StoreU(codes[j], d8, row + j * y.w_stride);
+      } else {
+        for (int j = 0; j < columns; ++j) store_codes(codes[j], channels - k, row + j * y.w_stride);
       }
     }
   }
@@ -147,7 +155,6 @@ struct QuantizeRow {
   template <class Function>
   HWY_INLINE void operator()(Function function) const {
     const D d;
-    const D8 d8;
     for (int p = 0; p < pixels; ++p) {
       const float* sums = z + p * kChunk;
       std::int8_t* out = y + p * y_stride;
@@ -155,13 +162,7 @@ struct QuantizeRow {
         const V value = function(d, hn::Load(d, sums + k), hn::Load(d, constants.slope + k));
         const auto bytes = to_int8(d, value, hn::Load(d, constants.inverse_scale_y + k),
                                    hn::Load(d, constants.zero_y + k));
-        if (k + kLanes <= channels) {
-          hn::StoreU(bytes, d8, out + k);
-        } else {
-          HWY_ALIGN std::int8_t last[kLanes];
-          hn::Store(bytes, d8, last);
-          std::memcpy(out + k, last, static_cast<std::size_t>(channels - k));
-        }
+        store_codes(bytes, channels - k, out + k);
       }
     }
   }

@@ -21,16 +21,20 @@ constexpr int kChannels = 32;
 int round_up(int value, int step) { return (value + step - 1) / step * step; }
 std::int64_t divide_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step; }
 
-/// Tiles of a block: V and M of one pass take seven eighths of L2 at most, while U streams by; as even
-/// as can be, and as many blocks for each thread. Of 64 -> 64 in 512 KB that is 18 tiles, three register
-/// tiles high; M of 32 outputs at a time would allow 24, but read V twice (4% slower).
+/// Tiles of a block: V and M of one pass take seven eighths of a small L2; of a large one a third, or U would not stay
+/// beside them. As even as can be, as many blocks for each thread, and whole register tiles. Of 64 -> 64 in 512 KB that is
+/// 18 tiles; M of 32 outputs at a time would allow 24, but read V twice (4% slower).
 int block_of(const QuantizedGeometry& g) {
   constexpr int kFewest = 12, kMost = 96;
+  constexpr std::int64_t kSmall = 512 << 10;
+  const std::int64_t room =
+      std::max(std::min(l2_cache_bytes(), kSmall) * 7 / 8, l2_cache_bytes() / 3);
   const std::int64_t tile_bytes =
       std::int64_t{g.positions()} * (g.padded_c * std::int64_t{sizeof(std::int16_t)} +
                                      kQuantizedChunk * std::int64_t{sizeof(std::int32_t)});
+  const std::int64_t step = room / tile_bytes >= 24 ? 12 : 6;
   const std::int64_t most =
-      std::clamp<std::int64_t>(l2_cache_bytes() * 7 / 8 / tile_bytes, kFewest, kMost);
+      std::clamp<std::int64_t>(room / tile_bytes / step * step, kFewest, kMost);
   return even_block(g.tiles, most);
 }
 
