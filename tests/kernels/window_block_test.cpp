@@ -130,7 +130,8 @@ TEST_CASE("window_block: a plan makes it of a norm, qkv, three slices, attention
     CHECK(plan.graph().steps[0].op.name() == "window_block");
     plan.poison();
     const Tensor planned = plan(inputs).front();
-    CHECK(relative_error(planned, network(inputs).front()) <= 2e-6);
+    // Both sides round, and each instruction set in its own way.
+    CHECK(relative_error(planned, network(inputs).front()) <= 4e-6);
     CHECK(identical(planned, mend::apply(whole, in)));
   }
 }
