@@ -97,6 +97,7 @@ std::vector<Case> cases() {
   return {
       {"conv2d/direct",    "64to64_k3",  conv(64, 3),  {image64},           {{64, 3, 3, 64}, v64}},
       {"conv2d/direct",    "3to64_k3",   conv(64, 3),  {{1, 20, 26, 3}},    {{64, 3, 3, 3}, v64}},
+      {"conv2d/few_outputs", "64to3_k3", conv(3, 3), {image64}, {{3, 3, 3, 64}, vector_shape(3)}},
       {"conv2d/direct",    "64to3_k3",   conv(3, 3),   {image64},           {{3, 3, 3, 64}, vector_shape(3)}},
       {"conv2d/direct",    "64to128_k1", conv(128, 1), {image64},           {{128, 1, 1, 64}, vector_shape(128)}},
       {"conv2d/winograd4", "64to64_k3",  conv(64, 3),  {image64},           {{64, 3, 3, 64}, v64}},

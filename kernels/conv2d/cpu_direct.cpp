@@ -1,8 +1,5 @@
 // Direct convolution on registers; see row-inl.h for what limits it and how its tile answers that.
 // This file packs the weights and deals rows of outputs to the threads.
-//
-// Not built yet: for K < 8 outputs (64 -> 3) lanes across input channels instead of outputs would
-// waste nothing, where now 3 of 16 lanes count.
 #include <algorithm>
 
 #include "engine/cache.h"

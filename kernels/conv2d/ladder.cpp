@@ -8,6 +8,8 @@ namespace {
 constexpr Conv2dKernel kReference{nullptr, nullptr, nullptr, conv2d_reference};
 constexpr Conv2dKernel kDirect{conv2d_direct_packed_shape, conv2d_direct_pack,
                                conv2d_direct_scratch_bytes, conv2d_direct};
+constexpr Conv2dKernel kFewOutputs{nullptr, nullptr, conv2d_few_outputs_scratch_bytes,
+                                   conv2d_few_outputs};
 constexpr Conv2dKernel kDepthwise{conv2d_depthwise_packed_shape, conv2d_depthwise_pack,
                                   conv2d_depthwise_scratch_bytes, conv2d_depthwise};
 constexpr Conv2dKernel kWinograd4{conv2d_winograd4_packed_shape, conv2d_winograd4_pack,
@@ -50,20 +52,21 @@ std::string in_f32(const op::Conv2d& op, const Shapes& in) {
 
 // clang-format off
 constexpr Conv2dVariant kLadder[] = {
-    // name                   device             cannot do                          modelled time                  error  kernel
-    {"conv2d/reference",      DeviceKind::kCpu,  in_f32<never_refuses>,             slowest,                       0,     kReference},
-    {"conv2d/direct",         DeviceKind::kCpu,  in_f32<never_refuses>,             conv2d_direct_seconds,         1e-5,  kDirect},
-    {"conv2d/winograd4",      DeviceKind::kCpu,  in_f32<conv2d_winograd4_refuses>,  conv2d_winograd4_seconds,      1e-5,  kWinograd4},
-    {"conv2d/winograd6",      DeviceKind::kCpu,  in_f32<conv2d_winograd6_refuses>,  conv2d_winograd6_seconds,      1e-4,  kWinograd6},
-    {"conv2d/depthwise",      DeviceKind::kCpu,  in_f32<conv2d_depthwise_refuses>,  conv2d_depthwise_seconds,      1e-5,  kDepthwise},
+    // name                   device             cannot do                            modelled time                  error  kernel
+    {"conv2d/reference",      DeviceKind::kCpu,  in_f32<never_refuses>,               slowest,                       0,     kReference},
+    {"conv2d/direct",         DeviceKind::kCpu,  in_f32<never_refuses>,               conv2d_direct_seconds,         1e-5,  kDirect},
+    {"conv2d/few_outputs",    DeviceKind::kCpu,  in_f32<conv2d_few_outputs_refuses>,  conv2d_few_outputs_seconds,    1e-5,  kFewOutputs},
+    {"conv2d/winograd4",      DeviceKind::kCpu,  in_f32<conv2d_winograd4_refuses>,    conv2d_winograd4_seconds,      1e-5,  kWinograd4},
+    {"conv2d/winograd6",      DeviceKind::kCpu,  in_f32<conv2d_winograd6_refuses>,    conv2d_winograd6_seconds,      1e-4,  kWinograd6},
+    {"conv2d/depthwise",      DeviceKind::kCpu,  in_f32<conv2d_depthwise_refuses>,    conv2d_depthwise_seconds,      1e-5,  kDepthwise},
 #ifdef MEND_HAS_CUDA
-    {"conv2d/cuda_naive",     DeviceKind::kCuda, never_refuses,                     conv2d_cuda_naive_seconds,     1e-5,  kCudaNaive},
-    {"conv2d/cuda_tiled",     DeviceKind::kCuda, conv2d_cuda_tiled_refuses,         conv2d_cuda_tiled_seconds,     1e-5,  kCudaTiled},
-    {"conv2d/cuda_depthwise", DeviceKind::kCuda, conv2d_cuda_depthwise_refuses,     conv2d_cuda_depthwise_seconds, 1e-5,  kCudaDepthwise},
-    {"conv2d/cuda_mma",       DeviceKind::kCuda, conv2d_cuda_mma_refuses,           conv2d_cuda_mma_seconds,       5e-3,  kCudaMma},
-    {"conv2d/cuda_tf32",      DeviceKind::kCuda, conv2d_cuda_tf32_refuses,          conv2d_cuda_stream_seconds,    1e-3,  kCudaTf32},
-    {"conv2d/cuda_tf32_gemm", DeviceKind::kCuda, conv2d_cuda_tf32_gemm_refuses,     conv2d_cuda_tf32_gemm_seconds, 1e-3,  kCudaTf32Gemm},
-    {"conv2d/cuda_f16",       DeviceKind::kCuda, conv2d_cuda_f16_refuses,           conv2d_cuda_stream_seconds,    5e-3,  kCudaF16},
+    {"conv2d/cuda_naive",     DeviceKind::kCuda, never_refuses,                       conv2d_cuda_naive_seconds,     1e-5,  kCudaNaive},
+    {"conv2d/cuda_tiled",     DeviceKind::kCuda, conv2d_cuda_tiled_refuses,           conv2d_cuda_tiled_seconds,     1e-5,  kCudaTiled},
+    {"conv2d/cuda_depthwise", DeviceKind::kCuda, conv2d_cuda_depthwise_refuses,       conv2d_cuda_depthwise_seconds, 1e-5,  kCudaDepthwise},
+    {"conv2d/cuda_mma",       DeviceKind::kCuda, conv2d_cuda_mma_refuses,             conv2d_cuda_mma_seconds,       5e-3,  kCudaMma},
+    {"conv2d/cuda_tf32",      DeviceKind::kCuda, conv2d_cuda_tf32_refuses,            conv2d_cuda_stream_seconds,    1e-3,  kCudaTf32},
+    {"conv2d/cuda_tf32_gemm", DeviceKind::kCuda, conv2d_cuda_tf32_gemm_refuses,       conv2d_cuda_tf32_gemm_seconds, 1e-3,  kCudaTf32Gemm},
+    {"conv2d/cuda_f16",       DeviceKind::kCuda, conv2d_cuda_f16_refuses,             conv2d_cuda_stream_seconds,    5e-3,  kCudaF16},
 #endif
 };
 // clang-format on

@@ -183,6 +183,21 @@ HWY_INLINE TileInput pad_into_strip(const ConvRow& row, int first, int columns,
       row.S,      row.C};
 }
 
+/// The input of a tile that sees `columns` columns from `first` on: in place where all of them are inside, else in the
+/// strip.
+HWY_INLINE TileInput find_input(const ConvRow& row, int first, int columns,
+                                const float** strip_rows) {
+  const bool inside = row.R == 0 || (first >= 0 && first + columns <= row.W);
+  if (!inside) return pad_into_strip(row, first, columns, strip_rows);
+  return {row.x,
+          first * row.x_stride,
+          row.tap_step * row.x_stride,
+          row.step * row.x_stride,
+          row.R,
+          row.S,
+          row.C};
+}
+
 /// Taps whose channels lie side by side are one tap with more channels: longer inner loops.
 HWY_INLINE TileInput join_taps(TileInput in) {
   if (in.tap_stride == in.C) {
@@ -223,15 +238,7 @@ HWY_INLINE void convolve_channels(const ConvRow& row, int k0, int channels,
   for (int t = 0; t < tiles; ++t) {
     const int q = std::min(t * pixels, row.Q - pixels);
     const int first = q * row.step + row.first;
-    const bool inside = row.R == 0 || (first >= 0 && first + columns <= row.W);
-    const TileInput in = inside ? TileInput{row.x,
-                                            first * row.x_stride,
-                                            row.tap_step * row.x_stride,
-                                            row.step * row.x_stride,
-                                            row.R,
-                                            row.S,
-                                            row.C}
-                                : pad_into_strip(row, first, columns, strip_rows);
+    const TileInput in = find_input(row, first, columns, strip_rows);
     out.residual =
         epilogue.residual == nullptr ? nullptr : epilogue.residual + q * epilogue.residual_stride;
     out.y = row.y + q * row.y_stride + k0;

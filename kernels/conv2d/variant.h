@@ -50,6 +50,11 @@ void conv2d_direct(const Conv2dCall& call);
 /// All of a call on this thread alone, for operations that share out the work themselves.
 void conv2d_direct_on_thread(const Conv2dCall& call, int thread);
 
+std::string conv2d_few_outputs_refuses(const op::Conv2d& op, const Shapes& in);
+double conv2d_few_outputs_seconds(const op::Conv2d& op, const Shapes& in);
+std::int64_t conv2d_few_outputs_scratch_bytes(const op::Conv2d& op, const Shapes& in);
+void conv2d_few_outputs(const Conv2dCall& call);
+
 std::string conv2d_winograd4_refuses(const op::Conv2d& op, const Shapes& in);
 double conv2d_winograd4_seconds(const op::Conv2d& op, const Shapes& in);
 Shape conv2d_winograd4_packed_shape(const op::Conv2d& op, const Shape& weight);

@@ -104,7 +104,8 @@ TEST_CASE(
     CHECK(plan.graph().steps[0].op.name() == "norm_linear");
     plan.poison();
     const Tensor planned = plan(inputs).front();
-    CHECK(relative_error(planned, network(inputs).front()) <= 1e-6);
+    // Apart, the linear layer may run on a rung that adds up in another order.
+    CHECK(relative_error(planned, network(inputs).front()) <= 4e-6);
     CHECK(identical(planned, mend::apply(both, in)));
   }
 }
