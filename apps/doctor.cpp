@@ -17,6 +17,7 @@
 #include "restore/image_file.h"
 #include "train/replicas.h"
 #include "weights/catalogue.h"
+#include "weights/download.h"
 #include "weights/pull.h"
 
 namespace mend {
@@ -113,6 +114,11 @@ std::string cuda() {
   return fmt::format("{}{}; {}", versions, gpus, kNetworksNeedTheCpu);
 }
 
+std::string downloads() {
+  const std::string obstacle = cannot_fetch();
+  return obstacle.empty() ? "libcurl" : obstacle + "; `mend pull` cannot work";
+}
+
 std::vector<Finding> examine() {
   return {
       {"mend", MEND_VERSION},
@@ -124,8 +130,7 @@ std::vector<Finding> examine() {
       {"images", image_formats()},
       {"networks", fmt::format("{} architectures, {} operations (mend models)",
                                architectures().size(), all_ladders().size())},
-      {"downloads",
-       cannot_pull().empty() ? "libcurl" : cannot_pull() + "; `mend pull` cannot work"},
+      {"downloads", downloads()},
       {"processes", mpi_module().empty() ? "this build has no MPI; mend train runs as one"
                                          : "MPI; mpirun -np N mend train ... splits each batch"},
       {"cache", cache()},

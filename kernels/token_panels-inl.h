@@ -283,8 +283,10 @@ HWY_NOINLINE inline void multiply_tokens(const TokenProduct& p) {
       for (; t + kStripTokens <= p.tokens; t += kStripTokens) {
         multiply_strip<kStripVectors>(p, row, column, columns, t);
       }
-      for (; t + 2 * kTokenLanes <= p.tokens; t += 2 * kTokenLanes) {
-        multiply_strip<2>(p, row, column, columns, t);
+      if constexpr (kStripVectors > 2) {
+        for (; t + 2 * kTokenLanes <= p.tokens; t += 2 * kTokenLanes) {
+          multiply_strip<2>(p, row, column, columns, t);
+        }
       }
       for (; t < p.tokens; t += kTokenLanes) multiply_strip<1>(p, row, column, columns, t);
       if (p.activation == ActivationKind::kNone || column + columns < p.C) continue;

@@ -135,8 +135,6 @@ std::string default_cache_folder() {
   return std::string(home != nullptr ? home : ".") + "/.cache/mend";
 }
 
-std::string cannot_pull() { return cannot_fetch(); }
-
 std::string pull(const PublishedCheckpoint& checkpoint, const PullOptions& options) {
   if (checkpoint.files.empty()) {
     throw CheckpointError(

@@ -23,9 +23,6 @@ struct PullOptions {
 /// $XDG_CACHE_HOME/mend, else ~/.cache/mend.
 std::string default_cache_folder();
 
-/// Why nothing can be downloaded here, empty where it can.
-std::string cannot_pull();
-
 /// Makes sure that all files of `checkpoint` are in the cache and as published; those that are there
 /// already are only checked. Returns the path of the first, for read_checkpoint. http and https only.
 /// Throws CheckpointError if a download fails or is not what was published, WriteError if the cache

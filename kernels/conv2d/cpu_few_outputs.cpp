@@ -55,8 +55,11 @@ HWY_INLINE void add_lanes(D d, const V* x, float* to) {
 struct FinishPixels {
   const float* z;  // [outputs][kTogether · n]
   int z_stride, pixels, outputs;
-  const ConvEpilogue& epilogue;
+  ActivationKind activation;
+  const TileConstants<kTogether>& constants;
+  float scale;
   const float* residual;  // of the first pixel, or null
+  std::int64_t residual_stride;
   float* y;
   std::int64_t y_stride;
 
@@ -64,21 +67,17 @@ struct FinishPixels {
   HWY_INLINE void operator()(Function function) const {
     const hn::CappedTag<float, kTogether> d;
     HWY_ALIGN float values[kTogether];
-    const float shared =
-        epilogue.slope != nullptr ? epilogue.slope[0] : epilogue.activation.parameter;
     for (int k = 0; k < outputs; ++k) {
-      const auto bias = hn::Set(d, epilogue.bias != nullptr ? epilogue.bias[k] : 0.0f);
-      const bool own_slope = epilogue.slope != nullptr && !epilogue.slope_is_shared;
-      const auto slope = hn::Set(d, own_slope ? epilogue.slope[k] : shared);
+      const auto bias = hn::Set(d, constants.bias[k]), slope = hn::Set(d, constants.slope[k]);
       for (int first = 0; first < pixels; first += kTogether) {
         for (int i = 0; i < kTogether; i += static_cast<int>(hn::MaxLanes(d))) {
           const auto sum = hn::Add(hn::Load(d, z + k * z_stride + first + i), bias);
-          hn::Store(hn::Mul(hn::Set(d, epilogue.scale), function(d, sum, slope)), d, values + i);
+          hn::Store(hn::Mul(hn::Set(d, scale), function(d, sum, slope)), d, values + i);
         }
         const int count = std::min(kTogether, pixels - first);
         for (int i = 0; i < count; ++i) {
           const std::int64_t p = first + i;
-          const float add = residual == nullptr ? 0.0f : residual[p * epilogue.residual_stride + k];
+          const float add = residual == nullptr ? 0.0f : residual[p * residual_stride + k];
           y[p * y_stride + k] = values[i] + add;
         }
       }
@@ -87,7 +86,7 @@ struct FinishPixels {
 };
 
 HWY_NOINLINE void finish_pixels(const FinishPixels& tile) {
-  with_activation(tile.epilogue.activation.kind, tile);
+  with_activation(tile.activation, tile);
 }
 
 /// sum[p][k] += x · weight over one vector of channels; `x`: of the first pixel.
@@ -149,6 +148,8 @@ HWY_NOINLINE void sum_pixels(const TileInput& in, const float* weight, float* z)
 template <int kPixels, int kOutputs>
 void few_outputs_of_row(const ConvRow& row, const float** strip_rows) {
   HWY_ALIGN float z[kPixels * kOutputs];
+  const ConvEpilogue& epilogue = row.epilogue;
+  const TileConstants<kTogether> constants(epilogue, kOutputs);
   const int reach = (row.S - 1) * row.tap_step + 1;
   // A row that is shorter than a tile goes pixel by pixel, each in all places of the tile.
   const int step = row.Q < kPixels ? 1 : kPixels;
@@ -159,10 +160,10 @@ void few_outputs_of_row(const ConvRow& row, const float** strip_rows) {
     TileInput in = find_input(row, first, columns, strip_rows);
     if (step == 1) in.pixel_stride = 0;
     sum_pixels<kPixels, kOutputs>(in, row.weight, z);
-    const float* residual = row.epilogue.residual;
-    if (residual != nullptr) residual += q * row.epilogue.residual_stride;
-    finish_pixels({z, kPixels, step, kOutputs, row.epilogue, residual, row.y + q * row.y_stride,
-                   row.y_stride});
+    const float* residual = epilogue.residual;
+    if (residual != nullptr) residual += q * epilogue.residual_stride;
+    finish_pixels({z, kPixels, step, kOutputs, epilogue.activation.kind, constants, epilogue.scale,
+                   residual, epilogue.residual_stride, row.y + q * row.y_stride, row.y_stride});
   }
 }
 

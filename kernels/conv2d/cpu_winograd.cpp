@@ -5,7 +5,7 @@
 // The direct rung is bound by its multiplications. These do a quarter or a fifth of them, and would
 // be bound by memory if the transformed image went out to L3: 2 floats for each one of the image in
 // either direction. So the three stages run over one block of tiles at a time, whose V and M stay in
-// L2, with M for 32 output channels at a time; only U comes from L3, once a block.
+// L2, with M for 32 output channels at a time; only U comes from L3, once a block, where L2 has no room for it.
 //
 // The large multipliers, powers of the points ±2, make the error, not the sums.
 #include <algorithm>

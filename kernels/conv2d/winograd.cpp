@@ -17,9 +17,9 @@ std::int64_t divide_up(std::int64_t value, std::int64_t step) { return (value + 
 /// Tiles of a block: V and M of one pass take three quarters of a small L2, of a large one a quarter, or U, which every
 /// block reads, would not stay beside them; as even as can be, and as many blocks for each thread.
 int block_of(const WinogradGeometry& g) {
-  constexpr std::int64_t kSmall = 512 << 10;
+  constexpr std::int64_t kSmallCache = 512 << 10;
   const std::int64_t room =
-      std::max(std::min(l2_cache_bytes(), kSmall) * 3 / 4, l2_cache_bytes() / 4);
+      std::max(std::min(l2_cache_bytes(), kSmallCache) * 3 / 4, l2_cache_bytes() / 4);
   constexpr int kFewest = 12, kMost = 96;  // every register tile's height divides 12
   const std::int64_t tile_bytes =
       std::int64_t{g.positions()} * (g.padded_c + kWinogradChunk) * std::int64_t{sizeof(float)};

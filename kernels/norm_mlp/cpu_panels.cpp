@@ -122,7 +122,7 @@ void find_pixels(View<T> x, std::int64_t first, int count, T** pointers) {
 int tokens_of_task(std::int64_t pixels) {
   struct Choice {
     int tokens;
-    double seconds;  // of one token, in any unit
+    double seconds;  // of one token, in any unit; estimates
   };
   constexpr Choice kChoices[] = {{kMlpTokens, 1.0}, {kMlpTokens / 2, 1.15}, {kPanelTokens, 1.5}};
   const auto seconds = [&](const Choice& choice) {

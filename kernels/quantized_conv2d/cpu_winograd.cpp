@@ -10,7 +10,7 @@
 // input transform make up the rest.
 //
 // Blocks are as in kernels/conv2d/cpu_winograd.cpp: V and M of a block of tiles stay in L2, U streams
-// by once a block.
+// by once a block, or stays beside them in a large L2.
 #include <algorithm>
 #include <cstring>
 #include <utility>

@@ -26,9 +26,9 @@ std::int64_t divide_up(std::int64_t value, std::int64_t step) { return (value + 
 /// 18 tiles; M of 32 outputs at a time would allow 24, but read V twice (4% slower).
 int block_of(const QuantizedGeometry& g) {
   constexpr int kFewest = 12, kMost = 96;
-  constexpr std::int64_t kSmall = 512 << 10;
+  constexpr std::int64_t kSmallCache = 512 << 10;
   const std::int64_t room =
-      std::max(std::min(l2_cache_bytes(), kSmall) * 7 / 8, l2_cache_bytes() / 3);
+      std::max(std::min(l2_cache_bytes(), kSmallCache) * 7 / 8, l2_cache_bytes() / 3);
   const std::int64_t tile_bytes =
       std::int64_t{g.positions()} * (g.padded_c * std::int64_t{sizeof(std::int16_t)} +
                                      kQuantizedChunk * std::int64_t{sizeof(std::int32_t)});

@@ -6,25 +6,14 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/threads_scope.h"
+
 using namespace mend;
-
-namespace {
-
-/// Runs with so many threads until the end of the scope.
-class ThreadsOf {
- public:
-  explicit ThreadsOf(int count) : before_(threads()) { set_threads(count); }
-  ~ThreadsOf() { set_threads(before_); }
-
- private:
-  int before_;
-};
-
-}  // namespace
+using namespace mend::test;
 
 TEST_CASE("parallel_for: every task runs once, whatever the number of threads") {
   for (const int count : {1, 2, 3, 7}) {
-    const ThreadsOf scope(count);
+    const ThreadsScope scope(count);
     for (const std::int64_t tasks : {0, 1, 2, 5, 64, 1000, 12345}) {
       CAPTURE(count);
       CAPTURE(tasks);
@@ -54,7 +43,7 @@ TEST_CASE("TaskShares: more threads than shares take from them all the same") {
 }
 
 TEST_CASE("parallel_for: the others do what a slow thread does not come to") {
-  const ThreadsOf scope(2);
+  const ThreadsScope scope(2);
   constexpr std::int64_t kTasks = 40;
   std::atomic<int> by_first = 0;
   parallel_for(kTasks, [&](std::int64_t, int thread) {

@@ -9,6 +9,7 @@
 #include "tests/engine/random_network.h"
 #include "tests/engine/test_ops.h"
 #include "tests/support/guarded.h"
+#include "tests/support/threads_scope.h"
 
 namespace mend::test {
 namespace {
@@ -46,17 +47,6 @@ Tensor run(const RowSchedule& schedule, const Tensors& inputs) {
   chain.forward(inputs, y, {static_cast<std::byte*>(start), memory.size() - 64});
   return y;
 }
-
-class ThreadsScope {
- public:
-  explicit ThreadsScope(int count) : before_(threads()) { set_threads(count); }
-  ~ThreadsScope() { set_threads(before_); }
-  ThreadsScope(const ThreadsScope&) = delete;
-  ThreadsScope& operator=(const ThreadsScope&) = delete;
-
- private:
-  int before_;
-};
 
 }  // namespace
 

@@ -104,8 +104,9 @@ TEST_CASE(
     CHECK(plan.graph().steps[0].op.name() == "norm_linear");
     plan.poison();
     const Tensor planned = plan(inputs).front();
-    // Apart, the linear layer may run on a rung that adds up in another order.
-    CHECK(relative_error(planned, network(inputs).front()) <= 4e-6);
+    force_variant("conv2d", "direct");  // whose pieces norm_linear is made of
+    CHECK(relative_error(planned, network(inputs).front()) <= 1e-6);
+    clear_forced_variants();
     CHECK(identical(planned, mend::apply(both, in)));
   }
 }

@@ -11,6 +11,7 @@
 #include "engine/cancel.h"
 #include "engine/error.h"
 #include "tests/support/paths.h"
+#include "weights/download.h"
 #include "weights/sha256.h"
 
 using namespace mend;
@@ -65,7 +66,7 @@ struct Shop {
   }
   /// False, with a line that says so, if there is nothing to test with.
   bool open() const {
-    if (cannot_pull().empty() && server.running()) return true;
+    if (cannot_fetch().empty() && server.running()) return true;
     std::printf("skipped: libcurl or python3 is missing\n");
     return false;
   }
