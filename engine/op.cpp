@@ -35,18 +35,8 @@ Tensor run(const AnyOp& op, Inputs inputs) {
   if (op.is_view()) {
     if (std::optional<Tensor> y = op.view(inputs[0])) return *y;
   }
-  const Shapes shapes = shapes_of(inputs);
-  Device& device = device_of(inputs);
-  check_runs_on(op, device);
-  device.make_current();
-  Tensor y = Tensor::empty(op.shape(shapes), op.dtype(), device);
-  const std::int64_t bytes = device.kind() == DeviceKind::kCpu ? op.scratch_bytes(shapes) : 0;
-  if (bytes > 0) {
-    const auto storage = std::make_shared<Storage>(static_cast<std::size_t>(bytes), y.device());
-    op.forward(inputs, y, {storage->data(), storage->bytes()});
-  } else {
-    op.forward(inputs, y, {});
-  }
+  Tensor y = Tensor::empty(op.shape(shapes_of(inputs)), op.dtype(), device_of(inputs));
+  apply_into(op, inputs, y);
   return y;
 }
 
@@ -58,6 +48,20 @@ Tensor run_or_trace(const AnyOp& op, Inputs inputs) {
 }
 
 }  // namespace
+
+void apply_into(const AnyOp& op, Inputs inputs, Tensor& y) {
+  Device& device = y.device();
+  check_runs_on(op, device);
+  device.make_current();
+  const std::int64_t bytes =
+      device.kind() == DeviceKind::kCpu ? op.scratch_bytes(shapes_of(inputs)) : 0;
+  if (bytes > 0) {
+    const auto storage = std::make_shared<Storage>(static_cast<std::size_t>(bytes), device);
+    op.forward(inputs, y, {storage->data(), storage->bytes()});
+  } else {
+    op.forward(inputs, y, {});
+  }
+}
 
 Tensor apply(const AnyOp& op, Inputs inputs) {
   const Tensor y = run_or_trace(op, inputs);

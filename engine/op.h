@@ -269,6 +269,8 @@ Tensor apply(const AnyOp& op, Inputs inputs);
 inline Tensor apply(const AnyOp& op, std::initializer_list<Tensor> inputs) {
   return apply(op, Inputs(inputs.begin(), inputs.size()));
 }
+/// The same into y, of the operation's shape and type and on the device of the inputs; never traced or taped.
+void apply_into(const AnyOp& op, Inputs inputs, Tensor& y);
 
 Shapes shapes_of(Inputs inputs);
 

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
+#include <utility>
 
 #include "engine/cache.h"
 #include "engine/cancel.h"
@@ -37,6 +39,21 @@ Tensor HostCopies::place(std::size_t i, const Shape& shape, DType dtype) {
                                 0, shape, dtype);
   }
   return places_[i];
+}
+
+std::int64_t SideBySide::bytes(const Shape& shape, DType dtype) {
+  constexpr std::int64_t kAlignment = 64;  // as that of an allocation
+  const std::int64_t bytes = shape.elements() * static_cast<std::int64_t>(size_of(dtype));
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+SideBySide::SideBySide(std::int64_t bytes)
+    : memory_(std::make_shared<Storage>(static_cast<std::size_t>(std::max<std::int64_t>(bytes, 1)),
+                                        cpu())) {}
+
+Tensor SideBySide::next(const Shape& shape, DType dtype) {
+  const std::int64_t offset = std::exchange(used_, used_ + bytes(shape, dtype));
+  return Tensor::within(memory_, offset, shape, dtype);
 }
 
 Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<ConstantCache> constants,
@@ -103,28 +120,56 @@ Tensor Plan::on_device(const Tensor& constant) {
   return cached;
 }
 
+std::string Plan::constant_key(const Step& step) const {
+  // What only the CPU can do is done there, once.
+  const Device& device = step.op.runs_on(device_->kind()) ? *device_ : cpu();
+  std::string key = fmt::format("{} {} {}", step.op.name(), step.op.describe(), device.name());
+  for (const int input : step.inputs) {
+    const Tensor constant = input == kNoValue ? Tensor() : graph_.values[input].constant;
+    // The pixels' address names the constant: it lives as long as the network does.
+    const void* address = constant ? constant.address() : nullptr;
+    key += fmt::format(" {}{}", fmt::ptr(address), to_string(constant.shape()));
+  }
+  return key;
+}
+
+Tensor Plan::compute_constant(const Step& step, SideBySide& memory) {
+  const bool runs_here = step.op.runs_on(device_->kind());
+  std::vector<Tensor> inputs;
+  for (const int input : step.inputs) {
+    Tensor& x = inputs.emplace_back();
+    if (input == kNoValue) continue;
+    const Tensor& constant = graph_.values[input].constant;
+    x = runs_here ? on_device(constant) : constant.on(cpu());
+  }
+  if (step.op.is_view() || device_ != &cpu()) return mend::apply(step.op, inputs);
+  Tensor y = memory.next(graph_.values[step.output].shape, graph_.values[step.output].dtype);
+  apply_into(step.op, inputs, y);
+  return y;
+}
+
 void Plan::compute_constants() {
+  std::vector<const Step*> missing;  // in the cache
+  std::set<int> missing_values;
+  std::int64_t bytes = 0;
   for (const Step& step : constant_steps_) {
-    std::vector<Tensor> inputs;
-    // What only the CPU can do is done there, once.
-    const bool runs_here = step.op.runs_on(device_->kind());
-    std::string key = fmt::format("{} {} {}", step.op.name(), step.op.describe(),
-                                  runs_here ? device_->name() : cpu().name());
-    for (const int input : step.inputs) {
-      inputs.push_back(input == kNoValue ? Tensor() : graph_.values[input].constant);
-      const Tensor& constant = inputs.back();
-      // The pixels' address names the constant: it lives as long as the network does.
-      const void* address = constant ? constant.address() : nullptr;
-      key += fmt::format(" {}{}", fmt::ptr(address), to_string(constant.shape()));
+    const bool waits = std::any_of(step.inputs.begin(), step.inputs.end(),
+                                   [&](int input) { return missing_values.contains(input); });
+    const auto cached = waits ? constants_->end() : constants_->find(constant_key(step));
+    Value& value = graph_.values[step.output];
+    if (cached != constants_->end()) {
+      value.constant = cached->second;
+      continue;
     }
-    Tensor& cached = (*constants_)[key];
-    if (!cached) {
-      for (Tensor& input : inputs) {
-        if (input) input = runs_here ? on_device(input) : input.on(cpu());
-      }
-      cached = mend::apply(step.op, inputs);
-    }
-    graph_.values[step.output].constant = cached;
+    missing.push_back(&step);
+    missing_values.insert(step.output);
+    if (!step.op.is_view()) bytes += SideBySide::bytes(value.shape, value.dtype);
+  }
+  SideBySide memory(device_->kind() == DeviceKind::kCpu ? bytes : 0);
+  for (const Step* step : missing) {
+    Tensor& cached = (*constants_)[constant_key(*step)];
+    if (!cached) cached = compute_constant(*step, memory);
+    graph_.values[step->output].constant = cached;
   }
 }
 

@@ -20,6 +20,20 @@ namespace mend {
 /// Repacked constants that plans of one network for different shapes share.
 using ConstantCache = std::map<std::string, Tensor>;
 
+/// Memory for tensors that live as long as each other, one after the other: an allocation of each would be too small
+/// for the huge pages of engine/device.cpp, and a network reads hundreds of MB of packed weights from cover to cover.
+class SideBySide {
+ public:
+  static std::int64_t bytes(const Shape& shape, DType dtype);
+  /// For the sum of the bytes of all of them.
+  explicit SideBySide(std::int64_t bytes);
+  Tensor next(const Shape& shape, DType dtype);
+
+ private:
+  std::shared_ptr<Storage> memory_;
+  std::int64_t used_ = 0;
+};
+
 /// How long one step of a plan took, for the profiler.
 struct StepTime {
   std::string label, op;
@@ -99,6 +113,9 @@ class Plan {
  private:
   void prepare();
   void compute_constants();
+  /// What names the constant that a step makes.
+  std::string constant_key(const Step& step) const;
+  Tensor compute_constant(const Step& step, SideBySide& memory);
   void bind();
   void check_threads() const;
   /// Until the device has done all that it was given.
