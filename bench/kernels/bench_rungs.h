@@ -1,5 +1,6 @@
 // Registers every rung of a ladder as a benchmark, named room/rung/case/f32/threads. Each checks its
-// result against the reference before it is timed.
+// result against the reference before it is timed. Counters: bytes a second, the part of the nominal machine's roofline,
+// and, where y is as large as the first input, of_copy: the time of copying one to the other over the kernel's.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/kernels/copy_speed.h"
 #include "engine/ladder.h"
 #include "engine/op.h"
 #include "engine/parallel.h"
@@ -78,6 +80,10 @@ void register_rungs(std::span<const Variant<Op, Kernel>> ladder, const Op& op,
         state.counters["B/s"] = Counter(cost.bytes, Counter::kIsIterationInvariantRate);
         state.counters["of_roofline"] =
             Counter(roofline_seconds(cost, count), Counter::kIsIterationInvariantRate);
+        if (inputs[0].bytes() == y.bytes()) {
+          state.counters["of_copy"] =
+              of_copy([&] { call(rung.kernel, inputs, y, scratch); }, inputs[0], y);
+        }
         set_threads(before);
       };
       benchmark::RegisterBenchmark(fmt::format("{}/{}/f32/t{}", rung.name, label, count).c_str(),

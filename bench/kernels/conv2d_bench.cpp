@@ -3,7 +3,8 @@
 //   mend_bench_kernels --benchmark_filter=64to64_k3s1/256x256
 //
 // names: rung/CtoK_kRsSTRIDE[gGROUPS]/WxH/f32/tTHREADS; counters: FLOP/s of the formula (an FMA is 2),
-// and of_peak, their part of the FMA peak measured in the same run (Winograd may exceed 1).
+// and of_peak, their part of the FMA peak measured in the same run (Winograd may exceed 1); depthwise, also of_copy: the
+// time of copying x to y over the layer's.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -14,6 +15,7 @@
 #include <random>
 #include <vector>
 
+#include "bench/kernels/copy_speed.h"
 #include "engine/parallel.h"
 #include "kernels/conv2d/variant.h"
 #include "kernels/peak.h"
@@ -46,6 +48,7 @@ constexpr Layer kLayers[] = {
     {"nafnet, restormer depthwise",    64,  64, 3, 1, 64, 256},
     {"nafnet depthwise, level 2",     256, 256, 3, 1, 256, 64},
     {"nafnet depthwise, level 3",     512, 512, 3, 1, 512, 32},
+    {"depthwise in L2",                64,  64, 3, 1, 64, 32},
 };
 // clang-format on
 
@@ -130,6 +133,8 @@ void bench(benchmark::State& state, const Layer& layer, const Conv2dVariant& run
   state.SetLabel(layer.network);
   state.counters["FLOP/s"] = flops;
   state.counters["of_peak"] = flops / peak_of(threads);
+  if (layer.groups == layer.C)
+    state.counters["of_copy"] = bench::of_copy(run, run.inputs[0], run.y);
   set_threads(before);
 }
 

@@ -27,6 +27,7 @@ void add_group_norm(const std::string& label, const op::GroupNorm& norm, const S
 
 const bool kRegistered = [] {
   add_layer_norm("60c/256x256", {1e-5f}, {1, 256, 256, 60});
+  add_layer_norm("60c/32x32", {1e-5f}, {1, 32, 32, 60});  // in L2
   add_layer_norm("180c/64x64", {1e-5f}, {1, 64, 64, 180});
   add_layer_norm("bias_free_48c/256x256", {1e-5f, false}, {1, 256, 256, 48});
   add_layer_norm("32c/512x512", {1e-6f}, {1, 512, 512, 32});

@@ -124,7 +124,6 @@ void depthwise_channels(const ConvRow& row, int begin, int end, int k, int multi
 }
 
 void depthwise_row(const ConvRow& row, int multiplier, const float** strip_rows) {
-  if (multiplier == 1 && is_plain_3x3(row)) return depthwise_3x3_row(row);
   constexpr int kSpan = 4 * kPixels;
   for (int begin = 0; begin < row.Q; begin += kSpan) {
     for (int chunk = 0; chunk < row.K; chunk += kLanes) {
@@ -135,6 +134,10 @@ void depthwise_row(const ConvRow& row, int multiplier, const float** strip_rows)
   }
 }
 
+void depthwise_rows(const ConvRow& row, int rows, std::int64_t y_row, std::int64_t residual_row) {
+  depthwise_3x3_rows(row, rows, y_row, residual_row);
+}
+
 }  // namespace
 }  // namespace mend::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -142,6 +145,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mend {
 HWY_EXPORT(depthwise_row);
+HWY_EXPORT(depthwise_rows);
 
 std::string conv2d_depthwise_refuses(const op::Conv2d& op, const Shapes& in) {
   const int channels = in[op::Conv2d::kX].c;
@@ -170,20 +174,40 @@ void conv2d_depthwise_pack(const op::Conv2d&, View<const float> weight, View<flo
     }
 }
 
+namespace {
+
+/// The layers that depthwise_3x3-inl.h is for.
+bool is_plain_3x3(const op::Conv2d& op, const Shape& x) {
+  return op.kernel_h == 3 && op.kernel_w == 3 && op.stride == 1 && op.dilation == 1 &&
+         op.outputs == x.c && x.c >= kConvBlock;
+}
+
+/// Rows of x that a task looks at, at most.
+int rows_seen(const op::Conv2d& op) { return op.kernel_h + kDepthwiseRows - 1; }
+
+}  // namespace
+
 std::int64_t conv2d_depthwise_scratch_bytes(const op::Conv2d& op, const Shapes&) {
-  return row_scratch_bytes(op.kernel_h, op.kernel_w, kConvBlock, op.stride, op.dilation);
+  return row_scratch_bytes(rows_seen(op), op.kernel_w, kConvBlock, op.stride, op.dilation);
 }
 
 void conv2d_depthwise(const Conv2dCall& call) {
   const Shape& shape = call.y.shape;
-  parallel_for(std::int64_t{shape.n} * shape.h, [&](std::int64_t task, int thread) {
-    const int n = static_cast<int>(task / shape.h), p = static_cast<int>(task % shape.h);
-    const RowScratch scratch = row_scratch(call.scratch, call.op.kernel_h, thread);
-    ConvRow row = conv2d_row_at(call, n, p, 0, shape.w, scratch);
+  const bool plain = is_plain_3x3(call.op, call.x.shape);
+  const int together = plain ? kDepthwiseRows : 1, tasks = (shape.h + together - 1) / together;
+  parallel_for(std::int64_t{shape.n} * tasks, [&](std::int64_t task, int thread) {
+    const int n = static_cast<int>(task / tasks), p = static_cast<int>(task % tasks) * together;
+    const int rows = std::min(together, shape.h - p);
+    const RowScratch scratch = row_scratch(call.scratch, rows_seen(call.op), thread);
+    ConvRow row = conv2d_row_at(call, n, p, 0, shape.w, scratch, rows);
     row.C = 1;
     row.K = shape.c;
     row.weight = call.weight.data;
-    HWY_DYNAMIC_DISPATCH(depthwise_row)(row, shape.c / call.x.shape.c, scratch.strip_rows);
+    if (plain) {
+      HWY_DYNAMIC_DISPATCH(depthwise_rows)(row, rows, call.y.h_stride, call.residual.h_stride);
+    } else {
+      HWY_DYNAMIC_DISPATCH(depthwise_row)(row, shape.c / call.x.shape.c, scratch.strip_rows);
+    }
   });
 }
 

@@ -172,9 +172,15 @@ void conv2d_direct(const Conv2dCall& call) {
   });
 }
 
-void conv2d_direct_on_thread(const Conv2dCall& call, int thread) {
+int conv2d_direct_chunks(const op::Conv2d& op) {
+  return op.groups * ((op.outputs / op.groups + kChunk - 1) / kChunk);
+}
+
+void conv2d_direct_on_thread(const Conv2dCall& call, int thread, int part, int parts) {
   const Direct direct(call, 1);
-  for (std::int64_t column = 0; column < direct.columns(); ++column) {
+  const std::int64_t first = direct.columns() * part / parts,
+                     end = direct.columns() * (part + 1) / parts;
+  for (std::int64_t column = first; column < end; ++column) {
     for (std::int64_t line = 0; line < direct.lines(); ++line) direct.run(line, column, thread);
   }
 }

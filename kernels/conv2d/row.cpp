@@ -32,10 +32,10 @@ ConvEpilogue epilogue_of(const Conv2dCall& call) {
           call.slope && call.slope.shape.c == 1};
 }
 
-ConvRow conv2d_row_at(const Conv2dCall& call, int n, int p, int q, int Q,
-                      const RowScratch& scratch) {
+ConvRow conv2d_row_at(const Conv2dCall& call, int n, int p, int q, int Q, const RowScratch& scratch,
+                      int rows) {
   const op::Conv2d& op = call.op;
-  for (int r = 0; r < op.kernel_h; ++r) {
+  for (int r = 0; r < op.kernel_h + rows - 1; ++r) {
     const int h = source_index(p * op.stride + r * op.dilation - op.padding_h, call.x.shape.h,
                                op.padding_mode);
     scratch.rows[r] = h < 0 ? nullptr : call.x.pixel(n, h, 0);

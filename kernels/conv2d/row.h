@@ -68,8 +68,12 @@ std::int64_t row_scratch_bytes(int R, int S, int C, int step, int tap_step);
 /// This thread's part of a scratch of at least row_scratch_bytes.
 RowScratch row_scratch(Scratch scratch, int R, int thread);
 
-/// Outputs [q, q + Q) of row p of image n, of all channels: everything but C, K and weight.
-ConvRow conv2d_row_at(const Conv2dCall& call, int n, int p, int q, int Q,
-                      const RowScratch& scratch);
+/// Outputs [q, q + Q) of row p of image n, of all channels: everything but C, K and weight. With neighbouring taps and
+/// outputs, x may have the rows of `rows` rows of outputs: scratch is for R + rows - 1.
+ConvRow conv2d_row_at(const Conv2dCall& call, int n, int p, int q, int Q, const RowScratch& scratch,
+                      int rows = 1);
+
+/// Rows of outputs that depthwise convolutions compute together, at most.
+constexpr int kDepthwiseRows = 2;
 
 }  // namespace mend

@@ -47,8 +47,11 @@ Shape conv2d_direct_packed_shape(const op::Conv2d& op, const Shape& weight);
 void conv2d_direct_pack(const op::Conv2d& op, View<const float> weight, View<float> packed);
 std::int64_t conv2d_direct_scratch_bytes(const op::Conv2d& op, const Shapes& in);
 void conv2d_direct(const Conv2dCall& call);
-/// All of a call on this thread alone, for operations that share out the work themselves.
-void conv2d_direct_on_thread(const Conv2dCall& call, int thread);
+/// Chunks of output channels that the rung computes one after the other: the most parts that a call has.
+int conv2d_direct_chunks(const op::Conv2d& op);
+/// A call on this thread alone, for operations that share out the work themselves: all of it, or the output channels
+/// of part `part` of `parts`, which reads their weights alone.
+void conv2d_direct_on_thread(const Conv2dCall& call, int thread, int part = 0, int parts = 1);
 
 std::string conv2d_few_outputs_refuses(const op::Conv2d& op, const Shapes& in);
 double conv2d_few_outputs_seconds(const op::Conv2d& op, const Shapes& in);

@@ -1,13 +1,13 @@
-// The whole block for a strip of columns at a time, row by row down the image: norm and expansion of the
-// next row, depthwise convolution and gate of the row above it, projection of that. Hidden features live
+// The whole block for a strip of columns at a time, two rows at a time down the image: norm and expansion of the
+// next rows, depthwise convolution and gate of the rows above them, projection of those. Hidden features live
 // in a ring of rows, as many as the depthwise convolution sees.
 //
-//   96 -> 510 channels, 128 columns: three rows of hidden features are 780 KB, x 49 KB and the gated row
-//   131 KB; the weights, 196 and 98 KB, pass once a row, in the order in which they are read.
+//   96 -> 510 channels, 128 columns: four rows of hidden features are 1040 KB, x 98 KB and the gated rows
+//   262 KB; the weights, 196 and 98 KB, pass once for two rows, in the order in which they are read.
 //
-// Strips so narrow that the ring stays in a 512 KB L2 (34 columns) took 1.1 times as long: two columns
+// Strips so narrow that the ring stays in a 512 KB L2 took 1.1 times as long (with a ring of three rows): two columns
 // of each are computed twice, and rows this long come from L3 as fast as they are needed. What a strip
-// saves is what single steps write and read: the gate's halves meet in L1, and only its product leaves.
+// saves is what single steps write and read: the gate's halves meet in scratch of their own, and only their product leaves.
 // All parts compute an output the same way wherever it lies, so neither strips nor bands of rows show in
 // the result.
 #include <algorithm>
@@ -29,16 +29,17 @@
 #define MEND_INVERTED_RESIDUAL_CPU_STRIPS_ONCE
 namespace mend {
 
-/// Channels of each half that are convolved before they meet: 2 x 42 columns of them stay in L1.
+/// Channels of each half that are convolved before they meet.
 constexpr int kGateChannels = 64;
 
-/// One row of gated outputs. `row` is that of the depthwise convolution, its y unused.
-struct GatedRow {
-  const ConvRow& row;
+/// Rows of gated outputs, kDepthwiseRows at most. `conv` is their depthwise convolution, its y unused.
+struct GatedRows {
+  const ConvRow& conv;
+  int rows;
   const Activation& gate;
-  float* halves;  // scratch, 2 x row.Q x kGateChannels
+  float* halves;  // scratch, 2 x rows x conv.Q x kGateChannels
   float* y;
-  std::int64_t y_stride;
+  std::int64_t y_stride, y_row;
 };
 
 }  // namespace mend
@@ -48,29 +49,30 @@ HWY_BEFORE_NAMESPACE();
 namespace mend::HWY_NAMESPACE {
 namespace {
 
-void plain_row(const ConvRow& row) { depthwise_3x3_row(row); }
-
-/// The depthwise sums of channels [first, first + channels), channels <= kGateChannels, to
-/// z[q][kGateChannels].
-HWY_INLINE void sum_channels(const ConvRow& row, int first, int channels, float* z) {
-  const TileConstants<kGateChannels> constants(row.epilogue.from_channel(first), channels);
-  ConvRow to_z = row;
-  to_z.y = z - first;
-  to_z.y_stride = kGateChannels;
-  Sums3x3{to_z, first, first + channels, constants.bias - first}.whole_row();
+void plain_rows(const ConvRow& row, int rows, std::int64_t y_row) {
+  depthwise_3x3_rows(row, rows, y_row, 0);
 }
 
-void gated_row(const GatedRow& g) {
-  const int half = g.row.K / 2;
-  float* const z = g.halves + std::int64_t{g.row.Q} * kGateChannels;
+void gated_rows(const GatedRows& g) {
+  const int half = g.conv.K / 2;
+  const std::int64_t row = std::int64_t{g.conv.Q} * kGateChannels;
+  float* const z = g.halves + g.rows * row;
   for (int begin = 0; begin < half; begin += kGateChannels) {
     // A short rest goes with vectors that reach back into the channels before.
     const int end = std::min(begin + kGateChannels, half);
     const int channels = std::max(end - begin, kDepthwiseLanes), first = end - channels;
-    sum_channels(g.row, first, channels, g.halves);
-    sum_channels(g.row, half + first, channels, z);
-    with_activation(g.gate.kind, GatePixels{g.halves, kGateChannels, z, kGateChannels, g.y + first,
-                                            g.y_stride, g.row.Q, channels, g.gate.parameter});
+    const auto sum = [&](int from, float* to) HWY_ATTR {
+      const TileConstants<kGateChannels> constants(g.conv.epilogue.from_channel(from), channels);
+      sum_3x3_rows(g.conv, g.rows, {to - from, kGateChannels, row}, from, from + channels,
+                   constants.bias - from, false);
+    };
+    sum(first, g.halves);
+    sum(half + first, z);
+    for (int o = 0; o < g.rows; ++o) {
+      with_activation(g.gate.kind, GatePixels{g.halves + o * row, kGateChannels, z + o * row,
+                                              kGateChannels, g.y + o * g.y_row + first, g.y_stride,
+                                              g.conv.Q, channels, g.gate.parameter});
+    }
   }
 }
 
@@ -80,15 +82,15 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace mend {
-HWY_EXPORT(plain_row);
-HWY_EXPORT(gated_row);
+HWY_EXPORT(plain_rows);
+HWY_EXPORT(gated_rows);
 
 namespace {
 
 constexpr std::int64_t kLineFloats = 16;
 /// Columns of a strip.
 constexpr int kMostColumns = 160;
-/// Pixels that a weight, once fetched, should serve: narrow strips take several rows at a time.
+/// Pixels that a weight, once fetched, should serve: narrow strips take more rows at a time.
 constexpr int kLeastPixels = 128;
 /// Rows of a task: at its ends two hidden rows are computed twice. Fewer where threads would have none.
 constexpr int kGoodBand = 16, kLeastBand = 4;
@@ -121,7 +123,7 @@ Strips::Strips(const op::InvertedResidual& op, const Shape& x)
     : hidden_pixel(pixel_floats(op.hidden())), gated_pixel(pixel_floats(op.gated())) {
   strips = (x.w + kMostColumns - 1) / kMostColumns;
   columns = (x.w + strips - 1) / strips;
-  rows = std::clamp(kLeastPixels / wide(), 1, x.h);
+  rows = std::min(x.h, std::max(kDepthwiseRows, kLeastPixels / wide()));
   slots = rows + 2;
   const int good = std::min(threads() / strips, x.h / kGoodBand);
   const int least = std::min((threads() + strips - 1) / strips, x.h / kLeastBand);
@@ -131,7 +133,7 @@ Strips::Strips(const op::InvertedResidual& op, const Shape& x)
   normal = (normal + kLineFloats - 1) / kLineFloats * kLineFloats;
   ring = std::int64_t{slots} * wide() * hidden_pixel;
   gated = op.projects ? std::int64_t{rows} * columns * gated_pixel : 0;
-  halves = op.gates ? std::int64_t{2} * columns * kGateChannels : 0;
+  halves = op.gates ? std::int64_t{2} * kDepthwiseRows * columns * kGateChannels : 0;
 }
 
 /// One strip of one band.
@@ -143,7 +145,7 @@ class Task {
  private:
   void expand_to(int end);
   void expand(int row, int count);
-  void convolve(int row, View<float> to);
+  void convolve(int row, int count, View<float> to);
   void project(int row, int count);
   View<float> outputs(int row, int count) const {
     return {call_.y.pixel(n_, row, column_),
@@ -218,11 +220,11 @@ void Task::expand_to(int end) {
   }
 }
 
-/// Depthwise convolution and gate of one row.
-void Task::convolve(int row, View<float> to) {
+/// Depthwise convolution and gate of rows [row, row + count), kDepthwiseRows at most.
+void Task::convolve(int row, int count, View<float> to) {
   const std::int64_t hidden_row = wide_ * plan_.hidden_pixel;
-  const float* taps[3];
-  for (int r = 0; r < 3; ++r) {
+  const float* taps[kDepthwiseRows + 2];
+  for (int r = 0; r < count + 2; ++r) {
     const int h = row + r - 1;
     const bool inside = h >= 0 && h < call_.x.shape.h;
     taps[r] = inside ? ring_ + h % plan_.slots * hidden_row : nullptr;
@@ -242,9 +244,10 @@ void Task::convolve(int row, View<float> to) {
   conv.y_stride = to.w_stride;
   conv.Q = columns_;
   if (op_.gates) {
-    HWY_DYNAMIC_DISPATCH(gated_row)({conv, op_.gate, halves_, to.data, to.w_stride});
+    HWY_DYNAMIC_DISPATCH(gated_rows)
+    ({conv, count, op_.gate, halves_, to.data, to.w_stride, to.h_stride});
   } else {
-    HWY_DYNAMIC_DISPATCH(plain_row)(conv);
+    HWY_DYNAMIC_DISPATCH(plain_rows)(conv, count, to.h_stride);
   }
 }
 
@@ -272,10 +275,10 @@ void Task::run() {
     const std::int64_t gated_row = columns_ * plan_.gated_pixel;
     const View<float> to =
         op_.projects ? View<float>{gated_, {}, 0, gated_row, plan_.gated_pixel} : outputs(row, 1);
-    for (int r = row; r < end; ++r) {
+    for (int r = row; r < end; r += kDepthwiseRows) {
       View<float> line = to;
       line.data += (r - row) * to.h_stride;
-      convolve(r, line);
+      convolve(r, std::min(kDepthwiseRows, end - r), line);
     }
     if (op_.projects) project(row, end - row);
   }

@@ -30,6 +30,14 @@ int block_pixels(const Conv2d& linear, int channels) {
          static_cast<int>(std::clamp<std::int64_t>(pixels / kBlockStep, 1, kMostSteps));
 }
 
+/// Parts of the outputs that a block's tasks compute, where there are too few blocks to keep all threads busy: each
+/// normalises the pixels for itself, and reads its part of the weights alone.
+int parts_of_outputs(std::int64_t blocks, const Conv2d& linear) {
+  constexpr int kEnough = 4;  // blocks for each thread, of which one may be left over
+  if (blocks % threads() == 0 || blocks >= kEnough * threads()) return 1;
+  return std::min(threads(), conv2d_direct_chunks(linear));
+}
+
 /// Each thread's block starts on a cache line.
 std::int64_t block_bytes(const Conv2d& linear, int channels) {
   const std::int64_t floats = std::int64_t{block_pixels(linear, channels)} * channels;
@@ -72,10 +80,13 @@ void norm_linear_blocked(const NormLinearCall& given) {
   const int block = ((shape.w + blocks - 1) / blocks + kBlockStep - 1) / kBlockStep * kBlockStep;
   const auto bytes = static_cast<std::size_t>(block_bytes(call.op.linear, shape.c));
   const Scratch rest = call.scratch.subspan(static_cast<std::size_t>(threads()) * bytes);
-  parallel_for(std::int64_t{shape.n} * shape.h * blocks, [&](std::int64_t task, int thread) {
-    const int w = static_cast<int>(task % blocks) * block, count = std::min(block, shape.w - w);
-    const int h = static_cast<int>(task / blocks % shape.h);
-    const int n = static_cast<int>(task / blocks / shape.h);
+  const std::int64_t all = std::int64_t{shape.n} * shape.h * blocks;
+  const int parts = parts_of_outputs(all, call.op.linear);
+  parallel_for(all * parts, [&](std::int64_t task, int thread) {
+    const std::int64_t place = task / parts;
+    const int w = static_cast<int>(place % blocks) * block, count = std::min(block, shape.w - w);
+    const int h = static_cast<int>(place / blocks % shape.h);
+    const int n = static_cast<int>(place / blocks / shape.h);
     const std::int64_t row = std::int64_t{count} * shape.c;
     float* pixels =
         reinterpret_cast<float*>(call.scratch.data() + static_cast<std::size_t>(thread) * bytes);
@@ -90,7 +101,7 @@ void norm_linear_blocked(const NormLinearCall& given) {
                              piece(call.residual, n, h, w, count),
                              piece(call.y, n, h, w, count),
                              rest},
-                            thread);
+                            thread, static_cast<int>(task % parts), parts);
   });
 }
 
