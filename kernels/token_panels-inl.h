@@ -186,6 +186,35 @@ HWY_INLINE void normalize_tokens(const TokenNorm& norm, int tokens, int C, int r
   }
 }
 
+/// Tokens that are needed later, asked for a few cache lines at a time while the products keep the processor busy: their
+/// first use would wait for memory. For L2, so that what the products have in L1 stays there.
+class UpcomingTokens {
+ public:
+  /// `turns`: how often fetch() will be called, at least.
+  UpcomingTokens(const float* const* tokens, int count, int channels, int turns)
+      : tokens_(tokens),
+        lines_((channels + kLineFloats - 1) / kLineFloats),
+        left_(count * lines_),
+        at_once_((left_ + turns - 1) / turns) {}
+
+  HWY_INLINE void fetch() {
+    for (int i = std::min(at_once_, left_); i > 0; --i, --left_) {
+      __builtin_prefetch(*tokens_ + line_ * kLineFloats, 0, kIntoL2);
+      if (++line_ < lines_) continue;
+      line_ = 0;
+      ++tokens_;
+    }
+  }
+
+ private:
+  static constexpr int kLineFloats = 16, kIntoL2 = 2;
+
+  const float* const* tokens_;
+  int lines_;  // of a token
+  int left_, at_once_;
+  int line_ = 0;
+};
+
 /// y = activation(weight · x + bias) for `tokens` tokens, a multiple of 16. Of y all whole tiles of
 /// rows are written.
 struct TokenProduct {
@@ -198,7 +227,8 @@ struct TokenProduct {
   int y_rows;
   int tokens;
   ActivationKind activation = ActivationKind::kNone;
-  float parameter = 0;  // of the activation
+  float parameter = 0;                 // of the activation
+  UpcomingTokens* upcoming = nullptr;  // fetched from at each tile of rows
 };
 
 /// Columns of the weight that are summed at a time: 192 x 6 weights are 4.6 kB, a strip's 192 vectors
@@ -279,6 +309,7 @@ HWY_NOINLINE inline void multiply_tokens(const TokenProduct& p) {
   for (int column = 0; column < p.C; column += kColumnsAtATime) {
     const int columns = std::min(kColumnsAtATime, p.C - column);
     for (int row = 0; row < p.K; row += kTileRows) {
+      if (p.upcoming != nullptr) p.upcoming->fetch();
       int t = 0;
       for (; t + kStripTokens <= p.tokens; t += kStripTokens) {
         multiply_strip<kStripVectors>(p, row, column, columns, t);

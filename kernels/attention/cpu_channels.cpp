@@ -44,22 +44,17 @@ HWY_BEFORE_NAMESPACE();
 namespace mend::HWY_NAMESPACE {
 namespace {
 
-/// squares[i] += Σ_p x[p][first + i]²; even and odd pixels apart, so that no sum waits for the one before.
+/// squares[i] += Σ_p x[p][first + i]²
 HWY_INLINE void add_squares(const float* const* x, const ChannelBlock& b, float* squares) {
   const hn::ScalableTag<float> d;
   for (int c = 0; c < b.depth; c += kTileLanes) {
     const int count = std::min(kTileLanes, b.depth - c);
-    const auto channels = [&](int p)
-                              HWY_ATTR { return load_partial(d, x[p] + b.first + c, count); };
-    auto even = hn::LoadU(d, squares + c), odd = hn::Zero(d);
-    int p = 0;
-    for (; p + 2 <= b.pixels; p += 2) {
-      const auto first = channels(p), second = channels(p + 1);
-      even = hn::MulAdd(first, first, even);
-      odd = hn::MulAdd(second, second, odd);
+    auto sum = hn::LoadU(d, squares + c);
+    for (int p = 0; p < b.pixels; ++p) {
+      const auto value = load_partial(d, x[p] + b.first + c, count);
+      sum = hn::MulAdd(value, value, sum);
     }
-    if (p < b.pixels) even = hn::MulAdd(channels(p), channels(p), even);
-    hn::StoreU(hn::Add(even, odd), d, squares + c);
+    hn::StoreU(sum, d, squares + c);
   }
 }
 

@@ -26,6 +26,8 @@ struct MlpBlock {
   const float* const* x;
   const float* const* residual;  // or null
   float* const* y;
+  const float* const* upcoming;  // y, and x of the next task: `upcoming_tokens` pointers
+  int upcoming_tokens;
   float* panel;  // of x, then of y
   float* hidden;
 };
@@ -66,8 +68,10 @@ void compute_mlp(const MlpBlock& b) {
   gather_tokens(b.x, padded, C, rows, b.panel);
   normalize_tokens({b.op.norm.subtract_mean, b.op.norm.eps, call.gamma.data, call.beta.data},
                    padded, C, rows, b.panel);
+  UpcomingTokens upcoming(b.upcoming, b.upcoming_tokens, C, whole_tiles(J) / kTileRows);
   multiply_tokens({call.weight1.data, call.bias1.data, J, C, b.panel, rows, b.hidden, hidden_rows,
-                   padded, b.op.expand.activation.kind, b.op.expand.activation.parameter});
+                   padded, b.op.expand.activation.kind, b.op.expand.activation.parameter,
+                   &upcoming});
   if (b.op.gates) {
     with_activation(b.op.gate.kind,
                     GateRows{b.hidden, hidden_rows, b.op.gated(), padded, b.op.gate.parameter});
@@ -149,16 +153,19 @@ void norm_mlp_panels(const NormMlpCall& call) {
   parallel_for((pixels + step - 1) / step, [&](std::int64_t task, int thread) {
     const std::int64_t first = task * step;
     const int tokens = static_cast<int>(std::min<std::int64_t>(step, pixels - first));
-    const float *x[kMlpTokens], *residual[kMlpTokens];
+    const float *x[kMlpTokens], *residual[kMlpTokens], *upcoming[2 * kMlpTokens];
     float* y[kMlpTokens];
     find_pixels(call.x, first, tokens, x);
     std::fill(x + tokens, x + whole_blocks(tokens), x[tokens - 1]);
     if (call.residual) find_pixels(call.residual, first, tokens, residual);
     find_pixels(call.y, first, tokens, y);
+    const auto next = static_cast<int>(std::min<std::int64_t>(step, pixels - first - tokens));
+    std::copy_n(y, tokens, upcoming);
+    find_pixels(call.x, first + tokens, next, upcoming + tokens);
     float* memory = reinterpret_cast<float*>(call.scratch.data()) + thread * panels.floats();
     HWY_DYNAMIC_DISPATCH(compute_mlp)
-    ({call.op, call, tokens, x, call.residual ? residual : nullptr, y, memory,
-      memory + panels.panel});
+    ({call.op, call, tokens, x, call.residual ? residual : nullptr, y, upcoming, tokens + next,
+      memory, memory + panels.panel});
   });
 }
 
