@@ -3,8 +3,6 @@
 // 15 kB, q, k and v are 46 kB, the weights 58 kB: L2 holds all of it, and L1 what a step works on.
 //
 // attend-inl.h has the attention.
-#include <hwy/cache_control.h>
-
 #include "engine/parallel.h"
 #include "kernels/attention/windows.h"
 #include "kernels/window_block/panels.h"
@@ -17,22 +15,11 @@ HWY_BEFORE_NAMESPACE();
 namespace mend::HWY_NAMESPACE {
 namespace {
 
-/// Asks for one head's share of the next window. Its tokens lie far apart, so that no hardware
-/// prefetcher sees them coming.
-HWY_INLINE void fetch_upcoming(const WindowTokens& tokens, int channels, int head, int heads) {
-  constexpr int kLineFloats = 16;
-  const int all = tokens.upcoming_tokens;
-  for (int t = all * head / heads; t < all * (head + 1) / heads; ++t) {
-    for (int c = 0; c < channels; c += kLineFloats) hwy::Prefetch(tokens.upcoming[t] + c);
-  }
-}
-
 void attend_window(const WindowBlockCall& call, const WindowTokens& tokens,
                    const WindowPanels& work) {
   const op::WindowAttention& attention = call.op.attention;
   const int depth = work.C / attention.heads;
   for (int head = 0; head < attention.heads; ++head) {
-    fetch_upcoming(tokens, work.C, head, attention.heads);
     const float* bias = nullptr;
     if (call.bias) bias = call.bias.data + std::int64_t{head} * work.padded * work.tokens;
     Strip strip{work,
@@ -62,8 +49,10 @@ void compute_window(const WindowBlockCall& call, const WindowTokens& tokens,
   gather_tokens(tokens.x, work.padded, C, work.rows, work.panel);
   normalize_tokens({op.norm.subtract_mean, op.norm.eps, call.gamma.data, call.beta.data},
                    work.padded, C, work.rows, work.panel);
+  UpcomingTokens upcoming(tokens.upcoming, tokens.upcoming_tokens, C,
+                          whole_tiles(3 * C) / kTileRows);
   multiply_tokens({call.qkv_weight.data, call.qkv_bias.data, 3 * C, C, work.panel, work.rows,
-                   work.qkv, work.qkv_rows, work.padded});
+                   work.qkv, work.qkv_rows, work.padded, ActivationKind::kNone, 0, &upcoming});
   attend_window(call, tokens, work);
   if (!op.project) {
     scatter_tokens(work.mixed, work.tokens, C, whole_tiles(C), 1, nullptr, tokens.y);
