@@ -212,4 +212,33 @@ TEST_CASE("plan: a constant is repacked once, for all plans of its network") {
   CHECK(first.constant_bytes() == 4 * 4 * 2 * 4);  // and counted once
 }
 
+TEST_CASE("plan: constants that it repacks lie side by side, and only what is missing is added") {
+  const Tensor one = small_integers({1, 4, 3, 2}, 3), two = small_integers({1, 4, 3, 2}, 5);
+  const auto network = [](std::vector<Tensor> weights) -> Network {
+    return [=](const Tensors& in) {
+      Tensor x = in[0];
+      for (const Tensor& weight : weights) x = apply(PackedSum{}, {x, weight});
+      return Tensors{x};
+    };
+  };
+  const auto repacked = [](const Plan& plan, std::size_t step) {
+    return plan.graph().values[plan.graph().steps[step].inputs[1]].constant;
+  };
+  const Tensors inputs = {small_integers(one.shape(), 4)};
+  const auto cache = std::make_shared<ConstantCache>();
+  Plan both(network({one, two}), {one.shape()}, cache);
+  CHECK(identical(both(inputs)[0], network({one, two})(inputs)[0]));
+  const Tensor first = repacked(both, 0), second = repacked(both, 1);
+  CHECK(first.storage() == second.storage());
+  CHECK(first.storage()->bytes() == 2 * 128);  // 96 bytes each, on cache lines
+  CHECK(first.address() != second.address());
+
+  const Tensor three = small_integers(one.shape(), 6);
+  Plan more(network({one, three}), {one.shape()}, cache);
+  CHECK(identical(more(inputs)[0], network({one, three})(inputs)[0]));
+  CHECK(repacked(more, 0).address() == first.address());
+  CHECK(repacked(more, 1).storage() != first.storage());
+  CHECK(repacked(more, 1).storage()->bytes() == 128);
+}
+
 }  // namespace mend::test

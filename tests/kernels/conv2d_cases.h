@@ -82,6 +82,7 @@ inline std::vector<ConvCase> awkward_convolutions() {
       {"depthwise, times 3",          {1, 6, 11, 7},   conv(3, 21, 1, 1, 1, 7)},
       {"depthwise, stride 2",         {1, 9, 20, 24},  conv(3, 24, 1, 2, 1, 24)},
       {"depthwise, dilated, reflect", {1, 9, 20, 24},  conv(3, 24, 2, 1, 2, 24, kReflect)},
+      {"depthwise, rows left over",   {2, 7, 21, 40},  with(conv(3, 40, 1, 1, 1, 40, kReflect), {ActivationKind::kPrelu}, 0.5f), true, true},
       {"depthwise, one pixel",        {1, 1, 1, 64},   conv(3, 64, 1, 1, 1, 64)},
       {"reflect",                     {1, 6, 17, 5},   conv(3, 17, 1, 1, 1, 1, kReflect)},
       {"reflect 3 of 4",              {1, 4, 4, 3},    conv(7, 5, 3, 1, 1, 1, kReflect)},
