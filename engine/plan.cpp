@@ -167,9 +167,9 @@ void Plan::compute_constants() {
   }
   SideBySide memory(device_->kind() == DeviceKind::kCpu ? bytes : 0);
   for (const Step* step : missing) {
-    Tensor& cached = (*constants_)[constant_key(*step)];
-    if (!cached) cached = compute_constant(*step, memory);
-    graph_.values[step->output].constant = cached;
+    const std::string key = constant_key(*step);
+    if (!constants_->contains(key)) constants_->emplace(key, compute_constant(*step, memory));
+    graph_.values[step->output].constant = constants_->at(key);
   }
 }
 

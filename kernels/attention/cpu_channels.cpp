@@ -33,8 +33,8 @@ struct ChannelBlock {
   const float* const* x;  // q, or v
   const float* const* z;  // k
   int pixels, first, depth;
-  std::int64_t
-      z_stride;  // between pixels of z that can be read as whole vectors where they are; else 0
+  /// Between pixels of z that can be read as whole vectors where they are; else 0.
+  std::int64_t z_stride;
 };
 
 }  // namespace mend
