@@ -186,33 +186,28 @@ HWY_INLINE void normalize_tokens(const TokenNorm& norm, int tokens, int C, int r
   }
 }
 
-/// Tokens that are needed later, asked for a few cache lines at a time while the products keep the processor busy: their
-/// first use would wait for memory. For L2, so that what the products have in L1 stays there.
+/// Tokens that are needed later, asked for a few at a time while the products keep the processor busy: their first use
+/// would wait for memory. For L2, so that what the products have in L1 stays there.
 class UpcomingTokens {
  public:
   /// `turns`: how often fetch() will be called, at least.
   UpcomingTokens(const float* const* tokens, int count, int channels, int turns)
-      : tokens_(tokens),
-        lines_((channels + kLineFloats - 1) / kLineFloats),
-        left_(count * lines_),
-        at_once_((left_ + turns - 1) / turns) {}
+      : next_(tokens),
+        end_(tokens + count),
+        channels_(channels),
+        at_once_((count + turns - 1) / turns) {}
 
   HWY_INLINE void fetch() {
-    for (int i = std::min(at_once_, left_); i > 0; --i, --left_) {
-      __builtin_prefetch(*tokens_ + line_ * kLineFloats, 0, kIntoL2);
-      if (++line_ < lines_) continue;
-      line_ = 0;
-      ++tokens_;
-    }
+    constexpr int kLineFloats = 16, kIntoL2 = 2;
+    const float* const* const end = next_ + std::min<std::ptrdiff_t>(at_once_, end_ - next_);
+    for (; next_ != end; ++next_)
+      for (int c = 0; c < channels_; c += kLineFloats) __builtin_prefetch(*next_ + c, 0, kIntoL2);
   }
 
  private:
-  static constexpr int kLineFloats = 16, kIntoL2 = 2;
-
-  const float* const* tokens_;
-  int lines_;  // of a token
-  int left_, at_once_;
-  int line_ = 0;
+  const float* const* next_;
+  const float* const* end_;
+  int channels_, at_once_;
 };
 
 /// y = activation(weight · x + bias) for `tokens` tokens, a multiple of 16. Of y all whole tiles of
