@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstring>
 #include <vector>
 
+#include "engine/cost.h"
+#include "engine/ladder.h"
 #include "engine/parallel.h"
 #include "engine/tensor.h"
 
@@ -29,6 +30,14 @@ double seconds_of(const Work& work, int times) {
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < times; ++i) work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / times;
+}
+
+/// Whether an operation does little but read x and write y.
+inline bool is_like_copy(const Cost& cost, const Tensor& x, const Tensor& y) {
+  const bool memory_bound =
+      cost.bytes / NominalMachine::kBytesPerSecond >= cost.flops / NominalMachine::kFlopsPerSecond;
+  return memory_bound && x.bytes() == y.bytes() &&
+         cost.bytes <= 2.25 * static_cast<double>(y.bytes());
 }
 
 /// The time of a copy of x to y over that of work(), which reads x and writes y: the median of pairs in turn.
