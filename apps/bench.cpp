@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "apps/bench_compare.h"
-#include "apps/bench_int8.h"
+#include "apps/bench_precision.h"
 #include "apps/bench_report.h"
 #include "apps/model_source.h"
 #include "apps/process_memory.h"
@@ -23,7 +23,7 @@ struct BenchOptions {
   CommonOptions common;
   ModelSource source;
   std::string size;     ///< empty: see size_for
-  std::string picture;  ///< for int8; see Int8Bench
+  std::string picture;  ///< see PrecisionBench
   double min_seconds = 1;
   int min_runs = 5;
   bool layers = false, peak = false;
@@ -56,14 +56,15 @@ ExitCode bench_network(const BenchOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   const Model model = options.source.load_or_make_up();
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
-  if (options.common.runs_int8()) {
-    bench_int8(model, {options.size, options.picture, options.min_seconds, options.min_runs,
-                       options.common.json});
+  const Precision precision = precision_named(options.common.precision);
+  if (precision == Precision::kInt8 || (is_narrow(precision) && !options.layers)) {
+    bench_precision(model, {precision, options.size, options.picture, options.min_seconds,
+                            options.min_runs, options.common.json});
     return ExitCode::kDone;
   }
   const PictureSize size = size_for(model, options.size);
   const Shapes shapes = input_shapes(model, size.height, size.width);
-  Plan plan(model.forward, shapes);
+  Plan plan(model.forward, shapes, nullptr, options.common.plan_options());
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     plan.set_input(static_cast<int>(i), synthetic_input(shapes[i]));
   }
@@ -110,6 +111,7 @@ void add_bench(Program& program) {
       "  mend bench RealESRGAN_x4plus.pth --size 128x128 --threads 1 --layers\n"
       "  mend bench restormer --json >> new.json    by its shapes, without a file\n"
       "  mend bench realesr-general-x4v3.pth --precision int8 --picture photo.png\n"
+      "  mend bench realesr-general-x4v3.pth --precision f16    beside f32, in turn\n"
       "  mend bench --compare old.json new.json\n"
       "  mend bench --peak\n",
       [options] {
@@ -137,7 +139,7 @@ void add_bench(Program& program) {
                       "takes if that is one size alone");
   command
       ->add_option("--picture", options->picture,
-                   "With --precision int8: a picture whose middle the network sees, for the PSNR")
+                   "With --precision: a picture whose middle the network sees, for the PSNR")
       ->type_name("FILE");
   command->add_option("--min-time", options->min_seconds, "Seconds to measure at least")
       ->capture_default_str();

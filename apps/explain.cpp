@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -55,14 +56,17 @@ std::string receptive_field(const Footprint& footprint) {
 }
 
 std::string precision_of(const Graph& graph) {
-  std::size_t in_8_bits = 0;
+  std::map<DType, std::size_t> readers;  // by the type of input 0
   for (const Step& step : graph.steps) {
-    in_8_bits += !step.inputs.empty() && step.inputs[0] != kNoValue &&
-                 graph.values[step.inputs[0]].dtype == DType::kI8;
+    if (step.inputs.empty() || step.inputs[0] == kNoValue) continue;
+    ++readers[graph.values[step.inputs[0]].dtype];
   }
-  if (in_8_bits == 0) return "f32";
-  return fmt::format("{} of {} steps read 8-bit integers, the others f32", in_8_bits,
-                     graph.steps.size());
+  for (const auto& [type, count] : readers) {
+    if (type == DType::kF32) continue;
+    return fmt::format("{} of {} steps read {}, the others f32", count, graph.steps.size(),
+                       type == DType::kI8 ? "8-bit integers" : name_of(type));
+  }
+  return "f32";
 }
 
 void print_summary(const Model& model, const Plan& plan, const Shapes& inputs) {
@@ -116,7 +120,7 @@ ExitCode explain(const ExplainOptions& options) {
     calibration = nominal_calibration(model.forward, inputs);
     check_calibration(*calibration);
   }
-  const Plan plan(model.forward, inputs, nullptr, {calibration ? &*calibration : nullptr});
+  const Plan plan(model.forward, inputs, nullptr, options.common.plan_options(calibration));
   if (options.common.json) {
     Json json = {{"network", model.name},
                  {"hyperparameters", model.hyperparameters},

@@ -113,8 +113,8 @@ void CommonOptions::add_to(CLI::App& command) {
   command
       .add_option(
           "--precision", precision,
-          "f32; int8: 3x3 convolutions on 8-bit integers, faster and less exact; on a GPU f16 "
-          "and bf16: images between layers take half the memory")
+          "f32; f16 and bf16: images between layers take half the memory; int8: 3x3 convolutions "
+          "on 8-bit integers, faster and less exact")
       ->capture_default_str()
       ->group(group);
   command
@@ -163,13 +163,14 @@ void CommonOptions::apply(bool takes_gpu) const {
   if (!on_gpu && device != "auto" && device != "cpu") {
     throw UsageError(fmt::format("--device {}: choose auto, cpu or cuda:0", device));
   }
-  if (is_narrow(precision_named(precision)) && !on_gpu) {
-    throw UsageError(fmt::format(
-        "--precision {}: a CPU computes in f32 or int8; --device cuda takes f16 and bf16",
-        precision));
-  }
+  precision_named(precision);
   clear_forced_variants();
   for (const std::string& choice : kernels) force_kernel(choice);
+}
+
+PlanOptions CommonOptions::plan_options(const std::optional<Calibration>& calibration) const {
+  return {.calibration = calibration ? &*calibration : nullptr,
+          .narrow = narrow_images_of(precision_named(precision))};
 }
 
 TileOptions CommonOptions::tiles() const {

@@ -37,6 +37,8 @@ struct CommonOptions {
   /// What `--device` names. Throws DeviceError if there is no such GPU.
   Device& chosen_device() const;
   bool runs_int8() const { return precision == "int8"; }
+  /// How a plan of a network keeps its images; `calibration`: for int8.
+  PlanOptions plan_options(const std::optional<Calibration>& calibration = {}) const;
   TileOptions tiles() const;
 };
 

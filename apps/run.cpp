@@ -60,9 +60,7 @@ ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
                                                 read_tensors(options.tensor_in), options.tensor_in);
   Shapes shapes;
   for (const Tensor& input : inputs) shapes.push_back(input.shape());
-  if (options.common.eager && options.common.runs_int8()) {
-    throw UsageError("--eager computes in f32; leave out --precision int8");
-  }
+  if (options.common.eager) check_f32(options.common.tiles(), "--eager");
   std::optional<Calibration> calibration;
   if (options.common.runs_int8()) {
     calibration = calibrate(model.forward, {inputs});
@@ -71,7 +69,7 @@ ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
   const std::vector<Tensor> outputs =
       options.common.eager
           ? model.forward(inputs)
-          : Plan(model.forward, shapes, nullptr, {calibration ? &*calibration : nullptr})(inputs);
+          : Plan(model.forward, shapes, nullptr, options.common.plan_options(calibration))(inputs);
   std::map<std::string, Tensor> named;
   for (std::size_t i = 0; i < outputs.size(); ++i) named[model.traits.outputs[i]] = outputs[i];
   write_tensors(options.tensor_out, named, model.traits.token_outputs);
@@ -96,9 +94,7 @@ Tensors cotangents_for(const Traits& traits, const std::map<std::string, Tensor>
 /// The outputs, and the gradients of Σ output·cotangent.
 ExitCode run_backward(const RunOptions& options) {
   check_tensor_options(options);
-  if (options.common.runs_int8()) {
-    throw UsageError("--backward computes in f32; leave out --precision int8");
-  }
+  check_f32(options.common.tiles(), "--backward");
   const TrainableModel model = options.source.load_trainable();
   const std::map<std::string, Tensor> given = read_tensors(options.tensor_in);
   const Tensors inputs = inputs_for(model.traits(), model.description(), given, options.tensor_in);

@@ -102,6 +102,9 @@ struct Saves {
 ///   std::optional<Narrowed> narrow(const Shapes& in, DType type) const
 ///                                                             the same on images of f16 or bf16, with
 ///                                                             such a y: on a GPU
+///   std::optional<Narrowed> narrow(const Shapes& in, DType type, DeviceKind device) const
+///                                                             on any device; on a CPU with its rung
+///                                                             fixed already
 ///   Tensors backward(const Backward& call) const              dL/d(input i) for each wanted i, shaped
 ///                                                             like it, made of `apply`: so gradients
 ///                                                             run at once, or are traced and planned
@@ -143,7 +146,7 @@ class AnyOp {
   std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   std::optional<Quantized> quantize(const Shapes& in, bool output) const;
-  std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType type, DeviceKind device) const;
   /// Whether it runs there, or is a view, which works on any device.
   bool runs_on(DeviceKind device) const {
     return device == DeviceKind::kCpu || self_->on_gpu() || is_view();
@@ -181,7 +184,7 @@ class AnyOp {
     virtual std::optional<Lowering> lower(const Shapes&, DeviceKind) const = 0;
     virtual std::optional<RowPart> row_part(const Shapes&, RowRange) const = 0;
     virtual std::optional<Quantized> quantize(const Shapes&, bool) const = 0;
-    virtual std::optional<Narrowed> narrow(const Shapes&, DType) const = 0;
+    virtual std::optional<Narrowed> narrow(const Shapes&, DType, DeviceKind) const = 0;
     virtual bool on_gpu() const = 0;
     virtual bool has_backward() const = 0;
     virtual Tensors backward(const Backward&) const = 0;
@@ -228,7 +231,7 @@ struct Quantized {
   int code_slot;  ///< of the code of input 0; the output's follows
 };
 
-/// The same operation on f16 or bf16 in place of some of its f32 inputs; its dtype() is that type.
+/// The same operation on f16 or bf16 in place of some of its f32 inputs; its dtype() is that type, or on a CPU f32.
 struct Narrowed {
   AnyOp op;
   std::uint32_t inputs;  ///< bit i: input i is of the type; others stay f32
@@ -342,8 +345,11 @@ struct AnyOp::Model final : AnyOp::Interface {
     if constexpr (requires { op.quantize(in, output); }) return op.quantize(in, output);
     return std::nullopt;
   }
-  std::optional<Narrowed> narrow(const Shapes& in, DType type) const override {
-    if constexpr (requires { op.narrow(in, type); }) return op.narrow(in, type);
+  std::optional<Narrowed> narrow(const Shapes& in, DType type, DeviceKind device) const override {
+    if constexpr (requires { op.narrow(in, type, device); }) return op.narrow(in, type, device);
+    if constexpr (requires { op.narrow(in, type); }) {
+      if (device != DeviceKind::kCpu) return op.narrow(in, type);
+    }
     return std::nullopt;
   }
   bool on_gpu() const override {
@@ -386,8 +392,9 @@ inline std::optional<RowPart> AnyOp::row_part(const Shapes& in, RowRange y) cons
 inline std::optional<Quantized> AnyOp::quantize(const Shapes& in, bool output) const {
   return self_->quantize(in, output);
 }
-inline std::optional<Narrowed> AnyOp::narrow(const Shapes& in, DType type) const {
-  return self_->narrow(in, type);
+inline std::optional<Narrowed> AnyOp::narrow(const Shapes& in, DType type,
+                                             DeviceKind device) const {
+  return self_->narrow(in, type, device);
 }
 
 }  // namespace mend

@@ -35,8 +35,8 @@ struct NarrowImages {
   AnyOp to_narrow, to_f32;
 };
 
-/// Keeps images in f16 or bf16 from one step that can take them so to the next, and converts them where a
-/// step cannot: half the bytes, and the faster products of tensor cores. Inputs and outputs of the
+/// For a GPU: keeps images in f16 or bf16 from one step that can take them so to the next, and converts them
+/// where a step cannot: half the bytes, and the faster products of tensor cores. Inputs and outputs of the
 /// network stay f32. It changes numbers, as quantize does.
 void narrow(Graph& graph, const NarrowImages& images);
 
@@ -57,6 +57,13 @@ void recompute(Graph& graph);
 /// `cache_bytes`: of one core's L2; 0 joins all that can be joined (for tests). `strips`: at most so
 /// many threads will run.
 void chain_rows(Graph& graph, std::int64_t cache_bytes, int strips);
+
+/// For a CPU, which computes in f32 all the same: keeps images in f16 or bf16 between steps, half the bytes.
+/// Steps whose rungs read and write them do so; beside others that have row parts they are converted,
+/// and chain_rows joins the three where they are large; what is left reads f32. Inputs and outputs of
+/// the network stay f32. Runs behind lower. It changes numbers, the same ones whatever the size and
+/// the threads.
+void narrow_rows(Graph& graph, const NarrowImages& images);
 
 /// Where a value's pixels lie: channels [first_channel, ...) of the buffer of `buffer`.
 struct Home {

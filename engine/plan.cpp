@@ -68,16 +68,15 @@ Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<Constan
       is_sending_(inputs.size()) {
   const DeviceKind kind = device_->kind();
   const bool on_cpu = kind == DeviceKind::kCpu;
-  if (on_cpu && options.narrow)
-    throw UsageError("a CPU computes in f32 or int8, not in f16 or bf16");
   fuse(graph_, kind);
   if (options.calibration != nullptr) quantize(graph_, *options.calibration);
-  if (options.narrow) narrow(graph_, *options.narrow);
+  if (!on_cpu && options.narrow) narrow(graph_, *options.narrow);
   lower(graph_, kind);
   constant_steps_ = hoist_constants(graph_);
   for (const Step& step : graph_.steps) check_runs_on(step.op, *device_, step.label);
   if (options.late_reads == LateReads::kRecomputed) recompute(graph_);
   const std::string chains = forced_variant(op::RowChain::kName);
+  if (on_cpu && options.narrow) narrow_rows(graph_, *options.narrow);
   if (on_cpu && chains != "never") {
     chain_rows(graph_, chains == "always" ? 0 : l2_cache_bytes(), threads_);
   }

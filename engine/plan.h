@@ -64,7 +64,7 @@ struct PlanOptions {
   LateReads late_reads = LateReads::kKept;
   /// Where it runs; the network's constants may lie in the host's memory, where they stay.
   Device* device = &cpu();
-  /// Keeps images between the steps of a GPU's plan in f16 or bf16.
+  /// Keeps images between the steps in f16 or bf16.
   std::optional<NarrowImages> narrow = {};
 };
 
@@ -72,7 +72,7 @@ class Plan {
  public:
   /// Traces `network` on inputs of these shapes. Reads no pixels and allocates no arena yet.
   /// Throws ShapeError if the network cannot take the shapes, UsageError if one of its operations does not run
-  /// on the device, or a CPU is to keep narrow images.
+  /// on the device.
   Plan(const Network& network, const Shapes& inputs,
        std::shared_ptr<ConstantCache> constants = nullptr, const PlanOptions& options = {});
 

@@ -17,7 +17,7 @@ Tensor find(const RowPlace& place, Inputs inputs, const std::shared_ptr<Storage>
     if (!place.rows.empty())
       rows = rows.crop(place.rows.begin, 0, place.rows.count(), rows.shape().w);
   } else if (place.offset >= 0) {
-    rows = Tensor::within(memory, place.offset, place.shape);
+    rows = Tensor::within(memory, place.offset, place.shape, place.dtype);
   }
   for (const AnyOp& view : place.views) rows = view.view(rows).value();
   return rows;
@@ -51,11 +51,16 @@ Shape RowChain::shape(const Shapes&) const {
   return graph.values[graph.outputs[0]].shape;
 }
 
-Cost RowChain::cost(const Shapes& in) const {
-  Cost cost{schedule->graph.cost().flops, 0};
-  for (const Shape& shape : in) cost.bytes += static_cast<double>(shape.elements()) * sizeof(float);
-  cost.bytes += static_cast<double>(shape(in).elements()) * sizeof(float);
-  return cost;
+DType RowChain::dtype() const {
+  const Graph& graph = schedule->graph;
+  return graph.values[graph.outputs[0]].dtype;
+}
+
+Cost RowChain::cost(const Shapes&) const {
+  const Graph& graph = schedule->graph;
+  std::int64_t bytes = graph.values[graph.outputs[0]].bytes();
+  for (const int input : graph.inputs) bytes += graph.values[input].bytes();
+  return {graph.cost().flops, static_cast<double>(bytes)};
 }
 
 Footprint RowChain::footprint(const Shapes&) const {

@@ -21,6 +21,7 @@ struct RowChain {
   std::shared_ptr<const RowSchedule> schedule;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const;
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;

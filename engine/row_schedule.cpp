@@ -102,7 +102,8 @@ std::int64_t align(std::int64_t bytes) { return (bytes + kLine - 1) / kLine * kL
 
 std::int64_t row_bytes(const Graph& graph, int value) {
   const Shape& shape = graph.values[value].shape;
-  return std::int64_t{shape.w} * shape.c * static_cast<std::int64_t>(sizeof(float));
+  return std::int64_t{shape.w} * shape.c *
+         static_cast<std::int64_t>(size_of(graph.values[value].dtype));
 }
 
 /// Where in a strip's memory the buffer of each value starts, or -1. `bytes`: of all buffers.
@@ -163,6 +164,7 @@ class StripPlacer {
 
   void place_in_buffer(RowPlace& place, int value, RowRange rows) const {
     place.shape = graph_.values[value].shape;
+    place.dtype = graph_.values[value].dtype;
     place.shape.h = rows.count();
     place.offset = offset_[value] + (rows.begin - held_[value].begin) * row_bytes(graph_, value);
   }

@@ -20,6 +20,7 @@ struct RowPlace {
   RowRange rows;             ///< of the input; {0, 0}: all of it
   std::int64_t offset = -1;  ///< in memory, bytes; -1: not there
   Shape shape;               ///< of what lies in memory
+  DType dtype = DType::kF32;
   std::vector<AnyOp> views;  ///< from the outermost in
 };
 

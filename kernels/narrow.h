@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -24,6 +25,49 @@ struct NarrowableKernel {
     run(std::forward<Arguments>(arguments)...);
   }
 };
+
+/// A CPU rung's functions on images of f32, f16 and bf16, each a Function<T>; null: it takes f32 alone. All
+/// compute in f32.
+template <template <class> class Function>
+struct ByType {
+  Function<float> f32 = nullptr;
+  Function<Half> f16 = nullptr;
+  Function<BFloat16> bf16 = nullptr;
+
+  constexpr ByType() = default;
+  constexpr ByType(Function<float> on_f32, Function<Half> on_f16 = nullptr,  // NOLINT: implicit
+                   Function<BFloat16> on_bf16 = nullptr)
+      : f32(on_f32), f16(on_f16), bf16(on_bf16) {}
+
+  template <class... Arguments>
+  void operator()(Arguments&&... arguments) const {
+    f32(std::forward<Arguments>(arguments)...);
+  }
+};
+
+/// `op` on images of `to` for its inputs `images`, a bit each, where its rung on the CPU takes them.
+template <class Op>
+std::optional<Narrowed> narrow_on_cpu(Op op, std::uint32_t images, DType to, DeviceKind device) {
+  const bool can =
+      device == DeviceKind::kCpu && op.variant != nullptr && op.variant->kernel.run.f16 != nullptr;
+  if (!can) return std::nullopt;
+  op.type = to;
+  return Narrowed{op, images};
+}
+
+/// call.operator()<T>(function) with the function for images of `type`.
+template <template <class> class Function, class Call>
+void run_by_type(const ByType<Function>& functions, DType type, const Call& call) {
+  if (type == DType::kF16) return call.template operator()<Half>(functions.f16);
+  if (type == DType::kBF16) return call.template operator()<BFloat16>(functions.bf16);
+  call.template operator()<float>(functions.f32);
+}
+
+/// Input i as pixels of T; nothing if it was left out.
+template <class T>
+View<const T> view_of(Inputs inputs, std::size_t i) {
+  return i < inputs.size() ? inputs[i].view<const T>() : View<const T>{};
+}
 
 /// Predicate of a rung that can do every case in f32.
 template <class Op>

@@ -32,10 +32,11 @@ void for_each_run(const Shape& shape, const Body& body) {
 }
 
 /// Copies `count` pixels of `channels` numbers; the strides are the distances between pixels.
-inline void copy_run(const float* from, std::int64_t from_stride, float* to, std::int64_t to_stride,
-                     int count, int channels) {
+template <class T>
+void copy_run(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride, int count,
+              int channels) {
   if (from_stride == channels && to_stride == channels) {
-    std::memcpy(to, from, sizeof(float) * static_cast<std::size_t>(count) * channels);
+    std::memcpy(to, from, sizeof(T) * static_cast<std::size_t>(count) * channels);
     return;
   }
   for (int w = 0; w < count; ++w) {

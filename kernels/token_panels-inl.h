@@ -7,9 +7,11 @@
 // FMAs: 8 loads in the 6 cycles that two FMA units take, so two load units suffice. A strip's
 // channels lie side by side as well, 60 x 64 B = 3.8 kB, so both streams are the prefetcher's.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/activation/activation-inl.h"
+#include "kernels/narrow_lanes-inl.h"
 #include "kernels/simd.h"
 #include "kernels/token_panels.h"
 
@@ -54,46 +56,43 @@ HWY_INLINE void transpose_blocks(D d, V (&x)[4]) {
   x[3] = hn::BitCast(d, hn::InterleaveUpper(dd, ab2, ce2));
 }
 
-/// Block j of the vector: x[4·j][at ... at + 4).
-template <class D>
-HWY_INLINE hn::Vec<D> load_blocks(D d, const float* const* x, int at) {
+/// Block j of the vector: the four numbers of x[4·j] from `at` on, as they are stored. `d`: of these.
+template <class D, class T>
+HWY_INLINE hn::Vec<D> load_blocks(D d, const T* const* x, int at) {
   if constexpr (hn::MaxLanes(d) == 4) {
-    return hn::LoadU(d, x[0] + at);
+    return hn::LoadU(d, StoredLanes<T, D>::lanes(x[0] + at));
   } else {
     const hn::Half<D> half;
     return hn::Combine(d, load_blocks(half, x + hn::MaxLanes(half), at), load_blocks(half, x, at));
   }
 }
 
-/// y[4·j][at ... at + 4) = scale · block j of the vector, plus x[4·j][at ...] if there is an x.
-template <class D, class V>
-HWY_INLINE void store_blocks(D d, V v, float scale, const float* const* x, float* const* y,
-                             int at) {
+/// The four numbers of y[4·j] from `at` on become block j of the vector.
+template <class D, class T>
+HWY_INLINE void store_blocks(D d, hn::Vec<D> v, T* const* y, int at) {
   if constexpr (hn::MaxLanes(d) == 4) {
-    const V factor = hn::Set(d, scale);
-    hn::StoreU(x == nullptr ? hn::Mul(factor, v) : hn::MulAdd(factor, v, hn::LoadU(d, x[0] + at)),
-               d, y[0] + at);
+    hn::StoreU(v, d, StoredLanes<T, D>::lanes(y[0] + at));
   } else {
     const hn::Half<D> half;
-    constexpr int kHalf = static_cast<int>(hn::MaxLanes(half));
-    store_blocks(half, hn::LowerHalf(half, v), scale, x, y, at);
-    store_blocks(half, hn::UpperHalf(half, v), scale, x == nullptr ? nullptr : x + kHalf, y + kHalf,
-                 at);
+    store_blocks(half, hn::LowerHalf(half, v), y, at);
+    store_blocks(half, hn::UpperHalf(half, v), y + hn::MaxLanes(half), at);
   }
 }
 #endif
 
 /// panel[t][c] = x[t][c] for `tokens` tokens, a multiple of 16.
-HWY_INLINE void gather_tokens(const float* const* x, int tokens, int C, int rows, float* panel) {
+template <class T>
+HWY_INLINE void gather_tokens(const T* const* x, int tokens, int C, int rows, float* panel) {
 #if HWY_TARGET != HWY_SCALAR
   const hn::ScalableTag<float> d;
+  const StoredTag<T, decltype(d)> stored;
   if (C >= 4) {
     for (int t = 0; t < tokens; t += kTokenLanes) {
       float* column = panel + column_at(t, rows);
       for (int c = 0; c < C; c += 4) {
         const int at = std::min(c, C - 4);  // the last step may overlap the one before
         hn::Vec<decltype(d)> v[4];
-        for (int i = 0; i < 4; ++i) v[i] = load_blocks(d, x + t + i, at);
+        for (int i = 0; i < 4; ++i) v[i] = widen<T>(d, load_blocks(stored, x + t + i, at));
         transpose_blocks(d, v);
         for (int i = 0; i < 4; ++i) hn::Store(v[i], d, column + (at + i) * kPanelTokens);
       }
@@ -102,15 +101,18 @@ HWY_INLINE void gather_tokens(const float* const* x, int tokens, int C, int rows
   }
 #endif
   for (int t = 0; t < tokens; ++t)
-    for (int c = 0; c < C; ++c) panel[column_at(t, rows) + c * kPanelTokens] = x[t][c];
+    for (int c = 0; c < C; ++c) panel[column_at(t, rows) + c * kPanelTokens] = to_f32(x[t][c]);
 }
 
 /// y[t][c] = scale · panel[t][c] + residual[t][c] for `tokens` tokens; residual may be null.
+template <class T>
 HWY_INLINE void scatter_tokens(const float* panel, int tokens, int C, int rows, float scale,
-                               const float* const* residual, float* const* y) {
+                               const T* const* residual, T* const* y) {
   int t = 0;
 #if HWY_TARGET != HWY_SCALAR
   const hn::ScalableTag<float> d;
+  const StoredTag<T, decltype(d)> stored;
+  const auto factor = hn::Set(d, scale);
   for (; C >= 4 && t + kTokenLanes <= tokens; t += kTokenLanes) {
     const float* column = panel + column_at(t, rows);
     for (int c = 0; c < C; c += 4) {
@@ -119,8 +121,11 @@ HWY_INLINE void scatter_tokens(const float* panel, int tokens, int C, int rows, 
       for (int i = 0; i < 4; ++i) v[i] = hn::Load(d, column + (at + i) * kPanelTokens);
       transpose_blocks(d, v);
       for (int i = 0; i < 4; ++i) {
-        store_blocks(d, v[i], scale, residual == nullptr ? nullptr : residual + t + i, y + t + i,
-                     at);
+        v[i] =
+            residual == nullptr
+                ? hn::Mul(factor, v[i])
+                : hn::MulAdd(factor, v[i], widen<T>(d, load_blocks(stored, residual + t + i, at)));
+        store_blocks(stored, narrow<T>(d, v[i]), y + t + i, at);
       }
     }
   }
@@ -128,7 +133,7 @@ HWY_INLINE void scatter_tokens(const float* panel, int tokens, int C, int rows, 
   for (; t < tokens; ++t)
     for (int c = 0; c < C; ++c) {
       const float value = scale * panel[column_at(t, rows) + c * kPanelTokens];
-      y[t][c] = residual == nullptr ? value : value + residual[t][c];
+      from_f32(residual == nullptr ? value : value + to_f32(residual[t][c]), y[t][c]);
     }
 }
 
@@ -190,24 +195,25 @@ HWY_INLINE void normalize_tokens(const TokenNorm& norm, int tokens, int C, int r
 /// would wait for memory. For L2, so that what the products have in L1 stays there.
 class UpcomingTokens {
  public:
-  /// `turns`: how often fetch() will be called, at least.
-  UpcomingTokens(const float* const* tokens, int count, int channels, int turns)
-      : next_(tokens),
-        end_(tokens + count),
-        channels_(channels),
-        at_once_((count + turns - 1) / turns) {}
+  /// `bytes`: of a token; `turns`: how often fetch() will be called, at least.
+  UpcomingTokens(const void* const* tokens, int count, std::size_t bytes, int turns)
+      : next_(tokens), end_(tokens + count), bytes_(bytes), at_once_((count + turns - 1) / turns) {}
 
   HWY_INLINE void fetch() {
-    constexpr int kLineFloats = 16, kIntoL2 = 2;
-    const float* const* const end = next_ + std::min<std::ptrdiff_t>(at_once_, end_ - next_);
-    for (; next_ != end; ++next_)
-      for (int c = 0; c < channels_; c += kLineFloats) __builtin_prefetch(*next_ + c, 0, kIntoL2);
+    constexpr std::size_t kLine = 64;
+    constexpr int kIntoL2 = 2;
+    const void* const* const end = next_ + std::min<std::ptrdiff_t>(at_once_, end_ - next_);
+    for (; next_ != end; ++next_) {
+      const auto* token = static_cast<const std::byte*>(*next_);
+      for (std::size_t at = 0; at < bytes_; at += kLine) __builtin_prefetch(token + at, 0, kIntoL2);
+    }
   }
 
  private:
-  const float* const* next_;
-  const float* const* end_;
-  int channels_, at_once_;
+  const void* const* next_;
+  const void* const* end_;
+  std::size_t bytes_;
+  int at_once_;
 };
 
 /// y = activation(weight · x + bias) for `tokens` tokens, a multiple of 16. Of y all whole tiles of

@@ -97,6 +97,12 @@ Precision precision_named(std::string_view name) {
   throw UsageError(fmt::format("--precision {}: choose f32, int8, f16 or bf16", name));
 }
 
+std::optional<NarrowImages> narrow_images_of(Precision precision) {
+  if (precision == Precision::kF16) return narrow_images(DType::kF16);
+  if (precision == Precision::kBF16) return narrow_images(DType::kBF16);
+  return std::nullopt;
+}
+
 void check_f32(const TileOptions& options, std::string_view task) {
   if (options.precision == Precision::kF32) return;
   throw UsageError(fmt::format("--precision {}: {} runs in f32 alone; leave it out",
@@ -109,9 +115,9 @@ const Network& TiledNetwork::network_for(const Tiling& tiling) const {
 
 Plan TiledNetwork::plan_of(const Network& network, int height, int width,
                            Precision precision) const {
-  PlanOptions options{.calibration = calibration_ ? &*calibration_ : nullptr, .device = device_};
-  if (precision == Precision::kF16) options.narrow = narrow_images(DType::kF16);
-  if (precision == Precision::kBF16) options.narrow = narrow_images(DType::kBF16);
+  const PlanOptions options{.calibration = calibration_ ? &*calibration_ : nullptr,
+                            .device = device_,
+                            .narrow = narrow_images_of(precision)};
   return {network, {{1, height, width, net_.channels}}, constants_, options};
 }
 
@@ -321,9 +327,7 @@ void TiledNetwork::say(const Tiling& tiling, int height, int width, std::size_t 
   }
 }
 
-void TiledNetwork::calibrate(int height, int width, const TileOptions& options,
-                             const Source& source) {
-  if (options.eager) throw UsageError("--eager computes in f32; leave out --precision int8");
+void TiledNetwork::calibrate(int height, int width, const Source& source) {
   std::vector<std::vector<Tensor>> samples;
   for (const Rectangle& patch : calibration_patches(height, width)) {
     const Tensor x = Tensor::empty({1, patch.h, patch.w, net_.channels});
@@ -355,8 +359,9 @@ Tiling TiledNetwork::run(int height, int width, const TileOptions& options, cons
 
 Tiling TiledNetwork::run_there(int height, int width, const TileOptions& options,
                                const Source& source, const Sink& sink) {
+  if (options.eager) check_f32(options, "--eager");
   if (options.precision == Precision::kInt8 && !calibration_) {
-    calibrate(height, width, options, source);
+    calibrate(height, width, source);
   }
   Tiling tiling = choose(height, width, options);
   for (;;) {

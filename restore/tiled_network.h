@@ -21,12 +21,14 @@ namespace mend {
 enum class Precision {
   kF32,
   kInt8,  ///< layers that can run on 8-bit integers do; engine/calibration.h
-  kF16,   ///< on a GPU: images between the layers that can take them, and these layers' products
+  kF16,   ///< images between the layers, and on a GPU the products of those that can take them
   kBF16,
 };
 std::string_view name_of(Precision precision);
 /// "f32", "int8", "f16" or "bf16". Throws UsageError for other names.
 Precision precision_named(std::string_view name);
+/// What a plan makes narrow images with, where they have 16 bits.
+std::optional<NarrowImages> narrow_images_of(Precision precision);
 /// Whether images between layers have 16 bits.
 constexpr bool is_narrow(Precision precision) {
   return precision == Precision::kF16 || precision == Precision::kBF16;
@@ -129,7 +131,7 @@ class TiledNetwork {
   const Network& network_for(const Tiling& tiling) const;
   Plan plan_of(const Network& network, int height, int width, Precision precision) const;
   /// Finds the codes for int8 in f32 runs over patches of the image.
-  void calibrate(int height, int width, const TileOptions& options, const Source& source);
+  void calibrate(int height, int width, const Source& source);
   Plan& plan_for(const Tiling& tiling, int height, int width, Precision precision);
   /// Everything but the core for tiles of an image: halo, grid, blend, and what they mean.
   Tiling halo_for(int height, int width, const TileOptions& options) const;

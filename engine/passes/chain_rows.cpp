@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <set>
 
 #include "engine/ladder.h"
 #include "engine/passes.h"
+#include "engine/passes/row_candidate.h"
 #include "engine/row_chain.h"
 
 namespace mend {
@@ -12,97 +12,13 @@ namespace {
 
 constexpr std::size_t kLongest = 64;
 
-/// Steps [first, last] of a graph as a graph of their own.
-struct Candidate {
-  Graph graph;
-  std::vector<int> images;         // inputs that are cut into rows
-  std::vector<int> outer_inputs;   // in the outer graph, in the order of graph.inputs
-  std::int64_t bytes_between = 0;  // of the values that nobody outside reads
-};
-
-/// Whether a step can run on some rows of an image.
-bool has_rows(const Graph& graph, const Step& step) {
-  const Shape& y = graph.values[step.output].shape;
-  return y.n == 1 && y.h > 1 && graph.values[step.output].dtype == DType::kF32 &&
-         step.inputs.size() <= op::RowChain::kMostInputs &&
-         step.op.row_part(graph.shapes(step.inputs), {0, 1}).has_value();
-}
-
-/// Collects the steps one by one; the values that come from outside become inputs.
-class Collector {
- public:
-  explicit Collector(const Graph& outer) : outer_(outer) {}
-
-  /// Whether the step fits behind those that are there.
-  bool add(const Step& step) {
-    const RowPart part = step.op.row_part(outer_.shapes(step.inputs), {0, 1}).value();
-    Step inner{step.op, {}, kNoValue, step.label};
-    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
-      const int value = step.inputs[i];
-      if (value == kNoValue) {
-        inner.inputs.push_back(kNoValue);
-        continue;
-      }
-      const bool is_cut = !part.inputs[i].empty();
-      if (made_.contains(value) ? !is_cut : !may_come_in(value, is_cut)) return false;
-      inner.inputs.push_back(inner_value(value));
-      if (!made_.contains(value)) note_input(value, is_cut);
-    }
-    inner.output = inner_value(step.output);
-    made_.insert(step.output);
-    if (!step.op.is_view()) bytes_ += outer_.values[step.output].bytes();
-    candidate_.graph.steps.push_back(std::move(inner));
-    return true;
-  }
-
-  Candidate finish(int output) const {
-    Candidate candidate = candidate_;
-    candidate.graph.outputs = {value_.at(output)};
-    candidate.bytes_between = bytes_ - outer_.values[output].bytes();
-    return candidate;
-  }
-
- private:
-  /// Images that are cut have one height and width, and no input is cut for one step and not for another.
-  bool may_come_in(int value, bool is_cut) const {
-    const Shape& shape = outer_.values[value].shape;
-    const auto known = is_cut_.find(value);
-    if (known != is_cut_.end() && known->second != is_cut) return false;
-    if (!is_cut) return true;
-    return shape.n == 1 && (size_.empty() || (size_.h == shape.h && size_.w == shape.w));
-  }
-
-  void note_input(int value, bool is_cut) {
-    if (!is_cut_.emplace(value, is_cut).second) return;
-    candidate_.outer_inputs.push_back(value);
-    candidate_.graph.inputs.push_back(value_.at(value));
-    if (!is_cut) return;
-    candidate_.images.push_back(value_.at(value));
-    size_ = outer_.values[value].shape;
-  }
-
-  int inner_value(int value) {
-    const auto [place, is_new] = value_.emplace(value, 0);
-    if (is_new) place->second = candidate_.graph.add_value(outer_.values[value].shape);
-    return place->second;
-  }
-
-  const Graph& outer_;
-  Candidate candidate_;
-  std::map<int, int> value_;    // outer to inner
-  std::map<int, bool> is_cut_;  // inputs
-  std::set<int> made_;          // outputs of the steps
-  Shape size_;                  // of the images
-  std::int64_t bytes_ = 0;
-};
-
 /// For each length at which the steps from `first` on make a chain, that chain: nobody outside reads
 /// anything but the last step's output. Longest first.
-std::vector<std::pair<std::size_t, Candidate>> candidates(const Graph& graph,
-                                                          const std::vector<int>& uses,
-                                                          std::size_t first) {
-  std::vector<std::pair<std::size_t, Candidate>> found;
-  Collector collector(graph);
+std::vector<std::pair<std::size_t, RowCandidate>> candidates(const Graph& graph,
+                                                             const std::vector<int>& uses,
+                                                             std::size_t first) {
+  std::vector<std::pair<std::size_t, RowCandidate>> found;
+  RowCollector collector(graph);
   std::map<int, int> unread;  // outputs so far, and how many of their readers are still to come
   for (std::size_t s = first; s < graph.steps.size() && s - first < kLongest; ++s) {
     const Step& step = graph.steps[s];
@@ -120,19 +36,6 @@ std::vector<std::pair<std::size_t, Candidate>> candidates(const Graph& graph,
   return found;
 }
 
-/// The schedule with the highest bands whose rows fit the cache.
-RowSchedule fitting_schedule(const Candidate& candidate, std::int64_t cache_bytes, int strips) {
-  RowSchedule least = make_row_schedule(candidate.graph, candidate.images, 1, strips);
-  const RowSchedule twice =
-      make_row_schedule(candidate.graph, candidate.images, 2 * least.band, strips);
-  const std::int64_t each = std::max<std::int64_t>(1, twice.buffer_bytes - least.buffer_bytes);
-  const std::int64_t room = cache_bytes - least.buffer_bytes;
-  if (room < each) return least;
-  constexpr std::int64_t kMost = 64;  // more rows a band save nothing
-  const int times = 1 + static_cast<int>(std::min(kMost, room / each));
-  return make_row_schedule(candidate.graph, candidate.images, times * least.band, strips);
-}
-
 /// Steps that compute squares of rows. One of them behind another holds back more rows than it computes
 /// (7 for 6, for Winograd's) and moves them with every band: pairs of SRVGG's layers took 1.03 times as
 /// long as layer by layer, all 33 of them 1.2 times.
@@ -144,7 +47,7 @@ int steps_on_grids(const Graph& graph) {
 }
 
 /// Bytes of what is read whole by every band, its weights above all.
-std::int64_t bytes_of_weights(const Candidate& candidate) {
+std::int64_t bytes_of_weights(const RowCandidate& candidate) {
   const Graph& graph = candidate.graph;
   std::int64_t bytes = 0;
   for (const int input : graph.inputs) {
@@ -158,7 +61,7 @@ std::int64_t bytes_of_weights(const Candidate& candidate) {
 /// Whether depth first is worth it: what lies between the steps does not stay in the cache by itself,
 /// and the time for its bytes outweighs that for kept rows that move to the start of their buffers,
 /// for rows that two strips both compute, and for weights that leave the cache between two bands.
-bool pays(const Candidate& candidate, const RowSchedule& schedule, std::int64_t cache_bytes) {
+bool pays(const RowCandidate& candidate, const RowSchedule& schedule, std::int64_t cache_bytes) {
   if (cache_bytes == 0) return true;
   const auto between = static_cast<double>(candidate.bytes_between);
   const auto strips = static_cast<double>(schedule.strips.size());
@@ -186,11 +89,13 @@ bool pays(const Candidate& candidate, const RowSchedule& schedule, std::int64_t 
   return moves + again + reads < saved;
 }
 
-std::optional<Step> join(const Graph& graph, std::size_t last, const Candidate& candidate,
+std::optional<Step> join(const Graph& graph, std::size_t last, const RowCandidate& candidate,
                          std::int64_t cache_bytes, int strips) {
   if (candidate.images.empty()) return std::nullopt;
   if (cache_bytes > 0 && candidate.bytes_between < cache_bytes) return std::nullopt;
-  RowSchedule schedule = fitting_schedule(candidate, cache_bytes, strips);
+  // Bands of all strips together are to be small beside what they replace.
+  const std::int64_t room = std::min(cache_bytes, candidate.bytes_between / (2 * strips));
+  RowSchedule schedule = fitting_schedule(candidate, room, strips);
   if (!pays(candidate, schedule, cache_bytes)) return std::nullopt;
   std::string label = candidate.graph.steps.front().label;
   const std::string& end = candidate.graph.steps.back().label;

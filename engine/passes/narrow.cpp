@@ -38,7 +38,8 @@ class Narrowing {
   }
 
   std::optional<Narrowed> narrowed_form(const Step& step) const {
-    const std::optional<Narrowed> narrowed = step.op.narrow(graph_.shapes(step.inputs), type_);
+    const std::optional<Narrowed> narrowed =
+        step.op.narrow(graph_.shapes(step.inputs), type_, DeviceKind::kCuda);
     if (!narrowed || narrowed->leads) return narrowed;
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
       const bool reads_narrow = (narrowed->inputs >> i & 1) != 0;

@@ -1,7 +1,7 @@
 // From the operation to its launch, in f16 and bf16.
 #include "kernels/activation/activation.h"
 #include "kernels/activation/cuda.h"
-#include "kernels/cuda/narrow_type.h"
+#include "kernels/narrow_type.h"
 
 namespace mend {
 

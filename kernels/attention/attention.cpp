@@ -45,10 +45,11 @@ constexpr Variant<op::Attention, AttentionKernel> kAttentionLadder[] = {
 #endif
 };
 constexpr Variant<op::ChannelAttention, ChannelAttentionKernel> kChannelAttentionLadder[] = {
-    {"channel_attention/reference", DeviceKind::kCpu, never_refuses, slowest,            0,     channel_attention_reference},
-    {"channel_attention/blocks",    DeviceKind::kCpu, never_refuses, arithmetic_seconds, 1e-5,  channel_attention_blocks},
+    {"channel_attention/reference", DeviceKind::kCpu, takes_f32_alone, slowest,          0,     channel_attention_reference},
+    {"channel_attention/blocks",    DeviceKind::kCpu, never_refuses, arithmetic_seconds, 1e-5,
+     {channel_attention_blocks, channel_attention_blocks_f16, channel_attention_blocks_bf16}},
 #ifdef MEND_HAS_CUDA
-    {"channel_attention/cuda_naive", DeviceKind::kCuda, never_refuses, channel_attention_cuda_naive_seconds, 1e-5,
+    {"channel_attention/cuda_naive", DeviceKind::kCuda, takes_f32_alone, channel_attention_cuda_naive_seconds, 1e-5,
      channel_attention_cuda_naive},
     {"channel_attention/cuda_split", DeviceKind::kCuda, channel_attention_cuda_split_refuses, gpu_memory_seconds,
      1e-5, channel_attention_cuda_split},
@@ -228,7 +229,8 @@ Shape ChannelAttention::shape(const Shapes& in) const {
 Cost ChannelAttention::cost(const Shapes& in) const {
   const Shape& q = in[kQ];
   const double elements = static_cast<double>(q.elements());
-  return {elements * (4.0 * q.c / heads + 4), bytes_of(in, q)};
+  const double of_number = static_cast<double>(size_of(type)) / sizeof(float);
+  return {elements * (4.0 * q.c / heads + 4), of_number * bytes_of(in, q)};
 }
 
 Footprint ChannelAttention::footprint(const Shapes&) const { return {.global = true}; }
@@ -242,7 +244,15 @@ std::int64_t ChannelAttention::scratch_bytes(const Shapes& in) const {
 void ChannelAttention::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   const auto& rung =
       choose(channel_attention_ladder(), *this, shapes_of(inputs), y.device().kind());
-  rung.kernel(*this, call_of(inputs, y, scratch));
+  run_by_type(rung.kernel, type, [&]<class T>(ChannelAttentionFunction<T> run) {
+    run(*this, {view_of<T>(inputs, kQ), view_of<T>(inputs, kK), view_of<T>(inputs, kV),
+                view_of<float>(inputs, kTemperature), y.view<T>(), scratch});
+  });
+}
+
+std::optional<Narrowed> ChannelAttention::narrow(const Shapes&, DType to, DeviceKind device) const {
+  if (device != DeviceKind::kCpu) return std::nullopt;
+  return narrow_inputs(*this, kTemperature, to);
 }
 
 void GatherBias::forward(Inputs inputs, const Tensor& y, Scratch) const {

@@ -4,12 +4,14 @@
 // leave the cache. A plan joins window attention with the layers around it: kernels/window_block.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "engine/ladder.h"
 #include "engine/op.h"
+#include "kernels/narrow.h"
 
 namespace mend {
 
@@ -139,8 +141,11 @@ struct ChannelAttention {
   enum Slot { kQ, kK, kV, kTemperature };
 
   int heads = 1;
+  /// Of q, k, v and y: f32, or on a CPU f16 or bf16.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -148,6 +153,7 @@ struct ChannelAttention {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to, DeviceKind device) const;
 };
 
 }  // namespace op
@@ -163,16 +169,22 @@ Tensor relative_position_index(int window_h, int window_w);
 /// official code; it makes some indices negative, which the official code then counts from the end.
 Tensor overlapping_position_index(int window, int kv_window);
 
-/// Operands of one attention; an absent bias has no data.
-struct AttentionCall {
-  View<const float> q, k, v, bias;
-  View<float> y;
+/// Operands of one attention on images of T; an absent bias has no data.
+template <class T>
+struct TypedAttentionCall {
+  View<const T> q, k, v;
+  View<const float> bias;
+  View<T> y;
   Scratch scratch;
 };
+using AttentionCall = TypedAttentionCall<float>;
 using WindowAttentionKernel = void (*)(const op::WindowAttention& op, const AttentionCall& call);
 using AttentionKernel = void (*)(const op::Attention& op, const AttentionCall& call);
 /// The bias is the temperature here.
-using ChannelAttentionKernel = void (*)(const op::ChannelAttention& op, const AttentionCall& call);
+template <class T>
+using ChannelAttentionFunction = void (*)(const op::ChannelAttention& op,
+                                          const TypedAttentionCall<T>& call);
+using ChannelAttentionKernel = ByType<ChannelAttentionFunction>;
 
 using GatherBiasKernel = void (*)(const op::GatherBias& op, View<const float> table,
                                   View<const float> index, View<float> y);

@@ -8,9 +8,11 @@
 // 9216 sums of doubles for the 4.7 million multiplications of a group.
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "engine/parallel.h"
 #include "kernels/attention/variants.h"
+#include "kernels/convert/convert.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention/cpu_channels.cpp"
@@ -124,7 +126,8 @@ struct Workspace {
         tasks(std::int64_t{q.n} * stripes * heads),
         sum_doubles(std::int64_t{depth} * (depth + 2)),
         weight_floats(std::int64_t{depth} * padded),
-        thread_floats((std::int64_t{kBlockPixels} + depth + 2) * padded) {}
+        wide_floats(op.type == DType::kF32 ? 0 : std::int64_t{kBlockPixels} * padded),
+        thread_floats((std::int64_t{kBlockPixels} + depth + 2) * padded + wide_floats) {}
 
   std::int64_t bytes(int images) const {
     return tasks * sum_doubles * static_cast<std::int64_t>(sizeof(double)) +
@@ -157,6 +160,8 @@ struct Workspace {
   std::int64_t tasks;
   std::int64_t sum_doubles;    // of a stripe of a head: products [c][c], squares of q [c], of k [c]
   std::int64_t weight_floats;  // of a head
+  std::int64_t
+      wide_floats;  // of a block of q or v in f32, where it is narrow; at the end of a thread's
   std::int64_t thread_floats;
 };
 
@@ -185,15 +190,61 @@ int find_pixels(View<T> x, int n, std::int64_t block, T** pointers) {
   return count;
 }
 
+/// body(pixels, first) for the pieces of rows that a block consists of: a view of a head's channels, and the number of
+/// its first pixel in the block.
+template <class T, class Body>
+void for_each_piece(View<T> x, int n, std::int64_t block, int head, int depth, const Body& body) {
+  const std::int64_t first = block * kBlockPixels, all = std::int64_t{x.shape.h} * x.shape.w;
+  const int count = static_cast<int>(std::min<std::int64_t>(kBlockPixels, all - first));
+  int h = static_cast<int>(first / x.shape.w), w = static_cast<int>(first % x.shape.w);
+  for (int p = 0; p < count; w = 0, ++h) {
+    const int pixels = std::min(count - p, x.shape.w - w);
+    const std::int64_t row = pixels * x.w_stride;
+    body(View<T>{x.pixel(n, h, w) + head * depth, {1, 1, pixels, depth}, row, row, x.w_stride}, p);
+    p += pixels;
+  }
+}
+
+/// Pixels of a panel of f32, `padded` numbers apart.
+View<float> in_panel(float* panel, int first, const Shape& shape, int padded) {
+  const std::int64_t row = std::int64_t{shape.w} * padded;
+  return {panel + std::int64_t{first} * padded, shape, row, row, padded};
+}
+
+/// Pointers to the pixels of a block in f32; returns how many. Narrow ones: their channels of one head in `panel`,
+/// zeros behind the last.
+template <class T>
+int find_head(View<const T> x, int n, std::int64_t block, int head, const Workspace& work,
+              float* panel, const float** pointers) {
+  if constexpr (std::is_same_v<T, float>) {
+    return find_pixels(x, n, block, pointers);
+  } else {
+    int count = 0;
+    for_each_piece(x, n, block, head, work.depth, [&](View<const T> pixels, int first) {
+      widen_pixels(pixels, in_panel(panel, first, pixels.shape, work.padded));
+      count = first + pixels.shape.w;
+    });
+    for (int p = 0; p < count; ++p, panel += work.padded) {
+      std::fill(panel + work.depth, panel + work.padded, 0.0f);
+      pointers[p] = panel;
+    }
+    return count;
+  }
+}
+
 /// The sums over one stripe of image n, one head.
-void sum_stripe(const AttentionCall& call, const Workspace& work, int n, int stripe, int head,
-                float* memory, double* sums) {
+template <class T>
+void sum_stripe(const TypedAttentionCall<T>& call, const Workspace& work, int n, int stripe,
+                int head, float* memory, double* sums) {
   const int c = work.depth;
   float* panel = memory;
   float* products = panel + kBlockPixels * work.padded;
   float* squares = products + c * work.padded;
   const int floats = (c + 2) * work.padded;  // the squares lie behind the products
-  const std::int64_t k_stride = stride_in_place(call.k, c);
+  constexpr bool kIsWide = std::is_same_v<T, float>;
+  float* wide_q = squares + 2 * work.padded;
+  std::int64_t k_stride = work.padded;
+  if constexpr (kIsWide) k_stride = stride_in_place(call.k, c);
   std::fill_n(sums, work.sum_doubles, 0.0);
   std::int64_t block = work.blocks * stripe / work.stripes;
   const std::int64_t end = work.blocks * (stripe + 1) / work.stripes;
@@ -201,10 +252,10 @@ void sum_stripe(const AttentionCall& call, const Workspace& work, int n, int str
     std::fill_n(products, floats, 0.0f);
     for (const std::int64_t next = std::min(block + kGroupBlocks, end); block < next; ++block) {
       const float *q[kBlockPixels], *k[kBlockPixels];
-      const int pixels = find_pixels(call.q, n, block, q);
-      find_pixels(call.k, n, block, k);
+      const int pixels = find_head(call.q, n, block, head, work, wide_q, q);
+      find_head(call.k, n, block, head, work, panel, k);
       HWY_DYNAMIC_DISPATCH(add_block)
-      ({q, k, pixels, head * c, c, k_stride}, panel, products, squares);
+      ({q, k, pixels, kIsWide ? head * c : 0, c, k_stride}, panel, products, squares);
     }
     for (int i = 0; i < c + 2; ++i) {
       HWY_DYNAMIC_DISPATCH(add_to_doubles)(products + i * work.padded, c, sums + i * c);
@@ -239,7 +290,8 @@ void write_weights(const double* sums, int c, int i, double temperature, float* 
 }
 
 /// Step 1: the sums of all stripes.
-void sum_stripes(const AttentionCall& call, const Workspace& work) {
+template <class T>
+void sum_stripes(const TypedAttentionCall<T>& call, const Workspace& work) {
   parallel_for(work.tasks, [&](std::int64_t task, int thread) {
     const int head = static_cast<int>(task % work.heads);
     const int stripe = static_cast<int>(task / work.heads % work.stripes);
@@ -250,7 +302,8 @@ void sum_stripes(const AttentionCall& call, const Workspace& work) {
 }
 
 /// Step 2: stripes into the first one, then into weights.
-void write_all_weights(const AttentionCall& call, const Workspace& work) {
+template <class T>
+void write_all_weights(const TypedAttentionCall<T>& call, const Workspace& work) {
   parallel_for(work.tasks / work.stripes, [&](std::int64_t task, int) {
     const int head = static_cast<int>(task % work.heads);
     const int n = static_cast<int>(task / work.heads);
@@ -270,27 +323,45 @@ void write_all_weights(const AttentionCall& call, const Workspace& work) {
 }
 
 /// Step 3: values times weights.
-void mix_values(const AttentionCall& call, const Workspace& work) {
+template <class T>
+void mix_values(const TypedAttentionCall<T>& call, const Workspace& work) {
   parallel_for(call.q.shape.n * work.blocks, [&](std::int64_t task, int thread) {
     const int n = static_cast<int>(task / work.blocks), c = work.depth;
     const std::int64_t block = task % work.blocks;
+    constexpr bool kIsWide = std::is_same_v<T, float>;
     const float* v[kBlockPixels];
-    float* y[kBlockPixels];
-    const int pixels = find_pixels(call.v, n, block, v);
-    find_pixels(call.y, n, block, y);
     float* mixed = work.of_thread(call.scratch, thread);
-    // Whole vectors must not reach into the next head's channels, which may be done already.
-    const bool writes_y = c == work.padded && call.y.evenly_spaced();
+    float* wide_v = mixed + work.thread_floats - work.wide_floats;
     for (int head = 0; head < work.heads; ++head) {
-      HWY_DYNAMIC_DISPATCH(mix_channels)
-      ({v, nullptr, pixels, head * c, c, 0}, work.weights(call.scratch, n, head),
-       writes_y ? y[0] + head * c : mixed, writes_y ? call.y.w_stride : work.padded);
-      if (writes_y) continue;
-      for (int p = 0; p < pixels; ++p) {
-        std::copy_n(mixed + p * work.padded, c, y[p] + head * c);
+      const int pixels = find_head(call.v, n, block, head, work, wide_v, v);
+      const ChannelBlock values{v, nullptr, pixels, kIsWide ? head * c : 0, c, 0};
+      const float* weights = work.weights(call.scratch, n, head);
+      if constexpr (kIsWide) {
+        float* y[kBlockPixels];
+        find_pixels(call.y, n, block, y);
+        // Whole vectors must not reach into the next head's channels, which may be done already.
+        const bool writes_y = c == work.padded && call.y.evenly_spaced();
+        HWY_DYNAMIC_DISPATCH(mix_channels)
+        (values, weights, writes_y ? y[0] + head * c : mixed,
+         writes_y ? call.y.w_stride : work.padded);
+        for (int p = 0; p < pixels && !writes_y; ++p)
+          std::copy_n(mixed + p * work.padded, c, y[p] + head * c);
+      } else {
+        HWY_DYNAMIC_DISPATCH(mix_channels)(values, weights, mixed, work.padded);
+        for_each_piece(call.y, n, block, head, c, [&](View<T> pieces, int first) {
+          narrow_pixels(in_panel(mixed, first, pieces.shape, work.padded), View<const T>{}, pieces);
+        });
       }
     }
   });
+}
+
+template <class T>
+void attend_channels(const op::ChannelAttention& op, const TypedAttentionCall<T>& call) {
+  const Workspace work(op, call.q.shape);
+  sum_stripes(call, work);
+  write_all_weights(call, work);
+  mix_values(call, work);
 }
 
 }  // namespace
@@ -300,10 +371,15 @@ std::int64_t channel_attention_blocks_scratch(const op::ChannelAttention& op, co
 }
 
 void channel_attention_blocks(const op::ChannelAttention& op, const AttentionCall& call) {
-  const Workspace work(op, call.q.shape);
-  sum_stripes(call, work);
-  write_all_weights(call, work);
-  mix_values(call, work);
+  attend_channels(op, call);
+}
+void channel_attention_blocks_f16(const op::ChannelAttention& op,
+                                  const TypedAttentionCall<Half>& call) {
+  attend_channels(op, call);
+}
+void channel_attention_blocks_bf16(const op::ChannelAttention& op,
+                                   const TypedAttentionCall<BFloat16>& call) {
+  attend_channels(op, call);
 }
 
 }  // namespace mend

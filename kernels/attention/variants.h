@@ -17,6 +17,10 @@ std::int64_t attention_fused_scratch(const op::Attention& op, const Shapes& in);
 
 void channel_attention_reference(const op::ChannelAttention& op, const AttentionCall& call);
 void channel_attention_blocks(const op::ChannelAttention& op, const AttentionCall& call);
+void channel_attention_blocks_f16(const op::ChannelAttention& op,
+                                  const TypedAttentionCall<Half>& call);
+void channel_attention_blocks_bf16(const op::ChannelAttention& op,
+                                   const TypedAttentionCall<BFloat16>& call);
 std::int64_t channel_attention_blocks_scratch(const op::ChannelAttention& op, const Shapes& in);
 
 // On a GPU; `split` and `fused` are one kernel, with numbers split in two for tensor cores, and rounded.

@@ -23,7 +23,7 @@ double concat_cuda_seconds(const op::Concat& concat, const Shapes& in) {
 constexpr Variant<op::Concat, ConcatKernel> kLadder[] = {
     // name              device             can it?        time                 error  entry
     {"concat/reference", DeviceKind::kCpu,  takes_f32_alone, slowest,           0,     concat_reference},
-    {"concat/rows",      DeviceKind::kCpu,  takes_f32_alone, concat_seconds,    0,     concat_rows},
+    {"concat/rows",      DeviceKind::kCpu,  never_refuses,   concat_seconds,    0,     {concat_rows, concat_rows_narrow}},
 #ifdef MEND_HAS_CUDA
     {"concat/cuda",      DeviceKind::kCuda, never_refuses, concat_cuda_seconds, 0,   {concat_cuda, concat_cuda_narrow}},
 #endif
@@ -33,12 +33,6 @@ constexpr Variant<op::Concat, ConcatKernel> kLadder[] = {
 }  // namespace
 
 std::span<const Variant<op::Concat, ConcatKernel>> concat_ladder() { return kLadder; }
-
-View<float> channels_of(View<float> y, int first, int count) {
-  y.data += first;
-  y.shape.c = count;
-  return y;
-}
 
 namespace op {
 
@@ -61,7 +55,7 @@ Cost Concat::cost(const Shapes& in) const {
   return {0, 2 * static_cast<double>(size_of(type)) * static_cast<double>(shape(in).elements())};
 }
 
-std::optional<Narrowed> Concat::narrow(const Shapes& in, DType to) const {
+std::optional<Narrowed> Concat::narrow(const Shapes& in, DType to, DeviceKind) const {
   if (in.size() > 32) return std::nullopt;
   return narrow_inputs(*this, in.size(), to);
 }

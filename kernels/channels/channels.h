@@ -23,7 +23,7 @@ struct Concat {
   static constexpr bool kOnGpu = true;
   static constexpr bool kJoinsChannels = true;
 
-  /// Of all x and y: f32, or on a GPU f16 or bf16.
+  /// Of all x and y: f32, f16 or bf16.
   DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
@@ -33,7 +33,7 @@ struct Concat {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
-  std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType type, DeviceKind device) const;
 };
 
 /// y[n,h,w,c] = x[n,h,w,first + c], c in [0, count): a view of x.

@@ -2,7 +2,7 @@
 #include "engine/cuda/cuda_device.h"
 #include "kernels/channels/cuda.h"
 #include "kernels/channels/variants.h"
-#include "kernels/cuda/narrow_type.h"
+#include "kernels/narrow_type.h"
 
 namespace mend {
 

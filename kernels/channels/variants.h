@@ -14,10 +14,16 @@ bool same_pixels(View<const T> x, View<T> y) {
          (s.h == 1 || x.h_stride == y.h_stride) && (s.n == 1 || x.n_stride == y.n_stride);
 }
 /// The slice of `count` channels of y from `first` on.
-View<float> channels_of(View<float> y, int first, int count);
+template <class T>
+View<T> channels_of(View<T> y, int first, int count) {
+  y.data += first;
+  y.shape.c = count;
+  return y;
+}
 
 void concat_reference(Inputs inputs, View<float> y);
 void concat_rows(Inputs inputs, View<float> y);
+void concat_rows_narrow(const op::Concat& op, Inputs inputs, const Tensor& y);
 /// On the GPU: a copy of each input that is not in place.
 void concat_cuda(Inputs inputs, View<float> y);
 void concat_cuda_narrow(const op::Concat& op, Inputs inputs, const Tensor& y);

@@ -13,8 +13,22 @@ namespace op {
 namespace {
 
 Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
-View<const float> view(Inputs inputs, std::size_t i) {
-  return i < inputs.size() ? inputs[i].view<const float>() : View<const float>{};
+template <class T>
+View<const T> view(Inputs inputs, std::size_t i) {
+  return i < inputs.size() ? inputs[i].view<const T>() : View<const T>{};
+}
+
+/// The call of a rung on images of T.
+template <class T>
+TypedConv2dCall<T> call_of(const Conv2d& op, Inputs inputs, const Tensor& y, Scratch scratch) {
+  return {op,
+          view<T>(inputs, Conv2d::kX),
+          view<float>(inputs, Conv2d::kWeight),
+          view<float>(inputs, Conv2d::kBias),
+          view<float>(inputs, Conv2d::kSlope),
+          view<T>(inputs, Conv2d::kResidual),
+          y.view<T>(),
+          scratch};
 }
 
 /// P or Q: how many outputs fit along one side; less than 1 if none does.
@@ -110,9 +124,13 @@ Cost Conv2d::cost(const Shapes& in) const {
   const double images =
       static_cast<double>(x.elements() + y.elements() + slot(in, kResidual).elements());
   const double constants = static_cast<double>(slot(in, kBias).elements()) * sizeof(float) +
-                           taps * outputs * static_cast<double>(size_of(type));
+                           taps * outputs * static_cast<double>(size_of(weight_type()));
   return {2 * taps * static_cast<double>(y.elements()),
           images * static_cast<double>(size_of(type)) + constants};
+}
+
+DType Conv2d::weight_type() const {
+  return variant != nullptr && variant->device == DeviceKind::kCpu ? DType::kF32 : type;
 }
 
 Footprint Conv2d::footprint(const Shapes&) const {
@@ -192,8 +210,10 @@ void Conv2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
     return;
   }
   if (variant->kernel.launch != nullptr) return variant->kernel.launch(*this, inputs, y);
-  variant->kernel.run({*this, view(inputs, kX), view(inputs, kWeight), view(inputs, kBias),
-                       view(inputs, kSlope), view(inputs, kResidual), y.view<float>(), scratch});
+  if (type == DType::kF16) return variant->kernel.run_f16(call_of<Half>(*this, inputs, y, scratch));
+  if (type == DType::kBF16)
+    return variant->kernel.run_bf16(call_of<BFloat16>(*this, inputs, y, scratch));
+  variant->kernel.run(call_of<float>(*this, inputs, y, scratch));
 }
 
 std::optional<Lowering> Conv2d::lower(const Shapes& in, DeviceKind device) const {
@@ -205,9 +225,13 @@ std::optional<Lowering> Conv2d::lower(const Shapes& in, DeviceKind device) const
   return lowering;
 }
 
-std::optional<Narrowed> Conv2d::narrow(const Shapes& in, DType to) const {
+std::optional<Narrowed> Conv2d::narrow(const Shapes& in, DType to, DeviceKind device) const {
   Conv2d narrowed = *this;
   narrowed.type = to;
+  if (device == DeviceKind::kCpu) {
+    if (variant == nullptr || !variant->kernel.runs_narrow()) return std::nullopt;
+    return Narrowed{narrowed, 1u << kX | 1u << kResidual};
+  }
   // The plain rung takes every type, and is slower than f32's better ones. It alone packs no weight.
   if (!rung_of(narrowed, in, DeviceKind::kCuda).kernel.packs()) return std::nullopt;
   return Narrowed{narrowed, 1u << kX | 1u << kResidual, true};
@@ -304,7 +328,7 @@ Footprint PackConv2dWeight::footprint(const Shapes&) const { return {}; }
 
 std::string PackConv2dWeight::describe() const {
   std::string text = fmt::format("for {} groups {}", conv.variant->name, conv.groups);
-  if (conv.type != DType::kF32) text += fmt::format(" {}", mend::name_of(conv.type));
+  if (dtype() != DType::kF32) text += fmt::format(" {}", mend::name_of(dtype()));
   return text;
 }
 

@@ -54,12 +54,14 @@ struct Conv2d {
   const Conv2dVariant* variant = nullptr;
   /// K. The shape of a packed weight does not tell it.
   int outputs = 0;
-  /// Of x, residual and y: f32, or on a GPU f16 or bf16, then with f32 sums. Bias, slope and weight are
-  /// f32; a rung's packed weight is of this type.
+  /// Of x, residual and y: f32, or where a rung takes them f16 or bf16, then with f32 sums. Bias, slope and
+  /// weight are f32; on a GPU a rung's packed weight is of this type.
   DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
   DType dtype() const { return type; }
+  /// Of the packed weight.
+  DType weight_type() const;
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -74,8 +76,8 @@ struct Conv2d {
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   /// op::QuantizedConv2d, where it has a fast rung.
   std::optional<Quantized> quantize(const Shapes& in, bool output) const;
-  /// Where a rung on tensor cores takes the type.
-  std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
+  /// Where a rung on tensor cores takes the type, or the rung on the CPU that it has.
+  std::optional<Narrowed> narrow(const Shapes& in, DType to, DeviceKind device) const;
 
   /// `in` with an image of 256x256, for which the rung is chosen whatever the image: were small ones
   /// to run on another rung than large ones, the tiles of an image would differ from the whole in
@@ -92,7 +94,7 @@ struct PackConv2dWeight {
   Conv2d conv;  ///< with its variant
 
   Shape shape(const Shapes& in) const;
-  DType dtype() const { return conv.type; }
+  DType dtype() const { return conv.weight_type(); }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;

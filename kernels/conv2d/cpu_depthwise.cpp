@@ -117,9 +117,10 @@ void depthwise_channels(const ConvRow& row, int begin, int end, int k, int multi
     }
     const float* residual =
         epilogue.residual == nullptr ? nullptr : epilogue.residual + q * epilogue.residual_stride;
-    finish_tile(epilogue.activation.kind,
-                FinishTile{z, pixels, kLanes, channels, constants.slope, epilogue.scale, residual,
-                           epilogue.residual_stride, row.y + q * row.y_stride + k, row.y_stride});
+    finish_tile(
+        epilogue.activation.kind,
+        FinishTile<float>{z, pixels, kLanes, channels, constants.slope, epilogue.scale, residual,
+                          epilogue.residual_stride, row.y + q * row.y_stride + k, row.y_stride});
   }
 }
 

@@ -20,6 +20,7 @@
 #define HWY_TARGET_INCLUDE "kernels/conv2d/cpu_winograd.cpp"
 #include "kernels/conv2d/winograd_lines-inl.h"
 #include "kernels/conv2d/winograd_output-inl.h"
+#include "kernels/narrow_lanes-inl.h"
 #include "kernels/simd.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -33,29 +34,31 @@ constexpr int kPack = kWinogradPack, kChunk = kWinogradChunk;
 constexpr int kPerPack = kPack / kLanes;
 
 /// The first `count` lanes from memory, zeros beyond; never touches memory beyond.
-HWY_INLINE V load_first(D d, const float* from, int count) {
-  if (count >= kLanes) return hn::LoadU(d, from);
+template <class T>
+HWY_INLINE V load_first(D d, const T* from, int count) {
+  if (count >= kLanes) return load_f32(d, from);
   HWY_ALIGN float lanes[kLanes] = {};
-  for (int i = 0; i < count; ++i) lanes[i] = from[i];
+  for (int i = 0; i < count; ++i) lanes[i] = to_f32(from[i]);
   return hn::Load(d, lanes);
 }
 
 /// The pixels that a tile reads, all of them inside the image.
+template <class T>
 struct InsidePatch {
-  const float* corner;
+  const T* corner;
   std::int64_t row_stride, column_stride;
 
-  HWY_INLINE const float* pixel(int i, int j) const {
+  HWY_INLINE const T* pixel(int i, int j) const {
     return corner + i * row_stride + j * column_stride;
   }
 };
 
 /// The pixels that a tile reads where some lie outside of the image.
-template <int kPatch>
+template <int kPatch, class T>
 struct BorderPatch {
-  const float* pixels[kPatch * kPatch];
+  const T* pixels[kPatch * kPatch];
 
-  HWY_INLINE const float* pixel(int i, int j) const { return pixels[i * kPatch + j]; }
+  HWY_INLINE const T* pixel(int i, int j) const { return pixels[i * kPatch + j]; }
 };
 
 /// V of one vector of a tile's channels; load(i, j): that of pixel (i, j).
@@ -105,7 +108,7 @@ HWY_INLINE void transform_input(const Patch& patch, const WinogradGeometry& g, f
   int c = 0;
   for (; c + kLanes <= g.C; c += kLanes) {
     transform_channels<kTile>([&](int i, int j)
-                                  HWY_ATTR { return hn::LoadU(d, patch.pixel(i, j) + c); },
+                                  HWY_ATTR { return load_f32(d, patch.pixel(i, j) + c); },
                               g.v_stride, v + c);
   }
   for (; c < g.padded_c; c += kLanes) transform_last_channels<kTile>(patch, g, c, v);
@@ -170,8 +173,9 @@ HWY_INLINE Multiply multiply_of_height(int tiles, std::integer_sequence<int, kHe
 
 /// What the next stages need, asked for piece by piece while the products keep the processor busy: the next block's
 /// pixels, and this block's outputs.
+template <class T>
 struct Ahead {
-  TilesAhead x, y;
+  TilesAhead<T> x, y;
   std::int64_t x_lines, y_lines;  // for each register tile
 
   void fetch() {
@@ -183,8 +187,8 @@ struct Ahead {
 int register_tiles(int tiles) { return (tiles + kTilesAtOnce - 1) / kTilesAtOnce; }
 
 /// A position's product for kVectors vectors of outputs and any number of tiles, as even as can be.
-template <int kVectors>
-HWY_INLINE void multiply_tiles(Product p, int tiles, Ahead& ahead) {
+template <int kVectors, class T>
+HWY_INLINE void multiply_tiles(Product p, int tiles, Ahead<T>& ahead) {
   for (int passes = register_tiles(tiles); passes > 0; --passes) {
     const int height = (tiles + passes - 1) / passes;
     ahead.fetch();
@@ -197,8 +201,9 @@ HWY_INLINE void multiply_tiles(Product p, int tiles, Ahead& ahead) {
 
 /// M of one block for the packs [first, first + packs) of output channels, position by position:
 /// a position's V and U are read while they are in L1.
+template <class T>
 void multiply_block(const WinogradGeometry& g, const float* packed, int first, int packs, int tiles,
-                    const WinogradScratch& scratch, Ahead& ahead) {
+                    const WinogradScratch& scratch, Ahead<T>& ahead) {
   const std::int64_t pack_stride = std::int64_t{g.C} * kPack;
   for (int position = 0; position < g.positions(); ++position) {
     const float* u = packed + (std::int64_t{position} * g.padded_k / kPack + first) * pack_stride;
@@ -218,17 +223,17 @@ void multiply_block(const WinogradGeometry& g, const float* packed, int first, i
   }
 }
 
-template <int kTile>
-void transform_tile(const Conv2dCall& call, const TilePlace& place, const WinogradGeometry& g,
-                    const float* zeros, float* v) {
+template <int kTile, class T>
+void transform_tile(const TypedConv2dCall<T>& call, const TilePlace& place,
+                    const WinogradGeometry& g, const T* zeros, float* v) {
   constexpr int kPatch = kTile + 2;
-  const View<const float>& x = call.x;
+  const View<const T>& x = call.x;
   const int top = place.p - call.op.padding_h, left = place.q - call.op.padding_w;
   if (top >= 0 && left >= 0 && top + kPatch <= x.shape.h && left + kPatch <= x.shape.w) {
-    const InsidePatch patch{x.pixel(place.n, top, left), x.h_stride, x.w_stride};
+    const InsidePatch<T> patch{x.pixel(place.n, top, left), x.h_stride, x.w_stride};
     return transform_input<kTile>(patch, g, v);
   }
-  BorderPatch<kPatch> patch;
+  BorderPatch<kPatch, T> patch;
   for (int i = 0; i < kPatch; ++i) {
     const int h = source_index(top + i, x.shape.h, call.op.padding_mode);
     for (int j = 0; j < kPatch; ++j) {
@@ -240,23 +245,25 @@ void transform_tile(const Conv2dCall& call, const TilePlace& place, const Winogr
   transform_input<kTile>(patch, g, v);
 }
 
-template <int kTile>
-void winograd_block(const Conv2dCall& call, const WinogradGeometry& g, std::int64_t first,
+template <int kTile, class T>
+void winograd_block(const TypedConv2dCall<T>& call, const WinogradGeometry& g, std::int64_t first,
                     const WinogradScratch& scratch) {
+  // All bits 0 are the number 0 in every type.
+  const T* const zeros = reinterpret_cast<const T*>(scratch.zeros);
   const int tiles = static_cast<int>(std::min<std::int64_t>(g.block, g.tiles - first));
   for (int t = 0; t < tiles; ++t) {
-    transform_tile<kTile>(call, tile_place(first + t, g.tile, call.y.shape), g, scratch.zeros,
+    transform_tile<kTile>(call, tile_place(first + t, g.tile, call.y.shape), g, zeros,
                           scratch.v + std::int64_t{t} * g.padded_c);
   }
   const std::int64_t next = first + tiles;
   const int next_tiles = static_cast<int>(std::min<std::int64_t>(g.block, g.tiles - next));
   const op::Conv2d& op = call.op;
   // A tile's own columns of the patch; the neighbour has brought the two before.
-  const TilesAhead::Window patch{-op.padding_h, 2 - op.padding_w, kTile + 2, kTile};
-  Ahead ahead{{call.x, 0, g.C, call.y.shape, kTile, next, next_tiles, patch},
-              {call.y, 0, 0, call.y.shape, kTile, first, 0, {}},
-              0,
-              0};
+  const TileWindow patch{-op.padding_h, 2 - op.padding_w, kTile + 2, kTile};
+  Ahead<T> ahead{{call.x, 0, g.C, call.y.shape, kTile, next, next_tiles, patch},
+                 {call.y, 0, 0, call.y.shape, kTile, first, 0, {}},
+                 0,
+                 0};
   const int chunks = (g.K + kChunk - 1) / kChunk;
   const std::int64_t calls = std::int64_t{g.positions()} * register_tiles(tiles);
   ahead.x_lines = (ahead.x.lines() + calls * chunks - 1) / (calls * chunks);
@@ -266,17 +273,28 @@ void winograd_block(const Conv2dCall& call, const WinogradGeometry& g, std::int6
     ahead.y = {call.y, k, channels, call.y.shape, kTile, first, tiles, {0, 0, kTile, kTile}};
     ahead.y_lines = (ahead.y.lines() + calls - 1) / calls;
     multiply_block(g, call.weight.data, k / kPack, packs, tiles, scratch, ahead);
-    FinishWinogradBlock<kTile>{call, g, scratch.m, first, k, channels}.all(tiles);
+    FinishWinogradBlock<kTile, T>{call, g, scratch.m, first, k, channels}.all(tiles);
   }
 }
 
-void winograd4_block(const Conv2dCall& call, const WinogradGeometry& g, std::int64_t first,
-                     const WinogradScratch& scratch) {
-  winograd_block<4>(call, g, first, scratch);
-}
-void winograd6_block(const Conv2dCall& call, const WinogradGeometry& g, std::int64_t first,
-                     const WinogradScratch& scratch) {
+template <class T>
+void block_of_tile(const TypedConv2dCall<T>& call, const WinogradGeometry& g, std::int64_t first,
+                   const WinogradScratch& scratch) {
+  if (g.tile == 4) return winograd_block<4>(call, g, first, scratch);
   winograd_block<6>(call, g, first, scratch);
+}
+
+void block_f32(const Conv2dCall& call, const WinogradGeometry& g, std::int64_t first,
+               const WinogradScratch& scratch) {
+  block_of_tile(call, g, first, scratch);
+}
+void block_f16(const TypedConv2dCall<Half>& call, const WinogradGeometry& g, std::int64_t first,
+               const WinogradScratch& scratch) {
+  block_of_tile(call, g, first, scratch);
+}
+void block_bf16(const TypedConv2dCall<BFloat16>& call, const WinogradGeometry& g,
+                std::int64_t first, const WinogradScratch& scratch) {
+  block_of_tile(call, g, first, scratch);
 }
 
 }  // namespace
@@ -285,13 +303,14 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace mend {
-HWY_EXPORT(winograd4_block);
-HWY_EXPORT(winograd6_block);
+HWY_EXPORT(block_f32);
+HWY_EXPORT(block_f16);
+HWY_EXPORT(block_bf16);
 
 namespace {
 
-template <class Block>
-void run_blocks(int tile, const Conv2dCall& call, const Block& block) {
+template <class T, class Block>
+void run_blocks(int tile, const TypedConv2dCall<T>& call, const Block& block) {
   const WinogradGeometry g = winograd_geometry(tile, call.op, call.x.shape, call.y.shape);
   parallel_for((g.tiles + g.block - 1) / g.block, [&](std::int64_t task, int thread) {
     const WinogradScratch scratch = winograd_scratch(g, call.scratch, thread);
@@ -303,11 +322,23 @@ void run_blocks(int tile, const Conv2dCall& call, const Block& block) {
 }  // namespace
 
 void conv2d_winograd4(const Conv2dCall& call) {
-  run_blocks(4, call, HWY_DYNAMIC_DISPATCH(winograd4_block));
+  run_blocks(4, call, HWY_DYNAMIC_DISPATCH(block_f32));
+}
+void conv2d_winograd4_f16(const TypedConv2dCall<Half>& call) {
+  run_blocks(4, call, HWY_DYNAMIC_DISPATCH(block_f16));
+}
+void conv2d_winograd4_bf16(const TypedConv2dCall<BFloat16>& call) {
+  run_blocks(4, call, HWY_DYNAMIC_DISPATCH(block_bf16));
 }
 
 void conv2d_winograd6(const Conv2dCall& call) {
-  run_blocks(6, call, HWY_DYNAMIC_DISPATCH(winograd6_block));
+  run_blocks(6, call, HWY_DYNAMIC_DISPATCH(block_f32));
+}
+void conv2d_winograd6_f16(const TypedConv2dCall<Half>& call) {
+  run_blocks(6, call, HWY_DYNAMIC_DISPATCH(block_f16));
+}
+void conv2d_winograd6_bf16(const TypedConv2dCall<BFloat16>& call) {
+  run_blocks(6, call, HWY_DYNAMIC_DISPATCH(block_bf16));
 }
 
 }  // namespace mend

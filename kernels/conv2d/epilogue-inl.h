@@ -7,6 +7,7 @@
 
 #include "kernels/activation/activation-inl.h"
 #include "kernels/conv2d/row.h"
+#include "kernels/narrow_lanes-inl.h"
 #include "kernels/simd.h"
 
 #if defined(MEND_KERNELS_CONV2D_EPILOGUE_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -19,14 +20,16 @@
 HWY_BEFORE_NAMESPACE();
 namespace mend::HWY_NAMESPACE {
 
+/// T: of residual and y.
+template <class T>
 struct FinishTile {
   const float* z;  // [pixels][z_stride], aligned, whole vectors
   int pixels, z_stride, channels;
   const float* slope;  // as many as z_stride
   float scale;
-  const float* residual;  // of the first pixel, or null
+  const T* residual;  // of the first pixel, or null
   std::int64_t residual_stride;
-  float* y;
+  T* y;
   std::int64_t y_stride;
 
   template <class Function>
@@ -36,31 +39,31 @@ struct FinishTile {
     const auto factor = hn::Set(d, scale);
     for (int p = 0; p < pixels; ++p) {
       const float* sums = z + p * z_stride;
-      float* out = y + p * y_stride;
-      const float* add = residual == nullptr ? nullptr : residual + p * residual_stride;
+      T* out = y + p * y_stride;
+      const T* add = residual == nullptr ? nullptr : residual + p * residual_stride;
       int k = 0;
       for (; k + lanes <= channels; k += lanes) {
         const auto value = function(d, hn::Load(d, sums + k), hn::Load(d, slope + k));
         const auto sum = add == nullptr ? hn::Mul(factor, value)
-                                        : hn::MulAdd(factor, value, hn::LoadU(d, add + k));
-        hn::StoreU(sum, d, out + k);
+                                        : hn::MulAdd(factor, value, load_f32(d, add + k));
+        store_f32(sum, d, out + k);
       }
       if (k == channels) continue;
       // Fewer channels than lanes: never touch what lies beside the slice.
       HWY_ALIGN float last[hn::MaxLanes(d)] = {};
-      const std::size_t bytes = static_cast<std::size_t>(channels - k) * sizeof(float);
-      if (add != nullptr) std::memcpy(last, add + k, bytes);
+      for (int i = k; add != nullptr && i < channels; ++i) last[i - k] = to_f32(add[i]);
       const auto value = function(d, hn::Load(d, sums + k), hn::Load(d, slope + k));
       const auto sum =
           add == nullptr ? hn::Mul(factor, value) : hn::MulAdd(factor, value, hn::Load(d, last));
       hn::Store(sum, d, last);
-      std::memcpy(out + k, last, bytes);
+      for (int i = k; i < channels; ++i) from_f32(last[i - k], out[i]);
     }
   }
 };
 
 /// One copy for all register tiles.
-HWY_NOINLINE inline void finish_tile(ActivationKind kind, const FinishTile& tile) {
+template <class T>
+HWY_NOINLINE inline void finish_tile(ActivationKind kind, const FinishTile<T>& tile) {
   with_activation(kind, tile);
 }
 

@@ -12,10 +12,20 @@ constexpr Conv2dKernel kFewOutputs{nullptr, nullptr, conv2d_few_outputs_scratch_
                                    conv2d_few_outputs};
 constexpr Conv2dKernel kDepthwise{conv2d_depthwise_packed_shape, conv2d_depthwise_pack,
                                   conv2d_depthwise_scratch_bytes, conv2d_depthwise};
-constexpr Conv2dKernel kWinograd4{conv2d_winograd4_packed_shape, conv2d_winograd4_pack,
-                                  conv2d_winograd4_scratch_bytes, conv2d_winograd4, 4};
-constexpr Conv2dKernel kWinograd6{conv2d_winograd6_packed_shape, conv2d_winograd6_pack,
-                                  conv2d_winograd6_scratch_bytes, conv2d_winograd6, 6};
+constexpr Conv2dKernel kWinograd4{conv2d_winograd4_packed_shape,
+                                  conv2d_winograd4_pack,
+                                  conv2d_winograd4_scratch_bytes,
+                                  conv2d_winograd4,
+                                  4,
+                                  conv2d_winograd4_f16,
+                                  conv2d_winograd4_bf16};
+constexpr Conv2dKernel kWinograd6{conv2d_winograd6_packed_shape,
+                                  conv2d_winograd6_pack,
+                                  conv2d_winograd6_scratch_bytes,
+                                  conv2d_winograd6,
+                                  6,
+                                  conv2d_winograd6_f16,
+                                  conv2d_winograd6_bf16};
 
 #ifdef MEND_HAS_CUDA
 constexpr Conv2dKernel on_gpu(decltype(Conv2dKernel::launch) launch,
@@ -56,8 +66,8 @@ constexpr Conv2dVariant kLadder[] = {
     {"conv2d/reference",      DeviceKind::kCpu,  in_f32<never_refuses>,               slowest,                       0,     kReference},
     {"conv2d/direct",         DeviceKind::kCpu,  in_f32<never_refuses>,               conv2d_direct_seconds,         1e-5,  kDirect},
     {"conv2d/few_outputs",    DeviceKind::kCpu,  in_f32<conv2d_few_outputs_refuses>,  conv2d_few_outputs_seconds,    1e-5,  kFewOutputs},
-    {"conv2d/winograd4",      DeviceKind::kCpu,  in_f32<conv2d_winograd4_refuses>,    conv2d_winograd4_seconds,      1e-5,  kWinograd4},
-    {"conv2d/winograd6",      DeviceKind::kCpu,  in_f32<conv2d_winograd6_refuses>,    conv2d_winograd6_seconds,      1e-4,  kWinograd6},
+    {"conv2d/winograd4",      DeviceKind::kCpu,  conv2d_winograd4_refuses,            conv2d_winograd4_seconds,      1e-5,  kWinograd4},
+    {"conv2d/winograd6",      DeviceKind::kCpu,  conv2d_winograd6_refuses,            conv2d_winograd6_seconds,      1e-4,  kWinograd6},
     {"conv2d/depthwise",      DeviceKind::kCpu,  in_f32<conv2d_depthwise_refuses>,    conv2d_depthwise_seconds,      1e-5,  kDepthwise},
 #ifdef MEND_HAS_CUDA
     {"conv2d/cuda_naive",     DeviceKind::kCuda, never_refuses,                       conv2d_cuda_naive_seconds,     1e-5,  kCudaNaive},

@@ -244,9 +244,10 @@ HWY_INLINE void convolve_channels(const ConvRow& row, int k0, int channels,
     out.y = row.y + q * row.y_stride + k0;
     sum(join_taps(in), weight, vector_stride, constants.bias, out);
     if (out.finishes) continue;
-    finish_tile(epilogue.activation.kind,
-                FinishTile{z, pixels, kVectors * kLanes, channels, constants.slope, epilogue.scale,
-                           out.residual, out.residual_stride, out.y, out.y_stride});
+    finish_tile(
+        epilogue.activation.kind,
+        FinishTile<float>{z, pixels, kVectors * kLanes, channels, constants.slope, epilogue.scale,
+                          out.residual, out.residual_stride, out.y, out.y_stride});
   }
 }
 

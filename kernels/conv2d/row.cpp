@@ -27,11 +27,6 @@ RowScratch row_scratch(Scratch scratch, int R, int thread) {
           reinterpret_cast<float*>(memory + 2 * pointer_bytes(R))};
 }
 
-ConvEpilogue epilogue_of(const Conv2dCall& call) {
-  return {call.op.activation, call.op.scale, call.bias.data, call.slope.data,
-          call.slope && call.slope.shape.c == 1};
-}
-
 ConvRow conv2d_row_at(const Conv2dCall& call, int n, int p, int q, int Q, const RowScratch& scratch,
                       int rows) {
   const op::Conv2d& op = call.op;

@@ -34,7 +34,11 @@ struct ConvEpilogue {
 };
 
 /// The epilogue of a call, without its residual, whose place depends on the output.
-ConvEpilogue epilogue_of(const Conv2dCall& call);
+template <class T>
+ConvEpilogue epilogue_of(const TypedConv2dCall<T>& call) {
+  return {call.op.activation, call.op.scale, call.bias.data, call.slope.data,
+          call.slope && call.slope.shape.c == 1};
+}
 
 /// y[q,k] = epilogue(Σ_{r,s,c} x[r, q·step + s·tap_step + first, c] · weight[k,r,s,c]), q in [0,Q)
 struct ConvRow {

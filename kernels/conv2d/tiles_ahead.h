@@ -6,19 +6,20 @@
 
 namespace mend {
 
+/// Of each tile the pixels [top, top + rows) x [left, left + columns), seen from its first; rows that stick out of
+/// the image are left out.
+struct TileWindow {
+  int top, left, rows, columns;
+};
+
 /// Walks over the pixels of tiles that follow each other and asks for a few cache lines at a time, for L2: what the
 /// products have in L1 stays there.
+template <class T>
 class TilesAhead {
  public:
-  /// Of each tile the pixels [top, top + rows) x [left, left + columns), seen from its first; rows that stick out of
-  /// the image are left out.
-  struct Window {
-    int top, left, rows, columns;
-  };
-
   /// `channels` of an image from `first_channel` on, for `tiles` of the m x m tiles of y from number `first` on.
-  TilesAhead(const View<const float>& image, int first_channel, int channels, const Shape& y, int m,
-             std::int64_t first, int tiles, const Window& window)
+  TilesAhead(const View<const T>& image, int first_channel, int channels, const Shape& y, int m,
+             std::int64_t first, int tiles, const TileWindow& window)
       : image_(image),
         first_channel_(first_channel),
         channels_(channels),
@@ -52,7 +53,7 @@ class TilesAhead {
   }
 
  private:
-  static constexpr int kLine = 16;  // floats
+  static constexpr int kLine = 64 / sizeof(T);  // numbers
   static constexpr int kIntoL2 = 2;
 
   void next_row() {
@@ -82,14 +83,14 @@ class TilesAhead {
     pixel_ = inside ? image_.pixel(place_.n, h, w) + first_channel_ : nullptr;
   }
 
-  View<const float> image_;
+  View<const T> image_;
   int first_channel_, channels_;
   Shape y_;
   int m_, tiles_;
-  Window window_;
+  TileWindow window_;
   TilePlace place_{};
   int row_ = 0, column_ = 0;
-  const float* pixel_ = nullptr;
+  const T* pixel_ = nullptr;
 };
 
 }  // namespace mend

@@ -6,15 +6,18 @@
 
 namespace mend {
 
-/// One call of a rung; op::Conv2d says what the letters mean. Absent operands have no data.
-struct Conv2dCall {
+/// One call of a rung on images of T; op::Conv2d says what the letters mean. Absent operands have no data.
+template <class T>
+struct TypedConv2dCall {
   const op::Conv2d& op;
-  View<const float> x;
+  View<const T> x;
   View<const float> weight;  ///< as the rung's pack left it; [K,R,S,C/groups] if it has none
-  View<const float> bias, slope, residual;
-  View<float> y;
+  View<const float> bias, slope;
+  View<const T> residual;
+  View<T> y;
   Scratch scratch;
 };
+using Conv2dCall = TypedConv2dCall<float>;
 
 struct Conv2dKernel {
   /// How the rung wants the weight, and what makes it so; null: it takes [K,R,S,C/groups].
@@ -26,6 +29,9 @@ struct Conv2dKernel {
   /// Outputs are computed in squares of tile x tile from their position in the image on: then an
   /// output's last bits depend on all pixels that its square reads.
   int tile = 1;
+  /// On images of f16 and bf16, with f32 arithmetic and the same packed weight; null: it takes f32 alone.
+  void (*run_f16)(const TypedConv2dCall<Half>& call) = nullptr;
+  void (*run_bf16)(const TypedConv2dCall<BFloat16>& call) = nullptr;
 
   // Of a rung on a GPU, in place of pack and run. The tensors lie there; x, residual and y are of
   // op.type, the packed weight too, bias, slope and [K,R,S,C/groups] are f32.
@@ -33,6 +39,7 @@ struct Conv2dKernel {
   void (*launch)(const op::Conv2d& op, Inputs inputs, const Tensor& y) = nullptr;
 
   bool packs() const { return packed_shape != nullptr; }
+  bool runs_narrow() const { return run_f16 != nullptr; }
 };
 
 /// The rung of the ladder with this `run`, for operations that use its packing and its rows.
@@ -64,6 +71,8 @@ Shape conv2d_winograd4_packed_shape(const op::Conv2d& op, const Shape& weight);
 void conv2d_winograd4_pack(const op::Conv2d& op, View<const float> weight, View<float> packed);
 std::int64_t conv2d_winograd4_scratch_bytes(const op::Conv2d& op, const Shapes& in);
 void conv2d_winograd4(const Conv2dCall& call);
+void conv2d_winograd4_f16(const TypedConv2dCall<Half>& call);
+void conv2d_winograd4_bf16(const TypedConv2dCall<BFloat16>& call);
 
 std::string conv2d_winograd6_refuses(const op::Conv2d& op, const Shapes& in);
 double conv2d_winograd6_seconds(const op::Conv2d& op, const Shapes& in);
@@ -71,6 +80,8 @@ Shape conv2d_winograd6_packed_shape(const op::Conv2d& op, const Shape& weight);
 void conv2d_winograd6_pack(const op::Conv2d& op, View<const float> weight, View<float> packed);
 std::int64_t conv2d_winograd6_scratch_bytes(const op::Conv2d& op, const Shapes& in);
 void conv2d_winograd6(const Conv2dCall& call);
+void conv2d_winograd6_f16(const TypedConv2dCall<Half>& call);
+void conv2d_winograd6_bf16(const TypedConv2dCall<BFloat16>& call);
 
 std::string conv2d_depthwise_refuses(const op::Conv2d& op, const Shapes& in);
 double conv2d_depthwise_seconds(const op::Conv2d& op, const Shapes& in);

@@ -57,29 +57,29 @@ struct PutSums {
 };
 
 /// Outputs of a whole tile straight to y, as finish_tile makes them of sums.
-template <class Function>
+template <class T, class Function>
 struct PutOutputs {
   Function function;
   const float* slope;
   float scale;
-  View<const float> residual;  // from the tile's first pixel and channel on, or nothing
-  View<float> y;               // likewise
+  View<const T> residual;  // from the tile's first pixel and channel on, or nothing
+  View<T> y;               // likewise
 
   HWY_INLINE void operator()(int i, int j, int k, WinogradVector sum) const {
     const WinogradTag d;
     const WinogradVector factor = hn::Set(d, scale),
                          value = function(d, sum, hn::Load(d, slope + k));
-    float* out = y.data + i * y.h_stride + j * y.w_stride + k;
-    if (residual.data == nullptr) return hn::StoreU(hn::Mul(factor, value), d, out);
-    const float* add = residual.data + i * residual.h_stride + j * residual.w_stride + k;
-    hn::StoreU(hn::MulAdd(factor, value, hn::LoadU(d, add)), d, out);
+    T* out = y.data + i * y.h_stride + j * y.w_stride + k;
+    if (residual.data == nullptr) return store_f32(hn::Mul(factor, value), d, out);
+    const T* add = residual.data + i * residual.h_stride + j * residual.w_stride + k;
+    store_f32(hn::MulAdd(factor, value, load_f32(d, add)), d, out);
   }
 };
 
 /// y of tiles of one block: `channels` output channels from k on.
-template <int kTile>
+template <int kTile, class T>
 struct FinishWinogradBlock {
-  const Conv2dCall& call;
+  const TypedConv2dCall<T>& call;
   const WinogradGeometry& g;
   const float* m;
   std::int64_t first;
@@ -104,26 +104,27 @@ struct FinishWinogradBlock {
     }
   }
 
-  template <class T>
-  View<T> from(View<T> image, const TilePlace& place) const {
+  template <class Number>
+  View<Number> from(View<Number> image, const TilePlace& place) const {
     if (image) image.data = image.pixel(place.n, place.p, place.q) + k;
     return image;
   }
 
   template <class Function>
   void put(int t, const TilePlace& place, Function function) const {
-    transform_output<kTile>(g, m + t * kWinogradChunk, channels, constants.bias,
-                            PutOutputs<Function>{function, constants.slope, call.op.scale,
-                                                 from(call.residual, place), from(call.y, place)});
+    transform_output<kTile>(
+        g, m + t * kWinogradChunk, channels, constants.bias,
+        PutOutputs<T, Function>{function, constants.slope, call.op.scale,
+                                from(call.residual, place), from(call.y, place)});
   }
 
   void put_part(int t, const TilePlace& place) const {
     HWY_ALIGN float z[kTile * kTile * kWinogradChunk];
     transform_output<kTile>(g, m + t * kWinogradChunk, channels, constants.bias, PutSums<kTile>{z});
-    const View<const float> residual = from(call.residual, place);
-    const View<float> y = from(call.y, place);
+    const View<const T> residual = from(call.residual, place);
+    const View<T> y = from(call.y, place);
     for (int i = 0; i < place.rows; ++i) {
-      finish_tile(
+      finish_tile<T>(
           call.op.activation.kind,
           {z + i * kTile * kWinogradChunk, place.columns, kWinogradChunk, channels, constants.slope,
            call.op.scale, residual ? residual.data + i * residual.h_stride : nullptr,

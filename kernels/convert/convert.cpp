@@ -8,8 +8,13 @@
 namespace mend {
 namespace {
 
+double simd_seconds(const op::Convert& op, const Shapes& in) {
+  return op.cost(in).bytes / NominalMachine::kBytesPerSecond;
+}
+
 constexpr Variant<op::Convert, ConvertKernel> kLadder[] = {
     {"convert/reference", DeviceKind::kCpu, never_refuses, slowest, 0, convert_reference},
+    {"convert/simd", DeviceKind::kCpu, never_refuses, simd_seconds, 0, convert_simd},
 #ifdef MEND_HAS_CUDA
     {"convert/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0, convert_cuda},
 #endif
@@ -32,6 +37,10 @@ Cost Convert::cost(const Shapes& in) const {
 
 std::string Convert::describe() const {
   return fmt::format("{} to {}", name_of(from), name_of(to));
+}
+
+std::optional<RowPart> Convert::row_part(const Shapes& in, RowRange y) const {
+  return same_rows(*this, in, in[0].h, y);
 }
 
 void Convert::forward(Inputs inputs, const Tensor& y, Scratch) const {

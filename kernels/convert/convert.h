@@ -1,6 +1,7 @@
 // The same numbers in another type.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ struct Convert {
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes&) const { return {}; }
   std::string describe() const;
+  std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
 };
 
@@ -34,6 +36,15 @@ struct Convert {
 
 using ConvertKernel = void (*)(const Tensor& x, const Tensor& y);
 std::span<const Variant<op::Convert, ConvertKernel>> convert_ladder();
+
+// On one thread, for kernels that read and write narrow images and compute in f32.
+
+/// y = x
+void widen_pixels(View<const Half> x, View<float> y);
+void widen_pixels(View<const BFloat16> x, View<float> y);
+/// y = x + residual, which may be absent, rounded as Convert does it.
+void narrow_pixels(View<const float> x, View<const Half> residual, View<Half> y);
+void narrow_pixels(View<const float> x, View<const BFloat16> residual, View<BFloat16> y);
 
 /// For plans that keep images in `type`, f16 or bf16.
 NarrowImages narrow_images(DType type);

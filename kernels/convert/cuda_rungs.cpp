@@ -1,7 +1,7 @@
 // From the tensors to the launch of their types.
 #include "kernels/convert/cuda.h"
 #include "kernels/convert/rungs.h"
-#include "kernels/cuda/narrow_type.h"
+#include "kernels/narrow_type.h"
 
 namespace mend {
 

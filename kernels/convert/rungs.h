@@ -6,6 +6,7 @@
 namespace mend {
 
 void convert_reference(const Tensor& x, const Tensor& y);
+void convert_simd(const Tensor& x, const Tensor& y);
 /// On the GPU.
 void convert_cuda(const Tensor& x, const Tensor& y);
 

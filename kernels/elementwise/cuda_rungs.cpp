@@ -1,8 +1,8 @@
 // From the operations to their launches.
-#include "kernels/cuda/narrow_type.h"
 #include "kernels/elementwise/cuda.h"
 #include "kernels/elementwise/gradient.h"
 #include "kernels/elementwise/variants.h"
+#include "kernels/narrow_type.h"
 
 namespace mend {
 

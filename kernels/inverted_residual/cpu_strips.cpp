@@ -11,10 +11,12 @@
 // All parts compute an output the same way wherever it lies, so neither strips nor bands of rows show in
 // the result.
 #include <algorithm>
+#include <type_traits>
 
 #include "engine/parallel.h"
 #include "kernels/conv2d/row.h"
 #include "kernels/conv2d/variant.h"
+#include "kernels/convert/convert.h"
 #include "kernels/inverted_residual/inverted_residual.h"
 #include "kernels/normalization/variants.h"
 
@@ -95,6 +97,10 @@ constexpr int kLeastPixels = 128;
 /// Rows of a task: at its ends two hidden rows are computed twice. Fewer where threads would have none.
 constexpr int kGoodBand = 16, kLeastBand = 4;
 
+std::int64_t whole_lines(std::int64_t floats) {
+  return (floats + kLineFloats - 1) / kLineFloats * kLineFloats;
+}
+
 /// Floats between the pixels of a buffer in scratch: whole cache lines, an odd number of them, so that
 /// the pixels of a row fall into different sets of L1.
 std::int64_t pixel_floats(int channels) {
@@ -114,9 +120,10 @@ struct Strips {
   int bands;
   std::int64_t hidden_pixel, gated_pixel;
   std::int64_t normal, ring, gated, halves;
+  std::int64_t wide_x, wide_y;  // f32 of a row of x and of the rows of y, where these are narrow
 
   int wide() const { return columns + 2; }
-  std::int64_t floats() const { return normal + ring + gated + halves; }
+  std::int64_t floats() const { return normal + ring + gated + halves + wide_x + wide_y; }
 };
 
 Strips::Strips(const op::InvertedResidual& op, const Shape& x)
@@ -129,44 +136,56 @@ Strips::Strips(const op::InvertedResidual& op, const Shape& x)
   const int least = std::min((threads() + strips - 1) / strips, x.h / kLeastBand);
   bands = std::max({1, good, least});
   band = (x.h + bands - 1) / bands;
-  normal = std::int64_t{slots} * wide() * x.c;
-  normal = (normal + kLineFloats - 1) / kLineFloats * kLineFloats;
+  normal = whole_lines(std::int64_t{slots} * wide() * x.c);
   ring = std::int64_t{slots} * wide() * hidden_pixel;
   gated = op.projects ? std::int64_t{rows} * columns * gated_pixel : 0;
   halves = op.gates ? std::int64_t{2} * kDepthwiseRows * columns * kGateChannels : 0;
+  const bool is_narrow = op.type != DType::kF32;
+  const int outputs = op.projects ? op.project.outputs : op.gated();
+  wide_x = is_narrow ? whole_lines(std::int64_t{wide()} * x.c) : 0;
+  wide_y = is_narrow ? whole_lines(std::int64_t{rows} * columns * outputs) : 0;
 }
 
-/// One strip of one band.
+/// One strip of one band of images of T.
+template <class T>
 class Task {
  public:
-  Task(const InvertedResidualCall& call, const Strips& plan, std::int64_t number, int thread);
+  Task(const TypedInvertedResidualCall<T>& call, const Strips& plan, std::int64_t number,
+       int thread);
   void run();
 
  private:
   void expand_to(int end);
   void expand(int row, int count);
   void convolve(int row, int count, View<float> to);
-  void project(int row, int count);
-  View<float> outputs(int row, int count) const {
-    return {call_.y.pixel(n_, row, column_),
-            {1, count, columns_, call_.y.shape.c},
-            call_.y.n_stride,
-            call_.y.h_stride,
-            call_.y.w_stride};
+  void project(int count, View<const float> residual, View<float> y);
+  void compute(int row, int end, View<const float> residual, View<float> y);
+  View<const float> wide_row(int row);
+  /// The strip's pixels in rows [row, row + count) of an image like y.
+  template <class Number>
+  View<Number> outputs(View<Number> image, int row, int count) const {
+    if (!image) return image;
+    return {image.pixel(n_, row, column_),
+            {1, count, columns_, image.shape.c},
+            image.n_stride,
+            image.h_stride,
+            image.w_stride};
   }
 
-  const InvertedResidualCall& call_;
+  const TypedInvertedResidualCall<T>& call_;
   const op::InvertedResidual& op_;
   const Strips& plan_;
   int thread_;
   int n_, first_row_, end_row_, column_, columns_;
   int left_, wide_;  // hidden columns
   int expanded_;     // hidden rows before this one are in the ring
-  float *normal_, *ring_, *gated_, *halves_;
+  float *normal_, *ring_, *gated_, *halves_, *wide_x_, *wide_y_;
   Scratch rest_;  // of all threads
 };
 
-Task::Task(const InvertedResidualCall& call, const Strips& plan, std::int64_t number, int thread)
+template <class T>
+Task<T>::Task(const TypedInvertedResidualCall<T>& call, const Strips& plan, std::int64_t number,
+              int thread)
     : call_(call), op_(call.op), plan_(plan), thread_(thread) {
   const Shape& x = call.x.shape;
   column_ = static_cast<int>(number % plan.strips) * plan.columns;
@@ -182,24 +201,40 @@ Task::Task(const InvertedResidualCall& call, const Strips& plan, std::int64_t nu
   ring_ = normal_ + plan.normal;
   gated_ = ring_ + plan.ring;
   halves_ = gated_ + plan.gated;
+  wide_x_ = halves_ + plan.halves;
+  wide_y_ = wide_x_ + plan.wide_x;
   rest_ = call.scratch.subspan(static_cast<std::size_t>(threads() * plan.floats()) * sizeof(float));
 }
 
+/// What the strip's hidden columns of row `row` are made of.
+template <class T>
+View<const float> Task<T>::wide_row(int row) {
+  const View<const T> x{call_.x.pixel(n_, row, left_),
+                        {1, 1, wide_, call_.x.shape.c},
+                        call_.x.h_stride,
+                        call_.x.h_stride,
+                        call_.x.w_stride};
+  if constexpr (std::is_same_v<T, float>) {
+    return x;
+  } else {
+    const std::int64_t floats = std::int64_t{wide_} * x.shape.c;
+    const View<float> wide{wide_x_, x.shape, floats, floats, x.shape.c};
+    widen_pixels(x, wide);
+    return wide;
+  }
+}
+
 /// Norm and expansion of hidden rows [row, row + count), which lie side by side in the ring.
-void Task::expand(int row, int count) {
+template <class T>
+void Task<T>::expand(int row, int count) {
   const int C = call_.x.shape.c;
   const std::int64_t normal_row = std::int64_t{wide_} * C;
   const std::int64_t hidden_row = wide_ * plan_.hidden_pixel;
   const auto measure =
       op_.norm.subtract_mean ? PixelMeasure::kDeviation : PixelMeasure::kDeviationOnly;
   for (int r = 0; r < count; ++r) {
-    const View<const float> x{call_.x.pixel(n_, row + r, left_),
-                              {1, 1, wide_, C},
-                              call_.x.h_stride,
-                              call_.x.h_stride,
-                              call_.x.w_stride};
     const View<float> y{normal_ + r * normal_row, {1, 1, wide_, C}, normal_row, normal_row, C};
-    pixel_norm_simd_on_thread(measure, op_.norm.eps, x, call_.gamma, call_.beta, y);
+    pixel_norm_simd_on_thread(measure, op_.norm.eps, wide_row(row + r), call_.gamma, call_.beta, y);
   }
   const View<const float> normal{normal_, {1, count, wide_, C}, count * normal_row, normal_row, C};
   const View<float> hidden{ring_ + row % plan_.slots * hidden_row,
@@ -212,7 +247,8 @@ void Task::expand(int row, int count) {
 }
 
 /// Expands what is missing of the hidden rows before `end`.
-void Task::expand_to(int end) {
+template <class T>
+void Task<T>::expand_to(int end) {
   while (expanded_ < end) {
     const int count = std::min(end - expanded_, plan_.slots - expanded_ % plan_.slots);
     expand(expanded_, count);
@@ -221,7 +257,8 @@ void Task::expand_to(int end) {
 }
 
 /// Depthwise convolution and gate of rows [row, row + count), kDepthwiseRows at most.
-void Task::convolve(int row, int count, View<float> to) {
+template <class T>
+void Task<T>::convolve(int row, int count, View<float> to) {
   const std::int64_t hidden_row = wide_ * plan_.hidden_pixel;
   const float* taps[kDepthwiseRows + 2];
   for (int r = 0; r < count + 2; ++r) {
@@ -251,37 +288,54 @@ void Task::convolve(int row, int count, View<float> to) {
   }
 }
 
-/// Projects the gated rows to rows [row, row + count) of y.
-void Task::project(int row, int count) {
+/// Projects `count` gated rows.
+template <class T>
+void Task<T>::project(int count, View<const float> residual, View<float> y) {
   const std::int64_t gated_row = columns_ * plan_.gated_pixel;
   const View<const float> gated{
       gated_, {1, count, columns_, op_.gated()}, count * gated_row, gated_row, plan_.gated_pixel};
-  const View<float> y = outputs(row, count);
-  View<const float> residual = call_.residual;
-  if (residual) {
-    residual = {residual.pixel(n_, row, column_), y.shape, residual.n_stride, residual.h_stride,
-                residual.w_stride};
-  }
   conv2d_direct_on_thread(
       {op_.project, gated, call_.project_weight, call_.project_bias, {}, residual, y, rest_},
       thread_);
 }
 
-void Task::run() {
-  const int H = call_.x.shape.h;
-  for (int row = first_row_; row < end_row_; row += plan_.rows) {
-    const int end = std::min(row + plan_.rows, end_row_);
-    expand_to(std::min(end + 1, H));
-    const std::int64_t gated_row = columns_ * plan_.gated_pixel;
-    const View<float> to =
-        op_.projects ? View<float>{gated_, {}, 0, gated_row, plan_.gated_pixel} : outputs(row, 1);
-    for (int r = row; r < end; r += kDepthwiseRows) {
-      View<float> line = to;
-      line.data += (r - row) * to.h_stride;
-      convolve(r, std::min(kDepthwiseRows, end - r), line);
-    }
-    if (op_.projects) project(row, end - row);
+/// Rows [row, end) of y, which the views begin with.
+template <class T>
+void Task<T>::compute(int row, int end, View<const float> residual, View<float> y) {
+  expand_to(std::min(end + 1, call_.x.shape.h));
+  const std::int64_t gated_row = columns_ * plan_.gated_pixel;
+  const View<float> to =
+      op_.projects ? View<float>{gated_, {}, 0, gated_row, plan_.gated_pixel} : y;
+  for (int r = row; r < end; r += kDepthwiseRows) {
+    View<float> line = to;
+    line.data += (r - row) * to.h_stride;
+    convolve(r, std::min(kDepthwiseRows, end - r), line);
   }
+  if (op_.projects) project(end - row, residual, y);
+}
+
+template <class T>
+void Task<T>::run() {
+  for (int row = first_row_; row < end_row_; row += plan_.rows) {
+    const int end = std::min(row + plan_.rows, end_row_), count = end - row;
+    const View<T> y = outputs(call_.y, row, count);
+    const View<const T> residual = outputs(call_.residual, row, count);
+    if constexpr (std::is_same_v<T, float>) {
+      compute(row, end, residual, y);
+    } else {
+      const std::int64_t floats = std::int64_t{columns_} * y.shape.c;
+      const View<float> wide{wide_y_, y.shape, count * floats, floats, y.shape.c};
+      compute(row, end, {}, wide);
+      narrow_pixels(wide, residual, y);
+    }
+  }
+}
+
+template <class T>
+void run_strips(const TypedInvertedResidualCall<T>& call) {
+  const Strips plan(call.op, call.x.shape);
+  parallel_for(std::int64_t{call.x.shape.n} * plan.bands * plan.strips,
+               [&](std::int64_t number, int thread) { Task<T>(call, plan, number, thread).run(); });
 }
 
 }  // namespace
@@ -299,10 +353,10 @@ std::int64_t inverted_residual_strips_scratch(const op::InvertedResidual& op, co
                   conv2d_direct_scratch_bytes(op.project, hidden));
 }
 
-void inverted_residual_strips(const InvertedResidualCall& call) {
-  const Strips plan(call.op, call.x.shape);
-  parallel_for(std::int64_t{call.x.shape.n} * plan.bands * plan.strips,
-               [&](std::int64_t number, int thread) { Task(call, plan, number, thread).run(); });
+void inverted_residual_strips(const InvertedResidualCall& call) { run_strips(call); }
+void inverted_residual_strips_f16(const TypedInvertedResidualCall<Half>& call) { run_strips(call); }
+void inverted_residual_strips_bf16(const TypedInvertedResidualCall<BFloat16>& call) {
+  run_strips(call);
 }
 
 }  // namespace mend

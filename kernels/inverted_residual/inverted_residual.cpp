@@ -15,8 +15,8 @@ double strips_seconds(const op::InvertedResidual& op, const Shapes& in) {
 // clang-format off
 constexpr InvertedResidualVariant kLadder[] = {
     // name                          device            cannot do                         modelled time   error  kernel
-    {"inverted_residual/reference",  DeviceKind::kCpu, never_refuses,                    slowest,        0,     {false, inverted_residual_reference_scratch, inverted_residual_reference}},
-    {"inverted_residual/strips",     DeviceKind::kCpu, inverted_residual_strips_refuses, strips_seconds, 1e-5,  {true,  inverted_residual_strips_scratch,    inverted_residual_strips}},
+    {"inverted_residual/reference",  DeviceKind::kCpu, takes_f32_alone,                  slowest,        0,     {false, inverted_residual_reference_scratch, {inverted_residual_reference}}},
+    {"inverted_residual/strips",     DeviceKind::kCpu, inverted_residual_strips_refuses, strips_seconds, 1e-5,  {true,  inverted_residual_strips_scratch,    {inverted_residual_strips, inverted_residual_strips_f16, inverted_residual_strips_bf16}}},
 };
 // clang-format on
 
@@ -33,9 +33,6 @@ constexpr int kMostHidden = 1024;
 /// A vector of any instruction set, in each half of a gate.
 constexpr int kLeastHidden = 32;
 
-View<const float> view(Inputs inputs, std::size_t i) {
-  return i < inputs.size() ? inputs[i].view<const float>() : View<const float>{};
-}
 Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
 
 bool is_plain(const Conv2d& op, int kernel) {
@@ -124,9 +121,11 @@ Cost InvertedResidual::cost(const Shapes& in) const {
                  18.0 * static_cast<double>(x.pixels()) * hidden();
   if (gates) flops += Gate{gate}.cost({gated_shape, gated_shape}).flops;
   if (projects) flops += 2.0 * static_cast<double>(x.pixels()) * gated() * project.outputs;
-  std::int64_t elements = y.elements();
-  for (const Shape& shape : in) elements += shape.elements();
-  return {flops, sizeof(float) * static_cast<double>(elements)};
+  const std::int64_t images = x.elements() + y.elements() + slot(in, kResidual).elements();
+  std::int64_t constants = -x.elements() - slot(in, kResidual).elements();
+  for (const Shape& shape : in) constants += shape.elements();
+  return {flops, static_cast<double>(size_of(type)) * static_cast<double>(images) +
+                     sizeof(float) * static_cast<double>(constants)};
 }
 
 Footprint InvertedResidual::footprint(const Shapes&) const { return {1, 1.0, 1, false}; }
@@ -140,6 +139,7 @@ std::string InvertedResidual::describe() const {
       fmt::format("{}, {} -> {}, {}", norm.describe(), plain(expand), hidden(), plain(depthwise));
   if (gates) text += fmt::format(", gate {}", mend::describe(gate));
   if (projects) text += fmt::format(", {}", plain(project));
+  if (type != DType::kF32) text += fmt::format(" {}", name_of(type));
   if (variant != nullptr) text += fmt::format(" [{}]", variant->name);
   return text;
 }
@@ -181,11 +181,17 @@ void InvertedResidual::forward(Inputs inputs, const Tensor& y, Scratch scratch) 
                          y.device());
     return fixed.forward(operands, y, {memory.data(), memory.bytes()});
   }
-  variant->kernel.run({*this, view(inputs, kX), view(inputs, kGamma), view(inputs, kBeta),
-                       view(inputs, kExpandWeight), view(inputs, kExpandBias),
-                       view(inputs, kDepthwiseWeight), view(inputs, kDepthwiseBias),
-                       view(inputs, kProjectWeight), view(inputs, kProjectBias),
-                       view(inputs, kResidual), y.view<float>(), scratch});
+  run_by_type(variant->kernel.run, type, [&]<class T>(InvertedResidualFunction<T> run) {
+    const auto parameters = [&](Slot i) { return view_of<float>(inputs, i); };
+    run({*this, view_of<T>(inputs, kX), parameters(kGamma), parameters(kBeta),
+         parameters(kExpandWeight), parameters(kExpandBias), parameters(kDepthwiseWeight),
+         parameters(kDepthwiseBias), parameters(kProjectWeight), parameters(kProjectBias),
+         view_of<T>(inputs, kResidual), y.view<T>(), scratch});
+  });
+}
+
+std::optional<Narrowed> InvertedResidual::narrow(const Shapes&, DType to, DeviceKind device) const {
+  return narrow_on_cpu(*this, 1u << kX | 1u << kResidual, to, device);
 }
 
 std::optional<Lowering> InvertedResidual::lower(const Shapes& in) const {

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/narrow.h"
 #include "kernels/norm_linear/norm_linear.h"
 
 namespace mend {
@@ -64,6 +65,8 @@ struct InvertedResidual {
   Conv2d project = {};
   /// The rung to run and whose packing the weights have; null: choose one, they are as above.
   const InvertedResidualVariant* variant = nullptr;
+  /// Of x, residual and y: f32, f16 or bf16. The rest is f32, as the arithmetic is.
+  DType type = DType::kF32;
 
   /// This operation on that rung; the weights must be packed as its parts say if the rung wants it so.
   InvertedResidual on(const InvertedResidualVariant& rung) const;
@@ -72,6 +75,7 @@ struct InvertedResidual {
   int gated() const { return gates ? expand.outputs / 2 : expand.outputs; }
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -81,6 +85,7 @@ struct InvertedResidual {
   std::optional<Fusion> absorb_through(const AnyOp& next, const ThroughViews& views,
                                        const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to, DeviceKind device) const;
 };
 
 /// `first` and the depthwise convolution behind it as one operation, if the two are such a pair, have
@@ -90,20 +95,26 @@ std::optional<Fusion> fuse_inverted_residual(const NormLinear& first, const Conv
 
 }  // namespace op
 
-/// One call of a rung; weights are as the rung wants them. Absent operands have no data.
-struct InvertedResidualCall {
+/// One call of a rung on images of T; weights are as the rung wants them. Absent operands have no data.
+template <class T>
+struct TypedInvertedResidualCall {
   const op::InvertedResidual& op;
-  View<const float> x, gamma, beta;
+  View<const T> x;
+  View<const float> gamma, beta;
   View<const float> expand_weight, expand_bias, depthwise_weight, depthwise_bias;
-  View<const float> project_weight, project_bias, residual;
-  View<float> y;
+  View<const float> project_weight, project_bias;
+  View<const T> residual;
+  View<T> y;
   Scratch scratch;
 };
+using InvertedResidualCall = TypedInvertedResidualCall<float>;
+template <class T>
+using InvertedResidualFunction = void (*)(const TypedInvertedResidualCall<T>& call);
 
 struct InvertedResidualKernel {
   bool packs_weights = false;  ///< as conv2d/direct and conv2d/depthwise do
   std::int64_t (*scratch_bytes)(const op::InvertedResidual& op, const Shapes& in) = nullptr;
-  void (*run)(const InvertedResidualCall& call) = nullptr;
+  ByType<InvertedResidualFunction> run;
 };
 
 /// All rungs, naive to fastest.
@@ -115,5 +126,7 @@ void inverted_residual_reference(const InvertedResidualCall& call);
 std::string inverted_residual_strips_refuses(const op::InvertedResidual& op, const Shapes& in);
 std::int64_t inverted_residual_strips_scratch(const op::InvertedResidual& op, const Shapes& in);
 void inverted_residual_strips(const InvertedResidualCall& call);
+void inverted_residual_strips_f16(const TypedInvertedResidualCall<Half>& call);
+void inverted_residual_strips_bf16(const TypedInvertedResidualCall<BFloat16>& call);
 
 }  // namespace mend

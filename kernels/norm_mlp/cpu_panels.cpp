@@ -19,14 +19,15 @@ namespace mend {
 constexpr int kMlpTokens = 64;
 
 /// One task: pointers to tokens, as many as whole blocks need.
+template <class T>
 struct MlpBlock {
   const op::NormMlp& op;
-  const NormMlpCall& call;
+  const TypedNormMlpCall<T>& call;
   int tokens;
-  const float* const* x;
-  const float* const* residual;  // or null
-  float* const* y;
-  const float* const* upcoming;  // y, and x of the next task: `upcoming_tokens` pointers
+  const T* const* x;
+  const T* const* residual;  // or null
+  T* const* y;
+  const void* const* upcoming;  // y, and x of the next task: `upcoming_tokens` pointers
   int upcoming_tokens;
   float* panel;  // of x, then of y
   float* hidden;
@@ -60,15 +61,17 @@ struct GateRows {
   }
 };
 
-void compute_mlp(const MlpBlock& b) {
-  const NormMlpCall& call = b.call;
+template <class T>
+void compute_mlp(const MlpBlock<T>& b) {
+  const TypedNormMlpCall<T>& call = b.call;
   const int C = call.x.shape.c, J = b.op.expand.outputs, K = b.op.contract.outputs;
   const int rows = whole_tiles(std::max(C, K)), hidden_rows = whole_tiles(J);
   const int padded = whole_blocks(b.tokens);
   gather_tokens(b.x, padded, C, rows, b.panel);
   normalize_tokens({b.op.norm.subtract_mean, b.op.norm.eps, call.gamma.data, call.beta.data},
                    padded, C, rows, b.panel);
-  UpcomingTokens upcoming(b.upcoming, b.upcoming_tokens, C, whole_tiles(J) / kTileRows);
+  UpcomingTokens upcoming(b.upcoming, b.upcoming_tokens, static_cast<std::size_t>(C) * sizeof(T),
+                          whole_tiles(J) / kTileRows);
   multiply_tokens({call.weight1.data, call.bias1.data, J, C, b.panel, rows, b.hidden, hidden_rows,
                    padded, b.op.expand.activation.kind, b.op.expand.activation.parameter,
                    &upcoming});
@@ -77,12 +80,16 @@ void compute_mlp(const MlpBlock& b) {
                     GateRows{b.hidden, hidden_rows, b.op.gated(), padded, b.op.gate.parameter});
   }
   if (!b.op.contracts) {
-    return scatter_tokens(b.hidden, b.tokens, b.op.gated(), hidden_rows, 1, nullptr, b.y);
+    return scatter_tokens<T>(b.hidden, b.tokens, b.op.gated(), hidden_rows, 1, nullptr, b.y);
   }
   multiply_tokens({call.weight2.data, call.bias2.data, K, b.op.gated(), b.hidden, hidden_rows,
                    b.panel, rows, padded});
   scatter_tokens(b.panel, b.tokens, K, rows, b.op.contract.scale, b.residual, b.y);
 }
+
+void compute_f32(const MlpBlock<float>& block) { compute_mlp(block); }
+void compute_f16(const MlpBlock<Half>& block) { compute_mlp(block); }
+void compute_bf16(const MlpBlock<BFloat16>& block) { compute_mlp(block); }
 
 }  // namespace
 }  // namespace mend::HWY_NAMESPACE
@@ -90,7 +97,9 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace mend {
-HWY_EXPORT(compute_mlp);
+HWY_EXPORT(compute_f32);
+HWY_EXPORT(compute_f16);
+HWY_EXPORT(compute_bf16);
 
 namespace {
 
@@ -106,8 +115,8 @@ struct Panels {
 };
 
 /// Pointers to the pixels [first, first + count), counted through all rows and images.
-template <class T>
-void find_pixels(View<T> x, std::int64_t first, int count, T** pointers) {
+template <class T, class Pointer>
+void find_pixels(View<T> x, std::int64_t first, int count, Pointer* pointers) {
   const Shape& s = x.shape;
   int w = static_cast<int>(first % s.w), h = static_cast<int>(first / s.w % s.h);
   int n = static_cast<int>(first / s.w / s.h);
@@ -140,21 +149,18 @@ int tokens_of_task(std::int64_t pixels) {
   return best->tokens;
 }
 
-}  // namespace
-
-std::int64_t norm_mlp_panels_scratch(const op::NormMlp& op, const Shapes& in) {
-  return threads() * Panels(op, in[op::NormMlp::kX].c).floats() * std::int64_t{sizeof(float)};
-}
-
-void norm_mlp_panels(const NormMlpCall& call) {
+/// `compute`: computes one block.
+template <class T, class Compute>
+void run_blocks(const TypedNormMlpCall<T>& call, const Compute& compute) {
   const Panels panels(call.op, call.x.shape.c);
   const std::int64_t pixels = call.x.shape.pixels();
   const int step = tokens_of_task(pixels);
   parallel_for((pixels + step - 1) / step, [&](std::int64_t task, int thread) {
     const std::int64_t first = task * step;
     const int tokens = static_cast<int>(std::min<std::int64_t>(step, pixels - first));
-    const float *x[kMlpTokens], *residual[kMlpTokens], *upcoming[2 * kMlpTokens];
-    float* y[kMlpTokens];
+    const T *x[kMlpTokens], *residual[kMlpTokens];
+    const void* upcoming[2 * kMlpTokens];
+    T* y[kMlpTokens];
     find_pixels(call.x, first, tokens, x);
     std::fill(x + tokens, x + whole_blocks(tokens), x[tokens - 1]);
     if (call.residual) find_pixels(call.residual, first, tokens, residual);
@@ -163,10 +169,25 @@ void norm_mlp_panels(const NormMlpCall& call) {
     std::copy_n(y, tokens, upcoming);
     find_pixels(call.x, first + tokens, next, upcoming + tokens);
     float* memory = reinterpret_cast<float*>(call.scratch.data()) + thread * panels.floats();
-    HWY_DYNAMIC_DISPATCH(compute_mlp)
-    ({call.op, call, tokens, x, call.residual ? residual : nullptr, y, upcoming, tokens + next,
-      memory, memory + panels.panel});
+    compute(MlpBlock<T>{call.op, call, tokens, x, call.residual ? residual : nullptr, y, upcoming,
+                        tokens + next, memory, memory + panels.panel});
   });
+}
+
+}  // namespace
+
+std::int64_t norm_mlp_panels_scratch(const op::NormMlp& op, const Shapes& in) {
+  return threads() * Panels(op, in[op::NormMlp::kX].c).floats() * std::int64_t{sizeof(float)};
+}
+
+void norm_mlp_panels(const NormMlpCall& call) {
+  run_blocks(call, HWY_DYNAMIC_DISPATCH(compute_f32));
+}
+void norm_mlp_panels_f16(const TypedNormMlpCall<Half>& call) {
+  run_blocks(call, HWY_DYNAMIC_DISPATCH(compute_f16));
+}
+void norm_mlp_panels_bf16(const TypedNormMlpCall<BFloat16>& call) {
+  run_blocks(call, HWY_DYNAMIC_DISPATCH(compute_bf16));
 }
 
 }  // namespace mend

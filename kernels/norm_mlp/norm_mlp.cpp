@@ -17,8 +17,8 @@ double panels_seconds(const op::NormMlp& op, const Shapes& in) {
 // clang-format off
 constexpr NormMlpVariant kLadder[] = {
     // name                 device            cannot do      modelled time   error  kernel
-    {"norm_mlp/reference",  DeviceKind::kCpu, never_refuses, slowest,        0,     {false, norm_mlp_reference_scratch, norm_mlp_reference}},
-    {"norm_mlp/panels",     DeviceKind::kCpu, never_refuses, panels_seconds, 1e-5,  {true,  norm_mlp_panels_scratch,    norm_mlp_panels}},
+    {"norm_mlp/reference",  DeviceKind::kCpu, takes_f32_alone, slowest,        0,     {false, norm_mlp_reference_scratch, {norm_mlp_reference}}},
+    {"norm_mlp/panels",     DeviceKind::kCpu, never_refuses,   panels_seconds, 1e-5,  {true,  norm_mlp_panels_scratch,    {norm_mlp_panels, norm_mlp_panels_f16, norm_mlp_panels_bf16}}},
 };
 // clang-format on
 
@@ -32,9 +32,6 @@ namespace {
 /// 64 tokens of them are 256 kB, half of a small L2.
 constexpr int kMostHidden = 1024;
 
-View<const float> view(Inputs inputs, std::size_t i) {
-  return i < inputs.size() ? inputs[i].view<const float>() : View<const float>{};
-}
 Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
 
 bool is_plain_1x1(const Conv2d& op) {
@@ -97,9 +94,12 @@ Cost NormMlp::cost(const Shapes& in) const {
                          (contracts ? static_cast<double>(gated()) * contract.outputs : 0);
   double flops = norm.cost({x}).flops + 2 * pixels * weights;
   if (gates) flops += Gate{gate}.cost({gated_shape, gated_shape}).flops;
-  std::int64_t elements = x.pixels() * (contracts ? contract.outputs : gated());
-  for (const Shape& shape : in) elements += shape.elements();
-  return {flops, sizeof(float) * static_cast<double>(elements)};
+  const std::int64_t images = x.elements() + x.pixels() * (contracts ? contract.outputs : gated()) +
+                              slot(in, kResidual).elements();
+  std::int64_t constants = -x.elements() - slot(in, kResidual).elements();
+  for (const Shape& shape : in) constants += shape.elements();
+  return {flops, static_cast<double>(size_of(type)) * static_cast<double>(images) +
+                     sizeof(float) * static_cast<double>(constants)};
 }
 
 Footprint NormMlp::footprint(const Shapes&) const { return {}; }
@@ -109,6 +109,7 @@ std::string NormMlp::describe() const {
       fmt::format("{}, {} -> {}", norm.describe(), expand.describe(), expand.outputs);
   if (gates) text += fmt::format(", gate {}", mend::describe(gate));
   if (contracts) text += fmt::format(", {}", contract.describe());
+  if (type != DType::kF32) text += fmt::format(" {}", name_of(type));
   if (variant != nullptr) text += fmt::format(" [{}]", variant->name);
   return text;
 }
@@ -131,9 +132,16 @@ void NormMlp::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
                          y.device());
     return fixed.forward(operands, y, {memory.data(), memory.bytes()});
   }
-  variant->kernel.run({*this, view(inputs, kX), view(inputs, kWeight1), view(inputs, kBias1),
-                       view(inputs, kWeight2), view(inputs, kBias2), view(inputs, kResidual),
-                       view(inputs, kGamma), view(inputs, kBeta), y.view<float>(), scratch});
+  run_by_type(variant->kernel.run, type, [&]<class T>(NormMlpFunction<T> run) {
+    const auto parameters = [&](Slot i) { return view_of<float>(inputs, i); };
+    run({*this, view_of<T>(inputs, kX), parameters(kWeight1), parameters(kBias1),
+         parameters(kWeight2), parameters(kBias2), view_of<T>(inputs, kResidual),
+         parameters(kGamma), parameters(kBeta), y.view<T>(), scratch});
+  });
+}
+
+std::optional<Narrowed> NormMlp::narrow(const Shapes&, DType to, DeviceKind device) const {
+  return narrow_on_cpu(*this, 1u << kX | 1u << kResidual, to, device);
 }
 
 std::optional<Fusion> NormMlp::absorb(const AnyOp& next, int position, const Shapes& in) const {

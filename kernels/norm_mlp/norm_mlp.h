@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/narrow.h"
 #include "kernels/norm_linear/norm_linear.h"
 
 namespace mend {
@@ -44,11 +45,14 @@ struct NormMlp {
   bool contracts = true;
   /// The rung to run and whose packing the weights have; null: choose one, they are as above.
   const NormMlpVariant* variant = nullptr;
+  /// Of x, residual and y: f32, f16 or bf16. The rest is f32, as the arithmetic is.
+  DType type = DType::kF32;
 
   /// G
   int gated() const { return gates ? expand.outputs / 2 : expand.outputs; }
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -56,6 +60,7 @@ struct NormMlp {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to, DeviceKind device) const;
 };
 
 /// `first` and the linear layer behind it as one operation, if the two are such a pair, its hidden
@@ -67,18 +72,25 @@ std::optional<Fusion> fuse_gate(const NormLinear& first, const AnyOp& next,
 
 }  // namespace op
 
-/// One call of a rung; weights and biases are as the rung wants them. Absent operands have no data.
-struct NormMlpCall {
+/// One call of a rung on images of T; weights and biases are as the rung wants them. Absent operands have no data.
+template <class T>
+struct TypedNormMlpCall {
   const op::NormMlp& op;
-  View<const float> x, weight1, bias1, weight2, bias2, residual, gamma, beta;
-  View<float> y;
+  View<const T> x;
+  View<const float> weight1, bias1, weight2, bias2;
+  View<const T> residual;
+  View<const float> gamma, beta;
+  View<T> y;
   Scratch scratch;
 };
+using NormMlpCall = TypedNormMlpCall<float>;
+template <class T>
+using NormMlpFunction = void (*)(const TypedNormMlpCall<T>& call);
 
 struct NormMlpKernel {
   bool packs_weights = false;  ///< weights and biases, by PackTokenWeight
   std::int64_t (*scratch_bytes)(const op::NormMlp& op, const Shapes& in) = nullptr;
-  void (*run)(const NormMlpCall& call) = nullptr;
+  ByType<NormMlpFunction> run;
 };
 
 /// All rungs, naive to fastest.
@@ -89,5 +101,7 @@ std::int64_t norm_mlp_reference_scratch(const op::NormMlp& op, const Shapes& in)
 void norm_mlp_reference(const NormMlpCall& call);
 std::int64_t norm_mlp_panels_scratch(const op::NormMlp& op, const Shapes& in);
 void norm_mlp_panels(const NormMlpCall& call);
+void norm_mlp_panels_f16(const TypedNormMlpCall<Half>& call);
+void norm_mlp_panels_bf16(const TypedNormMlpCall<BFloat16>& call);
 
 }  // namespace mend

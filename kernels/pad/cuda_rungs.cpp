@@ -6,7 +6,7 @@
 
 #include "engine/cuda/cuda_device.h"
 #include "kernels/cuda/cuda_separable.h"
-#include "kernels/cuda/narrow_type.h"
+#include "kernels/narrow_type.h"
 #include "kernels/pad/cuda.h"
 #include "kernels/pad/gradient.h"
 #include "kernels/pad/variants.h"

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/cuda/cuda_device.h"
-#include "kernels/cuda/narrow_type.h"
+#include "kernels/narrow_type.h"
 #include "kernels/pixel_shuffle/cuda.h"
 #include "kernels/pixel_shuffle/variants.h"
 

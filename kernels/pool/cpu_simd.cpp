@@ -10,6 +10,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool/cpu_simd.cpp"
+#include "kernels/narrow_lanes-inl.h"
 #include "kernels/simd.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -27,22 +28,22 @@ HWY_INLINE V larger(V value, V most) {
 }
 
 /// y[i] = the sum or maximum of x over the window's rows and columns, at channel i of `lanes`.
-template <PoolKind kKind, class D>
-HWY_INLINE hn::Vec<D> gather(D d, const float* x, std::int64_t h_stride, int rows,
+template <PoolKind kKind, class D, class T>
+HWY_INLINE hn::Vec<D> gather(D d, const T* x, std::int64_t h_stride, int rows,
                              std::int64_t w_stride, int columns) {
   auto result =
       hn::Set(d, kKind == PoolKind::kMax ? -std::numeric_limits<float>::infinity() : 0.0f);
   for (int h = 0; h < rows; ++h) {
     for (int w = 0; w < columns; ++w) {
-      const auto value = hn::LoadU(d, x + h * h_stride + w * w_stride);
+      const auto value = load_f32(d, x + h * h_stride + w * w_stride);
       result = kKind == PoolKind::kMax ? larger(value, result) : hn::Add(result, value);
     }
   }
   return result;
 }
 
-template <PoolKind kKind>
-HWY_INLINE void pool_pixel(const float* x, std::int64_t h_stride, int rows, std::int64_t w_stride,
+template <PoolKind kKind, class T>
+HWY_INLINE void pool_pixel(const T* x, std::int64_t h_stride, int rows, std::int64_t w_stride,
                            int columns, float factor, float* y, int channels) {
   const hn::ScalableTag<float> d;
   const hn::CappedTag<float, 1> one;
@@ -78,8 +79,9 @@ void pool_row(const op::Pool& pool, View<const float> x, View<float> y, int n, i
 }
 
 /// Adds the sums (or takes the maxima) over `columns` pixels to total[c].
-void gather_row(PoolKind kind, const float* x, std::int64_t w_stride, int columns, double* total,
-                float* block, int channels) {
+template <class T>
+HWY_INLINE void gather_row(PoolKind kind, const T* x, std::int64_t w_stride, int columns,
+                           double* total, float* block, int channels) {
   for (int w = 0; w < columns; w += kBlock) {
     const int width = std::min(kBlock, columns - w);
     if (kind == PoolKind::kMax) {
@@ -95,6 +97,19 @@ void gather_row(PoolKind kind, const float* x, std::int64_t w_stride, int column
   }
 }
 
+void gather_f32(PoolKind kind, const float* x, std::int64_t w_stride, int columns, double* total,
+                float* block, int channels) {
+  gather_row(kind, x, w_stride, columns, total, block, channels);
+}
+void gather_f16(PoolKind kind, const Half* x, std::int64_t w_stride, int columns, double* total,
+                float* block, int channels) {
+  gather_row(kind, x, w_stride, columns, total, block, channels);
+}
+void gather_bf16(PoolKind kind, const BFloat16* x, std::int64_t w_stride, int columns,
+                 double* total, float* block, int channels) {
+  gather_row(kind, x, w_stride, columns, total, block, channels);
+}
+
 }  // namespace
 }  // namespace mend::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -103,7 +118,9 @@ HWY_AFTER_NAMESPACE();
 namespace mend {
 
 HWY_EXPORT(pool_row);
-HWY_EXPORT(gather_row);
+HWY_EXPORT(gather_f32);
+HWY_EXPORT(gather_f16);
+HWY_EXPORT(gather_bf16);
 
 namespace {
 
@@ -143,14 +160,15 @@ void store(PoolKind kind, const double* total, std::int64_t count, float* y, int
 }
 
 /// 1 x 1 windows: all rows of all images at once, each into sums of its own; then the rows in order.
-void global_pool(PoolKind kind, View<const float> x, View<float> y, Scratch scratch) {
+template <class T, class Gather>
+void global_pool(PoolKind kind, View<const T> x, View<float> y, Scratch scratch,
+                 const Gather& gather) {
   const int H = x.shape.h, C = x.shape.c;
   parallel_for(std::int64_t{x.shape.n} * H, [&](std::int64_t task, int) {
     const int n = static_cast<int>(task / H), h = static_cast<int>(task % H);
     const Sums sums = sums_of(scratch, task, C);
     std::fill_n(sums.total, C, nothing(kind));
-    HWY_DYNAMIC_DISPATCH(gather_row)
-    (kind, x.pixel(n, h, 0), x.w_stride, x.shape.w, sums.total, sums.block, C);
+    gather(kind, x.pixel(n, h, 0), x.w_stride, x.shape.w, sums.total, sums.block, C);
   });
   for (int n = 0; n < x.shape.n; ++n) {
     double* total = sums_of(scratch, std::int64_t{n} * H, C).total;
@@ -162,6 +180,26 @@ void global_pool(PoolKind kind, View<const float> x, View<float> y, Scratch scra
 }
 
 bool is_global(const Shape& y) { return y.h == 1 && y.w == 1; }
+
+template <class T, class Gather>
+void adaptive_pool(const op::AdaptivePool& pool, View<const T> x, View<float> y, Scratch scratch,
+                   const Gather& gather) {
+  if (is_global(y.shape)) return global_pool(pool.kind, x, y, scratch, gather);
+  const int P = y.shape.h, Q = y.shape.w, C = y.shape.c;
+  parallel_for(std::int64_t{y.shape.n} * P * Q, [&](std::int64_t task, int thread) {
+    const int n = static_cast<int>(task / P / Q);
+    const int p = static_cast<int>(task / Q % P), q = static_cast<int>(task % Q);
+    const Window rows = adaptive_window(p, P, x.shape.h);
+    const Window columns = adaptive_window(q, Q, x.shape.w);
+    const int width = columns.last - columns.first;
+    const Sums sums = sums_of(scratch, thread, C);
+    std::fill_n(sums.total, C, nothing(pool.kind));
+    for (int h = rows.first; h < rows.last; ++h) {
+      gather(pool.kind, x.pixel(n, h, columns.first), x.w_stride, width, sums.total, sums.block, C);
+    }
+    store(pool.kind, sums.total, std::int64_t{rows.last - rows.first} * width, y.pixel(n, p, q), C);
+  });
+}
 
 }  // namespace
 
@@ -179,22 +217,15 @@ void pool_simd(const op::Pool& pool, View<const float> x, View<float> y) {
 
 void adaptive_pool_simd(const op::AdaptivePool& pool, View<const float> x, View<float> y,
                         Scratch scratch) {
-  if (is_global(y.shape)) return global_pool(pool.kind, x, y, scratch);
-  const int P = y.shape.h, Q = y.shape.w, C = y.shape.c;
-  parallel_for(std::int64_t{y.shape.n} * P * Q, [&](std::int64_t task, int thread) {
-    const int n = static_cast<int>(task / P / Q);
-    const int p = static_cast<int>(task / Q % P), q = static_cast<int>(task % Q);
-    const Window rows = adaptive_window(p, P, x.shape.h);
-    const Window columns = adaptive_window(q, Q, x.shape.w);
-    const int width = columns.last - columns.first;
-    const Sums sums = sums_of(scratch, thread, C);
-    std::fill_n(sums.total, C, nothing(pool.kind));
-    for (int h = rows.first; h < rows.last; ++h) {
-      HWY_DYNAMIC_DISPATCH(gather_row)
-      (pool.kind, x.pixel(n, h, columns.first), x.w_stride, width, sums.total, sums.block, C);
-    }
-    store(pool.kind, sums.total, std::int64_t{rows.last - rows.first} * width, y.pixel(n, p, q), C);
-  });
+  adaptive_pool(pool, x, y, scratch, HWY_DYNAMIC_DISPATCH(gather_f32));
+}
+void adaptive_pool_simd_f16(const op::AdaptivePool& pool, View<const Half> x, View<float> y,
+                            Scratch scratch) {
+  adaptive_pool(pool, x, y, scratch, HWY_DYNAMIC_DISPATCH(gather_f16));
+}
+void adaptive_pool_simd_bf16(const op::AdaptivePool& pool, View<const BFloat16> x, View<float> y,
+                             Scratch scratch) {
+  adaptive_pool(pool, x, y, scratch, HWY_DYNAMIC_DISPATCH(gather_bf16));
 }
 
 }  // namespace mend

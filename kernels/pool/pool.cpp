@@ -17,6 +17,10 @@ double adaptive_pool_seconds(const op::AdaptivePool& pool, const Shapes& in) {
   return pool.cost(in).bytes / NominalMachine::kBytesPerSecond;
 }
 
+std::string takes_f32_x(const op::AdaptivePool& pool, const Shapes&) {
+  return pool.x_type == DType::kF32 ? "" : fmt::format("reads f32, not {}", name_of(pool.x_type));
+}
+
 #ifdef MEND_HAS_CUDA
 template <class Op>
 double cuda_seconds(const Op& pool, const Shapes& in) {
@@ -35,10 +39,10 @@ constexpr Variant<op::Pool, PoolKernel> kPoolLadder[] = {
 };
 
 constexpr Variant<op::AdaptivePool, AdaptivePoolKernel> kAdaptivePoolLadder[] = {
-    {"adaptive_pool/reference", DeviceKind::kCpu, never_refuses, slowest, 0, adaptive_pool_reference},
-    {"adaptive_pool/simd", DeviceKind::kCpu, never_refuses, adaptive_pool_seconds, 1e-6, adaptive_pool_simd},
+    {"adaptive_pool/reference", DeviceKind::kCpu, takes_f32_x, slowest, 0, adaptive_pool_reference},
+    {"adaptive_pool/simd", DeviceKind::kCpu, never_refuses, adaptive_pool_seconds, 1e-6, {adaptive_pool_simd, adaptive_pool_simd_f16, adaptive_pool_simd_bf16}},
 #ifdef MEND_HAS_CUDA
-    {"adaptive_pool/cuda", DeviceKind::kCuda, never_refuses, cuda_seconds, 1e-6, adaptive_pool_cuda},
+    {"adaptive_pool/cuda", DeviceKind::kCuda, takes_f32_x, cuda_seconds, 1e-6, adaptive_pool_cuda},
 #endif
 };
 // clang-format on
@@ -120,7 +124,10 @@ Cost AdaptivePool::cost(const Shapes& in) const {
   const Shape& x = in[0];
   const double window = std::max(1.0, static_cast<double>(x.h) / height) *
                         std::max(1.0, static_cast<double>(x.w) / width);
-  return pool_cost(x, shape(in), window);
+  const double saved = sizeof(float) - static_cast<double>(size_of(x_type));
+  Cost cost = pool_cost(x, shape(in), window);
+  cost.bytes -= saved * static_cast<double>(x.elements());
+  return cost;
 }
 
 Footprint AdaptivePool::footprint(const Shapes& in) const {
@@ -141,7 +148,16 @@ std::int64_t AdaptivePool::scratch_bytes(const Shapes& in) const {
 
 void AdaptivePool::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   const auto& rung = choose(adaptive_pool_ladder(), *this, shapes_of(inputs), y.device().kind());
-  rung.kernel(*this, inputs[0].view<const float>(), y.view<float>(), scratch);
+  run_by_type(rung.kernel, x_type, [&]<class T>(AdaptivePoolFunction<T> run) {
+    run(*this, inputs[0].view<const T>(), y.view<float>(), scratch);
+  });
+}
+
+std::optional<Narrowed> AdaptivePool::narrow(const Shapes&, DType to, DeviceKind device) const {
+  if (device != DeviceKind::kCpu) return std::nullopt;
+  AdaptivePool narrowed = *this;
+  narrowed.x_type = to;
+  return Narrowed{narrowed, 1};
 }
 
 }  // namespace op

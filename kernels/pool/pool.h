@@ -4,12 +4,14 @@
 // would save reading the features once more.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "engine/ladder.h"
 #include "engine/op.h"
+#include "kernels/narrow.h"
 #include "kernels/pool/kind.h"
 
 namespace mend {
@@ -52,6 +54,8 @@ struct AdaptivePool {
 
   PoolKind kind = PoolKind::kAverage;
   int height = 1, width = 1;
+  /// Of x: f32, f16 or bf16. y is f32.
+  DType x_type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
   Cost cost(const Shapes& in) const;
@@ -61,6 +65,8 @@ struct AdaptivePool {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  /// On a CPU.
+  std::optional<Narrowed> narrow(const Shapes& in, DType to, DeviceKind device) const;
 };
 
 /// The mean of the window around each pixel; where it would reach out of the image it is moved in.
@@ -91,8 +97,11 @@ struct BoxMean {
 }  // namespace op
 
 using PoolKernel = void (*)(const op::Pool&, View<const float> x, View<float> y);
-using AdaptivePoolKernel = void (*)(const op::AdaptivePool&, View<const float> x, View<float> y,
-                                    Scratch scratch);
+/// By the type of x.
+template <class T>
+using AdaptivePoolFunction = void (*)(const op::AdaptivePool&, View<const T> x, View<float> y,
+                                      Scratch scratch);
+using AdaptivePoolKernel = ByType<AdaptivePoolFunction>;
 using BoxMeanKernel = void (*)(const op::BoxMean&, View<const float> x, View<float> y,
                                Scratch scratch);
 std::span<const Variant<op::Pool, PoolKernel>> pool_ladder();

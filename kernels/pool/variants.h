@@ -24,6 +24,10 @@ void adaptive_pool_reference(const op::AdaptivePool& pool, View<const float> x, 
                              Scratch scratch);
 void adaptive_pool_simd(const op::AdaptivePool& pool, View<const float> x, View<float> y,
                         Scratch scratch);
+void adaptive_pool_simd_f16(const op::AdaptivePool& pool, View<const Half> x, View<float> y,
+                            Scratch scratch);
+void adaptive_pool_simd_bf16(const op::AdaptivePool& pool, View<const BFloat16> x, View<float> y,
+                             Scratch scratch);
 void adaptive_pool_cuda(const op::AdaptivePool& pool, View<const float> x, View<float> y,
                         Scratch scratch);
 /// Working memory of adaptive_pool_simd in bytes.

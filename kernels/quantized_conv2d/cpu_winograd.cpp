@@ -114,7 +114,7 @@ void finish_row(const QuantizedConv2dCall& call, const TilePlace& place, int row
   const int p = place.p + row;
   const op::Conv2d& conv = call.op.conv;
   const float* residual = call.residual ? call.residual.pixel(place.n, p, place.q) + k : nullptr;
-  FinishTile finish{
+  FinishTile<float> finish{
       z,        place.columns,          kChunk,  channels, constants.slope, conv.scale,
       residual, call.residual.w_stride, nullptr, 0};
   if (call.y_f32) {

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "engine/parallel.h"
+#include "kernels/narrow.h"
+#include "kernels/narrow_type.h"
 #include "kernels/resample/taps.h"
 #include "kernels/resample/variants.h"
 
@@ -35,9 +37,9 @@ double rows_seconds(const op::Resample& resample, const Shapes& in) {
 // clang-format off
 constexpr Variant<op::Resample, ResampleKernel> kLadder[] = {
     // name                    device             can it?        time                            error  entry
-    {"resample/reference",     DeviceKind::kCpu,  never_refuses, slowest,                        0,     resample_reference},
+    {"resample/reference",     DeviceKind::kCpu,  takes_f32_alone, slowest,                      0,     resample_reference},
     {"resample/simd",          DeviceKind::kCpu,  needs_weights, simd_seconds,                   1e-6,  resample_simd},
-    {"resample/rows",          DeviceKind::kCpu,  needs_nearest, rows_seconds,                   0,     resample_rows},
+    {"resample/rows",          DeviceKind::kCpu,  needs_nearest, rows_seconds,                   0,     {resample_rows, resample_rows_16_bits}},
 #ifdef MEND_HAS_CUDA
     {"resample/cuda_direct",   DeviceKind::kCuda, needs_weights, resample_cuda_direct_seconds,   1e-6,  resample_cuda_direct},
     {"resample/cuda_two_pass", DeviceKind::kCuda, needs_weights, resample_cuda_two_pass_seconds, 1e-6,  resample_cuda_two_pass},
@@ -97,7 +99,8 @@ Shape Resample::shape(const Shapes& in) const {
 Cost Resample::cost(const Shapes& in) const {
   const Shape& x = in[0];
   const Shape y = shape(in);
-  const double bytes = sizeof(float) * static_cast<double>(x.elements() + y.elements());
+  const double bytes =
+      static_cast<double>(size_of(type)) * static_cast<double>(x.elements() + y.elements());
   if (picks_pixels(mode)) return {0, bytes};
   // Rows first: `height` rows as wide as x, then their columns.
   const double between = static_cast<double>(Shape{x.n, height, x.w, x.c}.elements());
@@ -128,7 +131,15 @@ std::int64_t Resample::scratch_bytes(const Shapes& in) const {
 
 void Resample::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   const auto& rung = choose(resample_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) {
+    return rung.kernel.run_16_bits(*this, as_16_bits(inputs[0]), as_16_bits(y), scratch);
+  }
   rung.kernel(*this, inputs[0].view<const float>(), y.view<float>(), scratch);
+}
+
+std::optional<Narrowed> Resample::narrow(const Shapes&, DType to, DeviceKind device) const {
+  if (device != DeviceKind::kCpu || !picks_pixels(mode)) return std::nullopt;
+  return narrow_inputs(*this, 1, to);
 }
 
 }  // namespace op

@@ -4,6 +4,7 @@
 // neighbour's products; computing 2 x 2 outputs at once halves the loads.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,8 +51,11 @@ struct Resample {
   int height = 0, width = 0;
   double scale_h = 0, scale_w = 0;
   bool align_corners = false, antialias = false;
+  /// Of x and y: f32, or with a nearest mode f16 or bf16.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -59,12 +63,28 @@ struct Resample {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  /// On a CPU, nearest modes.
+  std::optional<Narrowed> narrow(const Shapes& in, DType to, DeviceKind device) const;
 };
 
 }  // namespace op
 
-using ResampleKernel = void (*)(const op::Resample&, View<const float> x, View<float> y,
-                                Scratch scratch);
+/// A rung's functions: on f32, and perhaps one that moves numbers of 16 bits.
+struct ResampleKernel {
+  using Run = void (*)(const op::Resample&, View<const float> x, View<float> y, Scratch scratch);
+  using RunHalf = void (*)(const op::Resample&, View<const Half> x, View<Half> y, Scratch scratch);
+
+  Run run;
+  RunHalf run_16_bits = nullptr;
+
+  constexpr ResampleKernel(Run on_f32, RunHalf on_16_bits = nullptr)  // NOLINT: implicit
+      : run(on_f32), run_16_bits(on_16_bits) {}
+
+  void operator()(const op::Resample& op, View<const float> x, View<float> y,
+                  Scratch scratch) const {
+    run(op, x, y, scratch);
+  }
+};
 std::span<const Variant<op::Resample, ResampleKernel>> resample_ladder();
 
 }  // namespace mend

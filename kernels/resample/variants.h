@@ -12,6 +12,8 @@ void resample_reference(const op::Resample& resample, View<const float> x, View<
 /// Only modes that pick one pixel.
 void resample_rows(const op::Resample& resample, View<const float> x, View<float> y,
                    Scratch scratch);
+void resample_rows_16_bits(const op::Resample& resample, View<const Half> x, View<Half> y,
+                           Scratch scratch);
 void resample_simd(const op::Resample& resample, View<const float> x, View<float> y,
                    Scratch scratch);
 

@@ -15,7 +15,8 @@ HWY_BEFORE_NAMESPACE();
 namespace mend::HWY_NAMESPACE {
 namespace {
 
-void attend_window(const WindowBlockCall& call, const WindowTokens& tokens,
+template <class T>
+void attend_window(const TypedWindowBlockCall<T>& call, const WindowTokens<T>& tokens,
                    const WindowPanels& work) {
   const op::WindowAttention& attention = call.op.attention;
   const int depth = work.C / attention.heads;
@@ -42,26 +43,40 @@ void attend_window(const WindowBlockCall& call, const WindowTokens& tokens,
   }
 }
 
-void compute_window(const WindowBlockCall& call, const WindowTokens& tokens,
+template <class T>
+void compute_window(const TypedWindowBlockCall<T>& call, const WindowTokens<T>& tokens,
                     const WindowPanels& work) {
   const op::WindowBlock& op = call.op;
   const int C = work.C;
   gather_tokens(tokens.x, work.padded, C, work.rows, work.panel);
   normalize_tokens({op.norm.subtract_mean, op.norm.eps, call.gamma.data, call.beta.data},
                    work.padded, C, work.rows, work.panel);
-  UpcomingTokens upcoming(tokens.upcoming, tokens.upcoming_tokens, C,
-                          whole_tiles(3 * C) / kTileRows);
+  UpcomingTokens upcoming(tokens.upcoming, tokens.upcoming_tokens,
+                          static_cast<std::size_t>(C) * sizeof(T), whole_tiles(3 * C) / kTileRows);
   multiply_tokens({call.qkv_weight.data, call.qkv_bias.data, 3 * C, C, work.panel, work.rows,
                    work.qkv, work.qkv_rows, work.padded, ActivationKind::kNone, 0, &upcoming});
   attend_window(call, tokens, work);
   if (!op.project) {
-    scatter_tokens(work.mixed, work.tokens, C, whole_tiles(C), 1, nullptr, tokens.y);
+    scatter_tokens<T>(work.mixed, work.tokens, C, whole_tiles(C), 1, nullptr, tokens.y);
     return;
   }
   multiply_tokens({call.projection.data, call.projection_bias.data, work.K, C, work.mixed,
                    whole_tiles(C), work.panel, work.rows, work.padded});
-  scatter_tokens(work.panel, work.tokens, work.K, work.rows, op.project->scale,
-                 call.residual ? tokens.residual : nullptr, tokens.y);
+  scatter_tokens<T>(work.panel, work.tokens, work.K, work.rows, op.project->scale,
+                    call.residual ? tokens.residual : nullptr, tokens.y);
+}
+
+void compute_f32(const WindowBlockCall& call, const WindowTokens<float>& tokens,
+                 const WindowPanels& work) {
+  compute_window(call, tokens, work);
+}
+void compute_f16(const TypedWindowBlockCall<Half>& call, const WindowTokens<Half>& tokens,
+                 const WindowPanels& work) {
+  compute_window(call, tokens, work);
+}
+void compute_bf16(const TypedWindowBlockCall<BFloat16>& call, const WindowTokens<BFloat16>& tokens,
+                  const WindowPanels& work) {
+  compute_window(call, tokens, work);
 }
 
 }  // namespace
@@ -70,13 +85,16 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace mend {
-HWY_EXPORT(compute_window);
+HWY_EXPORT(compute_f32);
+HWY_EXPORT(compute_f16);
+HWY_EXPORT(compute_bf16);
 
 namespace {
 
 /// The tokens of window (i, j) of image n and where the next one's are.
-void find_tokens(const WindowGrid& grid, const WindowBlockCall& call, int n, int i, int j,
-                 WindowTokens& tokens) {
+template <class T>
+void find_tokens(const WindowGrid& grid, const TypedWindowBlockCall<T>& call, int n, int i, int j,
+                 WindowTokens<T>& tokens) {
   const op::WindowAttention& op = grid.op;
   int t = 0;
   tokens.upcoming_tokens = 0;
@@ -99,6 +117,22 @@ void find_tokens(const WindowGrid& grid, const WindowBlockCall& call, int n, int
   tokens.masked = grid.is_masked(i, j);
 }
 
+/// `compute`: computes one window.
+template <class T, class Compute>
+void run_windows(const TypedWindowBlockCall<T>& call, const Compute& compute) {
+  const WindowGrid grid(call.op.attention, call.x.shape);
+  const int C = call.x.shape.c, windows = grid.I * grid.J;
+  const std::int64_t floats = WindowPanels::floats(call.op, C);
+  parallel_for(std::int64_t{call.x.shape.n} * windows, [&](std::int64_t task, int thread) {
+    const WindowPanels work(call.op, C,
+                            reinterpret_cast<float*>(call.scratch.data()) + thread * floats);
+    const int n = static_cast<int>(task / windows), window = static_cast<int>(task % windows);
+    WindowTokens<T> tokens;
+    find_tokens(grid, call, n, window / grid.J, window % grid.J, tokens);
+    compute(call, tokens, work);
+  });
+}
+
 }  // namespace
 
 std::string window_block_panels_refuses(const op::WindowBlock& op, const Shapes&) {
@@ -113,17 +147,13 @@ std::int64_t window_block_panels_scratch(const op::WindowBlock& op, const Shapes
 }
 
 void window_block_panels(const WindowBlockCall& call) {
-  const WindowGrid grid(call.op.attention, call.x.shape);
-  const int C = call.x.shape.c, windows = grid.I * grid.J;
-  const std::int64_t floats = WindowPanels::floats(call.op, C);
-  parallel_for(std::int64_t{call.x.shape.n} * windows, [&](std::int64_t task, int thread) {
-    const WindowPanels work(call.op, C,
-                            reinterpret_cast<float*>(call.scratch.data()) + thread * floats);
-    const int n = static_cast<int>(task / windows), window = static_cast<int>(task % windows);
-    WindowTokens tokens;
-    find_tokens(grid, call, n, window / grid.J, window % grid.J, tokens);
-    HWY_DYNAMIC_DISPATCH(compute_window)(call, tokens, work);
-  });
+  run_windows(call, HWY_DYNAMIC_DISPATCH(compute_f32));
+}
+void window_block_panels_f16(const TypedWindowBlockCall<Half>& call) {
+  run_windows(call, HWY_DYNAMIC_DISPATCH(compute_f16));
+}
+void window_block_panels_bf16(const TypedWindowBlockCall<BFloat16>& call) {
+  run_windows(call, HWY_DYNAMIC_DISPATCH(compute_bf16));
 }
 
 }  // namespace mend

@@ -13,14 +13,15 @@ namespace mend {
 constexpr int kWindowTokens = 64;
 
 /// One window's tokens: pointers to them, as many as whole blocks need.
+template <class T>
 struct WindowTokens {
-  const float* x[kWindowTokens];
-  const float* residual[kWindowTokens];
-  float* y[kWindowTokens];
+  const T* x[kWindowTokens];
+  const T* residual[kWindowTokens];
+  T* y[kWindowTokens];
   float region[kWindowTokens];  // tokens with different numbers are kept apart
   bool masked;
   /// The next window's, to be fetched into the cache meanwhile.
-  const float* upcoming[2 * kWindowTokens];
+  const void* upcoming[2 * kWindowTokens];
   int upcoming_tokens;
 };
 

@@ -17,8 +17,8 @@ double panels_seconds(const op::WindowBlock& op, const Shapes& in) {
 // clang-format off
 constexpr WindowBlockVariant kLadder[] = {
     // name                     device            cannot do                    modelled time   error  kernel
-    {"window_block/reference",  DeviceKind::kCpu, never_refuses,               slowest,        0,     {false, window_block_reference_scratch, window_block_reference}},
-    {"window_block/panels",     DeviceKind::kCpu, window_block_panels_refuses, panels_seconds, 1e-5,  {true,  window_block_panels_scratch,    window_block_panels}},
+    {"window_block/reference",  DeviceKind::kCpu, takes_f32_alone,             slowest,        0,     {false, window_block_reference_scratch, {window_block_reference}}},
+    {"window_block/panels",     DeviceKind::kCpu, window_block_panels_refuses, panels_seconds, 1e-5,  {true,  window_block_panels_scratch,    {window_block_panels, window_block_panels_f16, window_block_panels_bf16}}},
 };
 // clang-format on
 
@@ -31,9 +31,6 @@ namespace {
 
 constexpr float kLog2E = 1.44269504f;
 
-View<const float> view(Inputs inputs, std::size_t i) {
-  return i < inputs.size() ? inputs[i].view<const float>() : View<const float>{};
-}
 Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
 
 bool is_linear(const Conv2d& op) {
@@ -94,11 +91,14 @@ Shape WindowBlock::shape(const Shapes& in) const {
 Cost WindowBlock::cost(const Shapes& in) const {
   const Shape& x = in[kX];
   const int K = project ? project->outputs : 0;
-  std::int64_t elements = x.pixels() * (project ? K : x.c);
-  for (const Shape& shape : in) elements += shape.elements();
+  const std::int64_t images =
+      x.elements() + x.pixels() * (project ? K : x.c) + slot(in, kResidual).elements();
+  std::int64_t constants = -x.elements() - slot(in, kResidual).elements();
+  for (const Shape& shape : in) constants += shape.elements();
   const double products = 2.0 * static_cast<double>(x.pixels()) * x.c * (3.0 * x.c + K);
   return {norm.cost({x}).flops + attention.cost(of_attention(in)).flops + products,
-          sizeof(float) * static_cast<double>(elements)};
+          static_cast<double>(size_of(type)) * static_cast<double>(images) +
+              sizeof(float) * static_cast<double>(constants)};
 }
 
 Footprint WindowBlock::footprint(const Shapes& in) const {
@@ -109,6 +109,7 @@ std::string WindowBlock::describe() const {
   std::string text =
       fmt::format("{}, qkv {}, {}", norm.describe(), qkv.outputs, attention.describe());
   if (project) text += fmt::format(", {}", project->describe());
+  if (type != DType::kF32) text += fmt::format(" {}", name_of(type));
   if (variant != nullptr) text += fmt::format(" [{}]", variant->name);
   return text;
 }
@@ -131,10 +132,17 @@ void WindowBlock::forward(Inputs inputs, const Tensor& y, Scratch scratch) const
     const Storage memory(static_cast<std::size_t>(fixed.scratch_bytes(in)), y.device());
     return fixed.forward(operands, y, {memory.data(), memory.bytes()});
   }
-  variant->kernel.run({*this, view(inputs, kX), view(inputs, kQkvWeight), view(inputs, kQkvBias),
-                       view(inputs, kBias), view(inputs, kProjection),
-                       view(inputs, kProjectionBias), view(inputs, kResidual), view(inputs, kGamma),
-                       view(inputs, kBeta), y.view<float>(), scratch});
+  run_by_type(variant->kernel.run, type, [&]<class T>(WindowBlockFunction<T> run) {
+    const auto parameters = [&](Slot i) { return view_of<float>(inputs, i); };
+    run({*this, view_of<T>(inputs, kX), parameters(kQkvWeight), parameters(kQkvBias),
+         parameters(kBias), parameters(kProjection), parameters(kProjectionBias),
+         view_of<T>(inputs, kResidual), parameters(kGamma), parameters(kBeta), y.view<T>(),
+         scratch});
+  });
+}
+
+std::optional<Narrowed> WindowBlock::narrow(const Shapes&, DType to, DeviceKind device) const {
+  return narrow_on_cpu(*this, 1u << kX | 1u << kResidual, to, device);
 }
 
 std::optional<Fusion> WindowBlock::absorb(const AnyOp& next, int position, const Shapes& in) const {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kernels/attention/attention.h"
+#include "kernels/narrow.h"
 #include "kernels/norm_linear/norm_linear.h"
 
 namespace mend {
@@ -56,8 +57,11 @@ struct WindowBlock {
   std::optional<Conv2d> project = std::nullopt;
   /// The rung to run and whose packing the weights have; null: choose one, they are as above.
   const WindowBlockVariant* variant = nullptr;
+  /// Of x, residual and y: f32, f16 or bf16. The rest is f32, as the arithmetic is.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -65,6 +69,7 @@ struct WindowBlock {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to, DeviceKind device) const;
 };
 
 /// `qkv` and the attention that reads its result through `views`, one for each of its inputs, as one
@@ -86,19 +91,25 @@ struct PackWindowBias {
 
 }  // namespace op
 
-/// One call of a rung; weights and biases are as the rung wants them. Absent operands have no data.
-struct WindowBlockCall {
+/// One call of a rung on images of T; weights and biases are as the rung wants them. Absent operands have no data.
+template <class T>
+struct TypedWindowBlockCall {
   const op::WindowBlock& op;
-  View<const float> x, qkv_weight, qkv_bias, bias, projection, projection_bias, residual, gamma,
-      beta;
-  View<float> y;
+  View<const T> x;
+  View<const float> qkv_weight, qkv_bias, bias, projection, projection_bias;
+  View<const T> residual;
+  View<const float> gamma, beta;
+  View<T> y;
   Scratch scratch;
 };
+using WindowBlockCall = TypedWindowBlockCall<float>;
+template <class T>
+using WindowBlockFunction = void (*)(const TypedWindowBlockCall<T>& call);
 
 struct WindowBlockKernel {
   bool packs_weights = false;  ///< by PackTokenWeight and PackWindowBias
   std::int64_t (*scratch_bytes)(const op::WindowBlock& op, const Shapes& in) = nullptr;
-  void (*run)(const WindowBlockCall& call) = nullptr;
+  ByType<WindowBlockFunction> run;
 };
 
 /// All rungs, naive to fastest.
@@ -110,5 +121,7 @@ void window_block_reference(const WindowBlockCall& call);
 std::string window_block_panels_refuses(const op::WindowBlock& op, const Shapes& in);
 std::int64_t window_block_panels_scratch(const op::WindowBlock& op, const Shapes& in);
 void window_block_panels(const WindowBlockCall& call);
+void window_block_panels_f16(const TypedWindowBlockCall<Half>& call);
+void window_block_panels_bf16(const TypedWindowBlockCall<BFloat16>& call);
 
 }  // namespace mend

@@ -11,6 +11,7 @@
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/rearrange/rearrange.h"
+#include "tests/kernels/check_narrow.h"
 #include "tests/support/golden.h"
 #include "tests/support/guarded.h"
 #include "tests/support/paths.h"
@@ -230,6 +231,20 @@ TEST_CASE("channel_attention: every rung matches the reference") {
     std::vector<Tensor> inputs = random_qkv({n, height, width, depth * heads});
     inputs.push_back(apply(op::Affine{.scale = 4.0f}, {random_tensor(vector_shape(heads), 6)}));
     check(channel_attention_ladder(), op::ChannelAttention{heads}, inputs);
+  }
+}
+
+TEST_CASE("channel_attention: narrow images give f32's numbers, rounded once") {
+  for (const auto& [n, height, width, depth, heads] : std::vector<std::array<int, 5>>{
+           {1, 1, 1, 1, 1}, {2, 5, 7, 10, 3}, {1, 40, 31, 48, 1}, {1, 9, 8, 48, 2}}) {
+    const op::ChannelAttention op{heads};
+    std::vector<Tensor> inputs = random_qkv({n, height, width, depth * heads});
+    inputs.push_back(apply(op::Affine{.scale = 4.0f}, {random_tensor(vector_shape(heads), 6)}));
+    force_variant("channel_attention", "blocks");
+    check_narrow(
+        op, [&](DType type) { return op.narrow({}, type, DeviceKind::kCpu).value().op; }, inputs,
+        7);
+    clear_forced_variants();
   }
 }
 

@@ -13,6 +13,7 @@
 #include "kernels/conv2d/scale_filters.h"
 #include "kernels/conv2d/variant.h"
 #include "kernels/elementwise/elementwise.h"
+#include "tests/kernels/check_narrow.h"
 #include "tests/kernels/conv2d_cases.h"
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
@@ -159,6 +160,33 @@ TEST_CASE("conv2d: every rung matches the reference on every instruction set") {
       CHECK_MESSAGE(tried > 0, rung.name << " was never tried");
     }
   });
+}
+
+TEST_CASE("conv2d: rungs that take narrow images give f32's numbers, rounded once") {
+  const std::vector<ConvCase> cases = awkward_convolutions();
+  int tried = 0;
+  for (const auto& rung : conv2d_ladder()) {
+    if (rung.device != DeviceKind::kCpu || !rung.kernel.runs_narrow()) continue;
+    CAPTURE(rung.name);
+    for (const ConvCase& c : cases) {
+      CAPTURE(c);
+      const Problem problem(c);
+      if (!problem.fits(rung)) continue;
+      op::Conv2d wide = problem.op;
+      wide.variant = &rung;
+      std::vector<Tensor> inputs = problem.inputs;
+      Tensor& weight = inputs[op::Conv2d::kWeight];
+      weight = apply(op::PackConv2dWeight{wide}, {weight});
+      check_narrow(
+          wide,
+          [&](DType type) {
+            return AnyOp(wide).narrow(shapes_of(inputs), type, DeviceKind::kCpu).value().op;
+          },
+          inputs, 1u << op::Conv2d::kX | 1u << op::Conv2d::kResidual);
+      ++tried;
+    }
+  }
+  CHECK(tried >= 8);
 }
 
 TEST_CASE("conv2d: one and two threads give the same bits") {

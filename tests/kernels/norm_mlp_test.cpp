@@ -8,6 +8,7 @@
 #include "kernels/channels/channels.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/token_panels.h"
+#include "tests/kernels/check_narrow.h"
 #include "tests/support/compare.h"
 #include "tests/support/guarded.h"
 
@@ -103,12 +104,27 @@ TEST_CASE("norm_mlp: every rung matches the reference") {
     check_rungs(norm_mlp_ladder(), op, inputs_of(problem),
                 [&](const NormMlpKernel& kernel, Inputs in, const Tensor& y, Scratch) {
                   for (const NormMlpVariant& rung : norm_mlp_ladder()) {
-                    if (rung.kernel.run != kernel.run) continue;
+                    if (rung.kernel.run.f32 != kernel.run.f32) continue;
                     force_variant("norm_mlp", std::string(rung.name.substr(9)));
                     op.forward(in, y, {});
                     clear_forced_variants();
                   }
                 });
+  }
+}
+
+TEST_CASE("norm_mlp: narrow images give f32's numbers, rounded once") {
+  for (const Case& problem : kAwkward) {
+    CAPTURE(problem.x);
+    const op::NormMlp op = op_of(problem);
+    const auto narrow = [&](DType type) {
+      op::NormMlp narrowed = op;
+      narrowed.type = type;
+      return narrowed;
+    };
+    force_variant("norm_mlp", "panels");
+    check_narrow(op, narrow, inputs_of(problem), 1u << op.kX | 1u << op.kResidual);
+    clear_forced_variants();
   }
 }
 

@@ -6,6 +6,7 @@
 #include "engine/plan.h"
 #include "kernels/channels/channels.h"
 #include "kernels/elementwise/elementwise.h"
+#include "tests/kernels/check_narrow.h"
 #include "tests/support/compare.h"
 #include "tests/support/guarded.h"
 
@@ -102,12 +103,27 @@ TEST_CASE("window_block: every rung matches the reference") {
     check_rungs(window_block_ladder(), op, inputs_of(problem),
                 [&](const WindowBlockKernel& kernel, Inputs in, const Tensor& y, Scratch) {
                   for (const WindowBlockVariant& rung : window_block_ladder()) {
-                    if (rung.kernel.run != kernel.run) continue;
+                    if (rung.kernel.run.f32 != kernel.run.f32) continue;
                     force_variant("window_block", std::string(rung.name.substr(13)));
                     op.forward(in, y, {});
                     clear_forced_variants();
                   }
                 });
+  }
+}
+
+TEST_CASE("window_block: narrow images give f32's numbers, rounded once") {
+  for (const Case& problem : kAwkward) {
+    CAPTURE(problem.x);
+    const op::WindowBlock op = op_of(problem);
+    const auto narrow = [&](DType type) {
+      op::WindowBlock narrowed = op;
+      narrowed.type = type;
+      return narrowed;
+    };
+    force_variant("window_block", "panels");
+    check_narrow(op, narrow, inputs_of(problem), 1u << op.kX | 1u << op.kResidual);
+    clear_forced_variants();
   }
 }
 

@@ -33,8 +33,8 @@ Tensor random_tensor(const Shape& shape, std::uint64_t seed);
 /// it, too.
 class Guarded {
  public:
-  /// NaN inside as well.
-  explicit Guarded(const Shape& shape);
+  /// NaN inside as well. Of a type in which all bits set are a NaN.
+  explicit Guarded(const Shape& shape, DType dtype = DType::kF32);
   /// With the pixels of `pixels`.
   explicit Guarded(const Tensor& pixels);
 

@@ -1,4 +1,4 @@
-#include "apps/bench_int8.h"
+#include "apps/bench_precision.h"
 
 #include <fmt/format.h>
 
@@ -15,13 +15,12 @@
 #include "layers/functions.h"
 #include "restore/exchange.h"
 #include "restore/image_file.h"
-#include "restore/tiled_network.h"
 
 namespace mend {
 namespace {
 
 /// The middle of the picture as the network reads it; without a picture, numbers of no meaning.
-std::vector<Tensor> inputs_of(const Model& model, const Int8Bench& bench) {
+std::vector<Tensor> inputs_of(const Model& model, const PrecisionBench& bench) {
   if (bench.picture.empty()) {
     const PictureSize size = size_for(model, bench.size);
     std::vector<Tensor> inputs;
@@ -58,8 +57,8 @@ Calibration calibration_of(const Model& model, const std::vector<Tensor>& inputs
 
 /// A plan with its input, and the seconds of its runs.
 struct TimedPlan {
-  TimedPlan(const Model& model, const std::vector<Tensor>& inputs, const Calibration* calibration)
-      : plan(model.forward, shapes_of(inputs), nullptr, {calibration}) {
+  TimedPlan(const Model& model, const std::vector<Tensor>& inputs, const PlanOptions& options)
+      : plan(model.forward, shapes_of(inputs), nullptr, options) {
     for (std::size_t i = 0; i < inputs.size(); ++i) plan.set_input(static_cast<int>(i), inputs[i]);
     plan.run();  // the first run packs weights and touches memory
     // Later runs may find their input overwritten: a plan may use its memory for something else.
@@ -92,10 +91,15 @@ double psnr_of(const Tensor& test, const Tensor& reference, const Traits& traits
 
 }  // namespace
 
-void bench_int8(const Model& model, const Int8Bench& bench) {
+void bench_precision(const Model& model, const PrecisionBench& bench) {
   const std::vector<Tensor> inputs = inputs_of(model, bench);
-  const Calibration calibration = calibration_of(model, inputs);
-  TimedPlan int8(model, inputs, &calibration), f32(model, inputs, nullptr);
+  std::optional<Calibration> calibration;
+  if (bench.precision == Precision::kInt8) calibration = calibration_of(model, inputs);
+  const std::string_view name = name_of(bench.precision);
+  TimedPlan tested(model, inputs,
+                   {.calibration = calibration ? &*calibration : nullptr,
+                    .narrow = narrow_images_of(bench.precision)});
+  TimedPlan f32(model, inputs, {});
   const auto begin = std::chrono::steady_clock::now();
   const auto seconds_since_begin = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -103,30 +107,33 @@ void bench_int8(const Model& model, const Int8Bench& bench) {
   for (int runs = 0; runs < bench.min_runs || seconds_since_begin() < bench.min_seconds; ++runs) {
     check_cancel();
     f32.run();
-    int8.run();
+    tested.run();
   }
-  const double f32_ms = 1e3 * f32.timing.median(), int8_ms = 1e3 * int8.timing.median();
-  const double psnr = psnr_of(int8.y, f32.y, model.traits);
+  const double f32_ms = 1e3 * f32.timing.median(), tested_ms = 1e3 * tested.timing.median();
+  const double psnr = psnr_of(tested.y, f32.y, model.traits);
+  const double arena_mb = static_cast<double>(tested.plan.arena_bytes()) / 1e6;
+  const double f32_arena_mb = static_cast<double>(f32.plan.arena_bytes()) / 1e6;
   const std::string size = to_string(PictureSize{inputs[0].shape().w, inputs[0].shape().h});
   if (bench.json) {
-    const Json line = {{"network", model.description},
-                       {"size", size},
-                       {"precision", "int8"},
-                       {"threads", threads()},
-                       {"runs", int8.timing.runs()},
-                       {"median_ms", int8_ms},
-                       {"f32_median_ms", f32_ms},
-                       {"psnr_against_f32", psnr},
-                       {"layers_in_8_bits", calibration.steps.size()},
-                       {"arena_mb", static_cast<double>(int8.plan.arena_bytes()) / 1e6},
-                       {"f32_arena_mb", static_cast<double>(f32.plan.arena_bytes()) / 1e6}};
+    Json line = {{"network", model.description},
+                 {"size", size},
+                 {"precision", name},
+                 {"threads", threads()},
+                 {"runs", tested.timing.runs()},
+                 {"median_ms", tested_ms},
+                 {"f32_median_ms", f32_ms},
+                 {"psnr_against_f32", psnr},
+                 {"arena_mb", arena_mb},
+                 {"f32_arena_mb", f32_arena_mb}};
+    if (calibration) line["layers_in_8_bits"] = calibration->steps.size();
     std::puts(line.dump().c_str());
     return;
   }
-  std::puts(fmt::format("{} at {}, {} thread{}, {} runs in turn: int8 median {:.2f} ms, f32 {:.2f} "
-                        "ms, {:.2f} times as fast; PSNR against f32 {:.2f} dB",
-                        model.description, size, threads(), threads() == 1 ? "" : "s",
-                        int8.timing.runs(), int8_ms, f32_ms, f32_ms / int8_ms, psnr)
+  std::puts(fmt::format(
+                "{} at {}, {} thread{}, {} runs in turn: {} median {:.2f} ms, f32 {:.2f} "
+                "ms, {:.2f} times as fast; {:.1f} MB, f32 {:.1f}; PSNR against f32 {:.2f} dB",
+                model.description, size, threads(), threads() == 1 ? "" : "s", tested.timing.runs(),
+                name, tested_ms, f32_ms, f32_ms / tested_ms, arena_mb, f32_arena_mb, psnr)
                 .c_str());
 }
 
