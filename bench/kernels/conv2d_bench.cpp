@@ -2,7 +2,7 @@
 //
 //   mend_bench_kernels --benchmark_filter=64to64_k3s1/256x256
 //
-// names: rung/CtoK_kRsSTRIDE[gGROUPS]/WxH/f32/tTHREADS; counters: FLOP/s of the formula (an FMA is 2),
+// names: rung/CtoK_kRsSTRIDE[gGROUPS]/WxH/TYPE/tTHREADS; counters: FLOP/s of the formula (an FMA is 2),
 // and of_peak, their part of the FMA peak measured in the same run (Winograd may exceed 1); depthwise, also of_copy: the
 // time of copying x to y over the layer's.
 #include <benchmark/benchmark.h>
@@ -18,6 +18,7 @@
 #include "bench/kernels/copy_speed.h"
 #include "engine/parallel.h"
 #include "kernels/conv2d/variant.h"
+#include "kernels/convert/convert.h"
 #include "kernels/peak.h"
 
 namespace mend {
@@ -70,20 +71,26 @@ Tensor random_tensor(const Shape& shape, unsigned seed, float bound) {
   return tensor;
 }
 
-/// One layer made ready for one rung.
+Tensor in_type(const Tensor& x, DType type) {
+  if (x.dtype() == type) return x;
+  return mend::apply(op::Convert{x.dtype(), type}, {x});
+}
+
+/// One layer on images of `type` made ready for one rung.
 struct Run {
-  Run(const Layer& layer, const Conv2dVariant& rung, int side) : op(conv_of(layer)) {
+  Run(const Layer& layer, const Conv2dVariant& rung, int side, DType type) : op(conv_of(layer)) {
     op.variant = &rung;
+    op.type = type;
     const int C = layer.C / layer.groups;
     const float bound = 1.7f / std::sqrt(static_cast<float>(layer.kernel * layer.kernel * C));
-    inputs = {random_tensor({1, side, side, layer.C}, 1, 1),
+    inputs = {in_type(random_tensor({1, side, side, layer.C}, 1, 1), type),
               random_tensor({layer.K, layer.kernel, layer.kernel, C}, 2, bound),
               random_tensor(vector_shape(layer.K), 3, 1)};
     if (rung.kernel.pack != nullptr) {
       inputs[op::Conv2d::kWeight] = apply(op::PackConv2dWeight{op}, {inputs[op::Conv2d::kWeight]});
     }
     const Shapes in = shapes_of(inputs);
-    y = Tensor::zeros(op.shape(in));
+    y = Tensor::zeros(op.shape(in), type);
     scratch = Tensor::zeros({1, 1, 1, static_cast<int>(op.scratch_bytes(in) / 4) + 1});
   }
 
@@ -98,18 +105,22 @@ struct Run {
 };
 
 /// Compares the rung with the reference on a small image of the same layer.
-bool is_right(const Layer& layer, const Conv2dVariant& rung) {
+bool is_right(const Layer& layer, const Conv2dVariant& rung, DType type) {
   constexpr int kSide = 13;
-  const Run run(layer, rung, kSide), reference(layer, conv2d_ladder().front(), kSide);
+  const Run run(layer, rung, kSide, type),
+      reference(layer, conv2d_ladder().front(), kSide, DType::kF32);
   run();
   reference();
+  const Tensor y = in_type(run.y, DType::kF32);
   double error = 0, norm = 0;
-  for (std::int64_t i = 0; i < run.y.shape().elements(); ++i) {
+  for (std::int64_t i = 0; i < y.shape().elements(); ++i) {
     const double expected = reference.y.view<float>().data[i];
-    error += std::pow(run.y.view<float>().data[i] - expected, 2);
+    error += std::pow(y.view<float>().data[i] - expected, 2);
     norm += expected * expected;
   }
-  return std::sqrt(error / norm) <= rung.error_within;  // NaN fails
+  // x and y are rounded once each.
+  const double rounding = type == DType::kF32 ? 0 : type == DType::kF16 ? 0x1p-10 : 0x1p-7;
+  return std::sqrt(error / norm) <= rung.error_within + rounding;  // NaN fails
 }
 
 double peak_of(int threads) {
@@ -118,13 +129,14 @@ double peak_of(int threads) {
   return measured[threads];
 }
 
-void bench(benchmark::State& state, const Layer& layer, const Conv2dVariant& rung, int threads) {
+void bench(benchmark::State& state, const Layer& layer, const Conv2dVariant& rung, DType type,
+           int threads) {
   const int before = mend::threads();
   set_threads(threads);
-  if (!is_right(layer, rung)) {
+  if (!is_right(layer, rung, type)) {
     state.SkipWithError("differs from the reference");
   }
-  const Run run(layer, rung, layer.side);
+  const Run run(layer, rung, layer.side, type);
   run();  // touches all memory once
   const auto start = std::chrono::steady_clock::now();
   for ([[maybe_unused]] auto _ : state) run();
@@ -138,10 +150,10 @@ void bench(benchmark::State& state, const Layer& layer, const Conv2dVariant& run
   set_threads(before);
 }
 
-std::string name_of(const Layer& layer, const Conv2dVariant& rung, int threads) {
+std::string name_of(const Layer& layer, const Conv2dVariant& rung, DType type, int threads) {
   const std::string groups = layer.groups == 1 ? "" : fmt::format("g{}", layer.groups);
-  return fmt::format("{}/{}to{}_k{}s{}{}/{}x{}/f32/t{}", rung.name, layer.C, layer.K, layer.kernel,
-                     layer.stride, groups, layer.side, layer.side, threads);
+  return fmt::format("{}/{}to{}_k{}s{}{}/{}x{}/{}/t{}", rung.name, layer.C, layer.K, layer.kernel,
+                     layer.stride, groups, layer.side, layer.side, mend::name_of(type), threads);
 }
 
 const int registered = [] {
@@ -153,12 +165,16 @@ const int registered = [] {
       if (rung.device != DeviceKind::kCpu || !rung.refuses(op, {x, weight}).empty()) continue;
       // The reference takes seconds; one small image shows how far the others are from it.
       if (rung.seconds == slowest<op::Conv2d> && (layer.side > 64 || layer.C > 64)) continue;
-      for (const int threads : {1, 2}) {
-        benchmark::RegisterBenchmark(
-            name_of(layer, rung, threads).c_str(),
-            [=, &layer, &rung](benchmark::State& state) { bench(state, layer, rung, threads); })
-            ->UseRealTime()
-            ->Unit(benchmark::kMillisecond);
+      for (const DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
+        if (type != DType::kF32 && !rung.kernel.runs_narrow()) continue;
+        for (const int threads : {1, 2}) {
+          benchmark::RegisterBenchmark(name_of(layer, rung, type, threads).c_str(),
+                                       [=, &layer, &rung](benchmark::State& state) {
+                                         bench(state, layer, rung, type, threads);
+                                       })
+              ->UseRealTime()
+              ->Unit(benchmark::kMillisecond);
+        }
       }
     }
   }

@@ -12,6 +12,13 @@ namespace {
 
 constexpr std::size_t kLongest = 64;
 
+/// Whether a step makes f32 of narrow numbers: it belongs into the chain behind it, for which half the bytes are read.
+bool only_widens(const Graph& graph, const Step& step) {
+  if (step.inputs[0] == kNoValue) return false;
+  const Value &x = graph.values[step.inputs[0]], &y = graph.values[step.output];
+  return x.shape == y.shape && x.bytes() < y.bytes();
+}
+
 /// For each length at which the steps from `first` on make a chain, that chain: nobody outside reads
 /// anything but the last step's output. Longest first.
 std::vector<std::pair<std::size_t, RowCandidate>> candidates(const Graph& graph,
@@ -28,7 +35,7 @@ std::vector<std::pair<std::size_t, RowCandidate>> candidates(const Graph& graph,
       if (read != unread.end() && --read->second == 0) unread.erase(read);
     }
     unread[step.output] = uses[step.output];
-    if (s > first && unread.size() == 1 && !step.op.is_view()) {
+    if (s > first && unread.size() == 1 && !step.op.is_view() && !only_widens(graph, step)) {
       found.emplace_back(s, collector.finish(step.output));
     }
   }

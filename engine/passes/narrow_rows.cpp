@@ -76,12 +76,21 @@ class RowNarrowing {
     if (value != kNoValue && wanted) is_wanted_[value] = true;
   }
 
-  /// Whether one step that can only run by rows writes `value` for another alone: it stays f32, since large ones become a
-  /// chain. Says nothing of sizes or threads, and so the numbers do not depend on them.
+  /// Whether one step that can only run by rows, and that keeps the size of its images, writes `value` for another alone:
+  /// it stays f32, since large ones become a chain. Says nothing of extents or threads, so the numbers do not depend on them.
   bool is_link(int value) const {
     if (value == kNoValue || producer_[value] < 0 || uses_[value] != 1) return false;
     const Step& step = steps_[static_cast<std::size_t>(producer_[value])];
-    return !step.op.is_view() && !narrowed(step) && row_part(step);
+    if (step.op.is_view() || narrowed(step)) return false;
+    const std::optional<RowPart> part = row_part(step);
+    if (!part) return false;
+    const Shape& y = graph_.values[value].shape;
+    for (std::size_t i = 0; i < part->inputs.size(); ++i) {
+      if (part->inputs[i].empty()) continue;
+      const Shape& x = graph_.values[step.inputs[i]].shape;
+      if (x.h != y.h || x.w != y.w) return false;
+    }
+    return true;
   }
 
   void rewrite(Step step, Way way) {

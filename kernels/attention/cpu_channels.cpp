@@ -330,6 +330,8 @@ void mix_values(const TypedAttentionCall<T>& call, const Workspace& work) {
     const std::int64_t block = task % work.blocks;
     constexpr bool kIsWide = std::is_same_v<T, float>;
     const float* v[kBlockPixels];
+    [[maybe_unused]] T* y[kBlockPixels];
+    if constexpr (kIsWide) find_pixels(call.y, n, block, y);
     float* mixed = work.of_thread(call.scratch, thread);
     float* wide_v = mixed + work.thread_floats - work.wide_floats;
     for (int head = 0; head < work.heads; ++head) {
@@ -337,8 +339,6 @@ void mix_values(const TypedAttentionCall<T>& call, const Workspace& work) {
       const ChannelBlock values{v, nullptr, pixels, kIsWide ? head * c : 0, c, 0};
       const float* weights = work.weights(call.scratch, n, head);
       if constexpr (kIsWide) {
-        float* y[kBlockPixels];
-        find_pixels(call.y, n, block, y);
         // Whole vectors must not reach into the next head's channels, which may be done already.
         const bool writes_y = c == work.padded && call.y.evenly_spaced();
         HWY_DYNAMIC_DISPATCH(mix_channels)

@@ -79,6 +79,28 @@ TEST_CASE("mend bench --json: one line; with --layers every step with its rungs"
   CHECK(sum < 10 * json.at("median_ms").get<double>());
 }
 
+TEST_CASE("mend bench --precision: beside f32, with the PSNR and the memory of both") {
+  const TemporaryFolder folder;
+  const std::string network = tiny_srvgg(2, 32, 2).write(folder / "net.safetensors");
+  for (const char* precision : {"f16", "bf16", "int8"}) {
+    CAPTURE(precision);
+    std::vector<std::string> command = {"bench",      network, "--size",      "160x140", "--json",
+                                        "--min-time", "0",     "--precision", precision};
+    const Finished run = mend_run(command);
+    REQUIRE(run.code == 0);
+    const Json json = Json::parse(run.out);
+    CHECK(json.at("precision") == precision);
+    CHECK(json.at("median_ms") > 0);
+    CHECK(json.at("f32_median_ms") > 0);
+    CHECK(json.at("psnr_against_f32") > 20);
+    CHECK(json.at("psnr_against_f32") < 120);  // something is not f32
+    CHECK(json.contains("layers_in_8_bits") == (precision == std::string("int8")));
+    if (precision != std::string("int8")) CHECK(json.at("arena_mb") < json.at("f32_arena_mb"));
+    command.erase(std::find(command.begin(), command.end(), "--json"));
+    CHECK(mend_run(command).out.find(std::string(precision) + " median") != std::string::npos);
+  }
+}
+
 TEST_CASE("mend bench: a table of layers says what runs and why not another") {
   const TemporaryFolder folder;
   const std::string network = tiny_srvgg(2, 32, 2).write(folder / "net.safetensors");

@@ -53,9 +53,7 @@ bool same_numbers(const Tensor& a, const Tensor& b) {
   return same;
 }
 
-op::Conv2d relu_layer(int outputs) {
-  return with(conv(3, outputs, 1), {ActivationKind::kRelu});
-}
+op::Conv2d relu_layer(int outputs) { return with(conv(3, outputs, 1), {ActivationKind::kRelu}); }
 
 /// First layer, body with a skip connection around it, last layer with a sum: what networks for images are made of.
 Network small_network() {
@@ -68,8 +66,7 @@ Network small_network() {
     const Tensor a = apply(relu_layer(32), {in[0], first});
     const Tensor b = apply(relu_layer(32), {a, second});
     const Tensor both = apply(op::Concat{}, {a, b});
-    const Tensor c =
-        apply(op::Binary{BinaryKind::kAdd}, {apply(relu_layer(32), {both, third}), b});
+    const Tensor c = apply(op::Binary{BinaryKind::kAdd}, {apply(relu_layer(32), {both, third}), b});
     return {apply(op::Binary{BinaryKind::kAdd}, {apply(conv(3, 3, 1), {c, last}), in[0]})};
   };
 }
@@ -77,8 +74,8 @@ Network small_network() {
 }  // namespace
 
 TEST_CASE("convert: every rung rounds as the reference does, on every instruction set") {
-  for (const Shape& shape : {Shape{2, 3, 5, 7}, Shape{1, 4, 3, 16}, Shape{1, 1, 1, 1},
-                             Shape{1, 2, 9, 33}}) {
+  for (const Shape& shape :
+       {Shape{2, 3, 5, 7}, Shape{1, 4, 3, 16}, Shape{1, 1, 1, 1}, Shape{1, 2, 9, 33}}) {
     const Tensor x = awkward_numbers(shape);
     for (const DType type : kNarrowTypes) {
       CAPTURE(name_of(type));
@@ -120,8 +117,8 @@ TEST_CASE("narrow: operations that move numbers, or read them, take 16 bits") {
   for (const PoolKind kind : {PoolKind::kMax, PoolKind::kAverage}) {
     for (const int windows : {1, 3}) {
       const op::AdaptivePool pool{kind, windows, windows};
-      check_narrow(pool, [&](DType type) { return pool.narrow({}, type, DeviceKind::kCpu)->op; },
-                   {x}, 1);
+      check_narrow(
+          pool, [&](DType type) { return pool.narrow({}, type, DeviceKind::kCpu)->op; }, {x}, 1);
     }
   }
 }
@@ -167,7 +164,8 @@ TEST_CASE("narrow: a plan for a large picture takes little more than half the me
   const Plan wide(network, {shape});
   for (const DType type : kNarrowTypes) {
     const Plan narrow(network, {shape}, nullptr, {.narrow = narrow_images(type)});
-    CHECK(static_cast<double>(narrow.arena_bytes()) < 0.6 * static_cast<double>(wide.arena_bytes()));
+    CHECK(static_cast<double>(narrow.arena_bytes()) <
+          0.6 * static_cast<double>(wide.arena_bytes()));
   }
 }
 

@@ -15,6 +15,7 @@
 #include "restore/restore.h"
 #include "restore/tiled_network.h"
 #include "tests/restore/own_model.h"
+#include "tests/restore/small_network.h"
 #include "tests/support/compare.h"
 #include "tests/support/guarded.h"
 #include "tests/support/paths.h"
@@ -25,32 +26,6 @@ using namespace mend::test;
 
 namespace {
 
-struct Layer {
-  Layer(int in, int out, std::uint64_t seed)
-      : weight((1.5f / std::sqrt(9.0f * static_cast<float>(in))) *
-               random_tensor({out, 3, 3, in}, seed)),
-        bias(0.1f * random_tensor(vector_shape(out), seed + 1)) {
-    op.kernel_h = op.kernel_w = 3;
-    op.padding_h = op.padding_w = 1;
-    op.outputs = out;
-  }
-  Tensor operator()(const Tensor& x) const { return apply(op, {x, weight, bias}); }
-
-  op::Conv2d op;
-  Tensor weight, bias;
-};
-
-/// Five convolutions of 24 channels, with a sum around two of them: some values in 8 bits, some not.
-struct SmallNetwork {
-  Layer first{3, 24, 1}, a{24, 24, 3}, b{24, 24, 5}, c{24, 24, 7}, last{24, 3, 9};
-
-  std::vector<Tensor> operator()(const std::vector<Tensor>& in) const {
-    const Tensor x = relu(first(in[0]));
-    const Tensor z = x + b(lrelu(a(x)));
-    return {in[0] + 0.1f * last(gelu(c(z)))};
-  }
-};
-
 Tensor waves(int h, int w) {
   const Tensor x = Tensor::empty({1, h, w, 3});
   for (int i = 0; i < h; ++i)
@@ -60,23 +35,6 @@ Tensor waves(int h, int w) {
             0.5 + 0.3 * std::sin(0.31 * i + 0.17 * j * (c + 1)) + 0.2 * std::sin(0.02 * i * j));
       }
   return x;
-}
-
-Tensor run(const Network& network, const Tensor& x, const TileOptions& options) {
-  const Tensor y = Tensor::zeros(x.shape());
-  const auto copy = [](const Tensor& from, const Tensor& to) {
-    for (int i = 0; i < to.shape().h; ++i)
-      for (int j = 0; j < to.shape().w; ++j)
-        for (int c = 0; c < 3; ++c) to.view<float>()(0, i, j, c) = from.view<float>()(0, i, j, c);
-  };
-  TiledNetwork({.network = network})
-      .run(
-          x.shape().h, x.shape().w, options,
-          [&](const Rectangle& r, const Tensor& to) { copy(x.crop(r.y, r.x, r.h, r.w), to); },
-          [&](const Rectangle& r, const Tensor& pixels) {
-            copy(pixels, y.crop(r.y, r.x, r.h, r.w));
-          });
-  return y;
 }
 
 TileOptions int8() {
@@ -104,7 +62,7 @@ Tensor middle_of(const Image& image, int side) {
 TEST_CASE("int8: a network with sums around its layers is near f32") {
   const Tensor x = waves(70, 90);
   const SmallNetwork network;
-  const double db = psnr(run(network, x, int8()), run(network, x, {}));
+  const double db = psnr(run_tiled(network, x, int8()), run_tiled(network, x, {}));
   CHECK(db >= 50);
   CHECK(db < 120);  // something did run on 8 bits
 }
@@ -115,10 +73,10 @@ TEST_CASE("int8: tiles give the bits of the whole picture, on one thread and on 
   TileOptions tiles = int8();
   tiles.mode = TileOptions::Mode::kFixed;
   tiles.size = 60;
-  const Tensor whole = run(network, x, int8());
+  const Tensor whole = run_tiled(network, x, int8());
   on_one_and_two_threads([&](int) {
-    CHECK(identical(run(network, x, int8()), whole));
-    CHECK(identical(run(network, x, tiles), whole));
+    CHECK(identical(run_tiled(network, x, int8()), whole));
+    CHECK(identical(run_tiled(network, x, tiles), whole));
   });
 }
 
@@ -147,10 +105,10 @@ TEST_CASE("int8: a network without a layer for it is refused, and so is eager") 
   const Network blur = [](const std::vector<Tensor>& in) {
     return std::vector<Tensor>{box_mean(in[0], 3, 3)};
   };
-  CHECK_THROWS_AS(run(blur, waves(40, 40), int8()), UsageError);
+  CHECK_THROWS_AS(run_tiled(blur, waves(40, 40), int8()), UsageError);
   TileOptions eager = int8();
   eager.eager = true;
-  CHECK_THROWS_AS(run(SmallNetwork(), waves(40, 40), eager), UsageError);
+  CHECK_THROWS_AS(run_tiled(SmallNetwork(), waves(40, 40), eager), UsageError);
 }
 
 TEST_CASE("int8: SRVGG general x4 is within 42 dB of f32 on photos") {
