@@ -39,7 +39,8 @@ void check_narrow(const Op& op, const std::vector<Tensor>& inputs, double error)
     std::vector<Tensor> rounded;
     for (const Tensor& input : inputs) rounded.push_back(to_host(to_gpu(input, type)));
     const Tensor expected = to_host(to_gpu(mend::apply(AnyOp(op), rounded), type));
-    const std::optional<Narrowed> narrowed = op.narrow(shapes_of(inputs), type);
+    const std::optional<Narrowed> narrowed =
+        AnyOp(op).narrow(shapes_of(inputs), type, DeviceKind::kCuda);
     REQUIRE(narrowed.has_value());
     CHECK(narrowed->op.dtype() == type);
     gpu(0).make_current();

@@ -31,7 +31,11 @@ struct Layer {
 /// Five convolutions with a sum around two of them.
 struct SmallNetwork {
   explicit SmallNetwork(int width = 24)
-      : first(3, width, 1), a(width, width, 3), b(width, width, 5), c(width, width, 7), last(width, 3, 9) {}
+      : first(3, width, 1),
+        a(width, width, 3),
+        b(width, width, 5),
+        c(width, width, 7),
+        last(width, 3, 9) {}
 
   std::vector<Tensor> operator()(const std::vector<Tensor>& in) const {
     const Tensor x = relu(first(in[0]));
