@@ -4,6 +4,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/convert/cpu_simd.cpp"
+#include "kernels/each_vector-inl.h"
 #include "kernels/narrow_lanes-inl.h"
 #include "kernels/simd.h"
 
@@ -26,17 +27,6 @@ namespace mend::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// body(i, d) for the numbers [i, i + lanes of d) of each pixel, i in [0, channels).
-template <class Body>
-HWY_INLINE void for_each_lanes(std::int64_t channels, const Body& body) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> one;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  std::int64_t i = 0;
-  for (; i + lanes <= channels; i += lanes) body(i, d);
-  for (; i < channels; ++i) body(i, one);
-}
-
 template <class From, class To>
 void convert_row(PixelRow<const From> x, PixelRow<To> y, std::int64_t pixels,
                  std::int64_t channels) {
@@ -47,8 +37,8 @@ void convert_row(PixelRow<const From> x, PixelRow<To> y, std::int64_t pixels,
   for (std::int64_t p = 0; p < pixels; ++p) {
     const From* from = x.data + p * x.stride;
     To* to = y.data + p * y.stride;
-    for_each_lanes(channels, [&](std::int64_t i, auto d)
-                                 HWY_ATTR { store_f32(load_f32(d, from + i), d, to + i); });
+    for_each_vector(channels, [&](auto d, std::int64_t i)
+                                  HWY_ATTR { store_f32(load_f32(d, from + i), d, to + i); });
   }
 }
 
@@ -60,7 +50,7 @@ void add_row(PixelRow<const float> x, PixelRow<const T> residual, PixelRow<T> y,
     const float* from = x.data + p * x.stride;
     const T* more = residual.data + p * residual.stride;
     T* to = y.data + p * y.stride;
-    for_each_lanes(channels, [&](std::int64_t i, auto d) HWY_ATTR {
+    for_each_vector(channels, [&](auto d, std::int64_t i) HWY_ATTR {
       store_f32(hn::Add(hn::LoadU(d, from + i), load_f32(d, more + i)), d, to + i);
     });
   }

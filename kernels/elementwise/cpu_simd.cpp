@@ -10,6 +10,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/elementwise/cpu_simd.cpp"
 #include "kernels/activation/activation-inl.h"
+#include "kernels/each_vector-inl.h"
 
 #ifndef MEND_ELEMENTWISE_CPU_SIMD_ONCE
 #define MEND_ELEMENTWISE_CPU_SIMD_ONCE
@@ -29,18 +30,6 @@ HWY_BEFORE_NAMESPACE();
 namespace mend::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
-
-/// body(d, i) for i over [0, count) in whole vectors, then one by one with the same instructions: a
-/// number does not depend on where in a row it stands.
-template <class Body>
-HWY_INLINE void for_each_vector(std::int64_t count, const Body& body) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> one;
-  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) body(d, i);
-  for (; i < count; ++i) body(one, i);
-}
 
 struct AffineBody {
   op::Affine affine;

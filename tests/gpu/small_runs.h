@@ -3,16 +3,12 @@
 
 #include <doctest/doctest.h>
 
-#include <iterator>
 #include <memory>
 #include <string>
 
 #include "engine/error.h"
 #include "engine/plan.h"
-#include "models/registry.h"
-#include "tests/models/small_fixtures.h"
-#include "tests/support/golden.h"
-#include "tests/support/paths.h"
+#include "tests/models/each_fixture.h"
 
 namespace mend::test {
 
@@ -36,21 +32,10 @@ inline std::unique_ptr<Plan> plan_on_gpu(const Model& model, const Shapes& shape
 template <class Compare>
 bool for_each_small_fixture(const Compare& compare) {
   constexpr double kMostFlops = 3e8;  // the simulator takes seconds for more
-  int found = 0;
-  for (const std::string name : kSmallFixtures) {
-    CAPTURE(name);
-    const std::string path = golden_path(name);
-    if (!require_data(path)) continue;
-    ++found;
-    const Golden golden = load_golden(path);
-    const Model model = load_model(golden.weights);
-    Tensors inputs;
-    for (const std::string& input : golden.inputs()) inputs.push_back(golden.at(input));
+  return for_each_fixture([&](const Model& model, const Tensors& inputs) {
     Plan here(model.forward, shapes_of(inputs));
-    if (here.cost().flops > kMostFlops) continue;
-    compare(model, inputs, here(inputs));
-  }
-  return found == static_cast<int>(std::size(kSmallFixtures));
+    if (here.cost().flops <= kMostFlops) compare(model, inputs, here(inputs));
+  });
 }
 
 }  // namespace mend::test
