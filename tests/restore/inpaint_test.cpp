@@ -100,7 +100,7 @@ TEST_CASE("inpaint: a network that looks nearby fills holes as in the whole pict
   at_once.mode = TileOptions::Mode::kOff;
   small_tiles.mode = TileOptions::Mode::kFixed;
   small_tiles.size = 32;
-  little_memory.memory_bytes = 5'000'000;
+  little_memory.memory_bytes = 6'000'000;
   for (const TileOptions& options : {TileOptions(), at_once, small_tiles, little_memory}) {
     CAPTURE(options.size);
     CAPTURE(options.memory_bytes);
