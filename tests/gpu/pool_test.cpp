@@ -29,11 +29,11 @@ TEST_CASE("adaptive_pool on the GPU: every rung matches the reference") {
     for (const op::AdaptivePool& pool :
          {op::AdaptivePool{kind, 1, 1}, op::AdaptivePool{kind, 3, 4}}) {
       for (const Shape& x : {Shape{2, 7, 10, 3}, {1, 40, 33, 1}, {2, 5, 6, 72}}) {
-        const int ran =
-            check_gpu_rungs(adaptive_pool_ladder(), pool, {random_tensor(x, 1)},
-                            [&](AdaptivePoolKernel kernel, Inputs inputs, const Tensor& y) {
-                              kernel(pool, inputs[0].view<const float>(), y.view<float>(), {});
-                            });
+        const int ran = check_gpu_rungs(
+            adaptive_pool_ladder(), pool, {random_tensor(x, 1)},
+            [&](AdaptivePoolKernel kernel, Inputs inputs, const Tensor& y) {
+              kernel(pool, inputs[0].view<const float>(), y.view<float>(), Scratch{});
+            });
         CHECK(ran == 1);
       }
     }
