@@ -160,7 +160,7 @@ struct Workspace {
   std::int64_t tasks;
   std::int64_t sum_doubles;    // of a stripe of a head: products [c][c], squares of q [c], of k [c]
   std::int64_t weight_floats;  // of a head
-  std::int64_t wide_floats;  // of a block of narrow q or v in f32, at the end of a thread's
+  std::int64_t wide_floats;    // of a block of narrow q or v in f32, at the end of a thread's
   std::int64_t thread_floats;
 };
 
