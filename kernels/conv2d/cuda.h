@@ -7,7 +7,7 @@
 #include "engine/tensor.h"
 #include "kernels/activation/kind.h"
 #include "kernels/conv2d/padding_mode.h"
-#include "kernels/cuda/gemm_tf32_plan.h"
+#include "kernels/cuda/gemm_plan.h"
 
 namespace mend {
 
@@ -67,15 +67,31 @@ void launch_conv2d_tf32(const CudaConv2dCall& call);
 void launch_conv2d_f16_pack(const CudaConv2dPacking& packing);
 void launch_conv2d_f16(const CudaConv2dCall& call);
 
-/// The convolution as one matrix product; every case with one group.
-GemmProblem conv2d_tf32_gemm_problem(const CudaConv2dParameters& op, const Shape& x,
-                                     const Shape& y);
+/// The convolution as one matrix product of numbers of so many bytes; every case with one group.
+inline GemmProblem conv2d_gemm_problem(const CudaConv2dParameters& op, const Shape& x,
+                                       const Shape& y, std::size_t number_bytes) {
+  const int depth = gemm_depth(number_bytes);
+  return {std::int64_t{y.n} * y.h * y.w, y.c,
+          op.kernel_h * op.kernel_w * ((x.c + depth - 1) / depth)};
+}
+/// Channels and outputs of its packed weight: whole units of 16 bytes, and in 16 bits whole pairs of mma.
+constexpr int conv2d_gemm_width(int C, std::size_t number_bytes) {
+  const int unit = 16 / static_cast<int>(number_bytes);
+  return (C + unit - 1) / unit * unit;
+}
+constexpr int conv2d_gemm_rows(int K, std::size_t number_bytes) {
+  return number_bytes == 4 ? K : (K + 15) / 16 * 16;
+}
 /// packed: [K,R,S,C rounded up to 4], rounded to TF32, zeros behind C.
 void launch_conv2d_tf32_gemm_pack(const CudaConv2dPacking& packing);
 void launch_conv2d_tf32_gemm(const CudaConv2dCall& call);
+/// packed: [K rounded up to 16,R,S,C rounded up to 8] in f16 or bf16, zeros behind K and C; of 16 outputs, row r is
+/// output 4·(r % 8 / 2) + 2·(r / 8) + r % 2.
+void launch_conv2d_f16_gemm_pack(const CudaConv2dPacking& packing);
+void launch_conv2d_f16_gemm(const CudaConv2dCall& call);
 
 /// Kernels of 3x3, 5x5 and 7x7 of stride and dilation 1, one output for each channel.
-/// packed: [R,S,C rounded up to 4] in f32, zeros behind C.
+/// packed: [R,S,C rounded up to 4] in the type of x, zeros behind C.
 void launch_conv2d_depthwise_pack(const CudaConv2dPacking& packing);
 void launch_conv2d_depthwise(const CudaConv2dCall& call);
 

@@ -1,17 +1,18 @@
-// Depthwise convolution of f32: every output channel sees one input channel.
+// Depthwise convolution of f32, f16 and bf16, in f32: every output channel sees one input channel.
 //
 // What limits it: memory. A 3x3 does 9 FMAs for each number read and written; an H100 could do 40. So x is to be
-// read once, 16 bytes a thread, with enough of it under way. Shared memory holds the rows that come next
+// read once, 16 bytes a thread (8 of f16), with enough of it under way. Shared memory holds the rows that come next
 // (cuda_depthwise_rows.cuh), and each thread keeps the sums of the kSize rows of y that it is in the middle of: a
 // row of x is read from shared memory once for two columns of y, and used for kSize rows of them.
 //
 // What is read twice lies at the tiles' borders: with 64 columns, 32 rows and 3x3 9%.
 //
-// Next ideas: more columns a thread for 7x7, whose 49 weights come from shared memory for each row; f16.
+// Next ideas: more columns a thread for 7x7, whose 49 weights come from shared memory for each row.
 #include "engine/cuda/check.h"
 #include "kernels/conv2d/cuda.h"
 #include "kernels/conv2d/cuda_depthwise_rows.cuh"
 #include "kernels/conv2d/cuda_slope.cuh"
+#include "kernels/cuda/by_type.h"
 
 namespace mend {
 namespace depthwise {
@@ -19,20 +20,23 @@ namespace {
 
 constexpr const char* kName = "conv2d/cuda_depthwise";
 
+template <class T>
 struct Arguments {
   CudaConv2dParameters op;
-  View<const float> x, residual;
-  const float *weight, *bias, *slope;  // weight: [R,S,C rounded up to 4]
-  View<float> y;
+  View<const T> x, residual;
+  const T* weight;  // [R,S,C rounded up to 4]
+  const float *bias, *slope;
+  View<T> y;
   Layout layout;
-  bool x_packs, y_packs, residual_packs;
+  bool x_units, y_units, residual_units;
 };
 
 /// scale · activation(z) + residual of one pixel. `own`: four numbers of this thread, kThreads apart, for the long
 /// formulas, of which there is one copy.
-[[maybe_unused]] __device__ void finish(const Arguments& a, const Strip& strip, int p, int q,
-                                        const Pack<float>& bias, const Pack<float>& slope,
-                                        Pack<float> z, float* own) {
+template <class T>
+__device__ void finish(const Arguments<T>& a, const Strip& strip, int p, int q,
+                       const Pack<float>& bias, const Pack<float>& slope, Pack<float> z,
+                       float* own) {
   const int C = a.y.shape.c;
   if (q >= a.y.shape.w || strip.c >= C) return;
 #pragma unroll
@@ -55,15 +59,16 @@ struct Arguments {
   }
   Pack<float> rest{};
   if (a.residual.data != nullptr) {
-    rest = load_channels(pixel_of(a.residual, strip.n, p, q), strip.c, C, a.residual_packs);
+    rest = load_channels(pixel_of(a.residual, strip.n, p, q), strip.c, C, a.residual_units);
   }
 #pragma unroll
   for (int j = 0; j < 4; ++j) z.values[j] = fmaf(a.op.scale, z.values[j], rest.values[j]);
-  store_channels(pixel_of(a.y, strip.n, p, q), z, strip.c, C, a.y_packs);
+  store_channels(pixel_of(a.y, strip.n, p, q), z, strip.c, C, a.y_units);
 }
 
 /// The factors of negative sums.
-[[maybe_unused]] __device__ Pack<float> slopes_of(const Arguments& a, int c) {
+template <class T>
+__device__ Pack<float> slopes_of(const Arguments<T>& a, int c) {
   Pack<float> slopes{{1, 1, 1, 1}};
   if (a.op.activation.kind == ActivationKind::kLeakyRelu) {
     for (float& slope : slopes.values) slope = a.op.activation.parameter;
@@ -75,14 +80,14 @@ struct Arguments {
   return slopes;
 }
 
-template <int kSize>
+template <class T, int kSize>
 __global__ void __launch_bounds__(kThreads, kSize == 3 ? 2 : 1)
-    convolve(const __grid_constant__ Arguments a) {
+    convolve(const __grid_constant__ Arguments<T> a) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   constexpr int kParameters = kSize * kSize + 2;  // of a channel
   extern __shared__ __align__(16) char shared[];
   const Layout& layout = a.layout;
-  const int row_bytes = layout.row_bytes(kSize);
+  const int row_bytes = layout.row_bytes(kSize, kUnitBytes<T>);
   // [tap][unit], behind them biases and slopes, and then each thread's own four numbers.
   auto* const weights = reinterpret_cast<Pack<float>*>(shared + kSlots * row_bytes);
   float* const own = reinterpret_cast<float*>(weights + kParameters * layout.units) + threadIdx.x;
@@ -90,8 +95,8 @@ __global__ void __launch_bounds__(kThreads, kSize == 3 ? 2 : 1)
   const int C = a.y.shape.c, width = (C + 3) / 4 * 4;
   const int rows = min(layout.rows, a.y.shape.h - strip.p);  // of y
 
-  const PatchColumns<kSize> patch(a.x, a.x_packs, a.op.padding_h, a.op.padding_w, a.op.padding_mode,
-                                  layout, strip);
+  const PatchColumns<T, kSize> patch(a.x, a.x_units, a.op.padding_h, a.op.padding_w,
+                                     a.op.padding_mode, layout, strip);
   const auto load_next = [&](int row) {
     if (row < rows + kSize - 1) patch.load(row, shared_address(shared) + row % kSlots * row_bytes);
     commit_copies();  // an empty group where there is nothing, so that the groups can be counted
@@ -114,11 +119,11 @@ __global__ void __launch_bounds__(kThreads, kSize == 3 ? 2 : 1)
     __syncthreads();  // row i is there, for all; and the one before it is used up
     load_next(i + kAhead);
     const auto* const pixels =
-        reinterpret_cast<const Pack<float>*>(shared + i % kSlots * row_bytes) +
+        reinterpret_cast<const Run<T, kUnit>*>(shared + i % kSlots * row_bytes) +
         strip.group * kGroupColumns * layout.units + strip.unit;
     Pack<float> x[kSize + kGroupColumns - 1];
 #pragma unroll
-    for (int s = 0; s < kSize + kGroupColumns - 1; ++s) x[s] = pixels[s * layout.units];
+    for (int s = 0; s < kSize + kGroupColumns - 1; ++s) x[s] = numbers_of(pixels[s * layout.units]);
 #pragma unroll
     for (int r = 0; r < kSize; ++r) {
 #pragma unroll
@@ -145,42 +150,41 @@ __global__ void __launch_bounds__(kThreads, kSize == 3 ? 2 : 1)
 }
 
 /// weight [C,R,S,1] -> packed [R,S,C rounded up to 4]; zeros behind C.
-__global__ void pack(View<const float> weight, int width, int count, float* packed) {
+template <class T>
+__global__ void pack(View<const float> weight, int width, int count, T* packed) {
   const int at = blockIdx.x * blockDim.x + threadIdx.x;
   if (at >= count) return;
   const int c = at % width, s = at / width % weight.shape.w, r = at / width / weight.shape.w;
-  packed[at] = c < weight.shape.n ? *pixel_of(weight, c, r, s) : 0;
+  packed[at] = from_float<T>(c < weight.shape.n ? *pixel_of(weight, c, r, s) : 0);
 }
 
-template <int kSize>
-void launch(const Arguments& a, cudaStream_t stream) {
+template <int kSize, class T>
+void launch(const Arguments<T>& a, cudaStream_t stream) {
   const Layout& layout = a.layout;
-  const int bytes = kSlots * layout.row_bytes(kSize) + (kSize * kSize + 2) * layout.units * 16 +
+  const int bytes = kSlots * layout.row_bytes(kSize, kUnitBytes<T>) +
+                    (kSize * kSize + 2) * layout.units * 16 +
                     4 * kThreads * static_cast<int>(sizeof(float));
   cuda_check(
-      cudaFuncSetAttribute(convolve<kSize>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
+      cudaFuncSetAttribute(convolve<T, kSize>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
       kName);
-  convolve<kSize><<<layout.blocks(), kThreads, bytes, stream>>>(a);
+  convolve<T, kSize><<<layout.blocks(), kThreads, bytes, stream>>>(a);
   cuda_check(cudaGetLastError(), kName);
 }
 
-}  // namespace
-}  // namespace depthwise
-
-void launch_conv2d_depthwise(const CudaConv2dCall& call) {
-  using namespace depthwise;
-  Arguments a{};
+template <class T>
+void launch_type(const CudaConv2dCall& call) {
+  Arguments<T> a{};
   a.op = call.parameters;
-  a.x = call.x.view<const float>();
-  a.residual = call.residual.view<const float>();
-  a.weight = call.weight.view<const float>().data;
+  a.x = call.x.view<const T>();
+  a.residual = call.residual.view<const T>();
+  a.weight = call.weight.view<const T>().data;
   a.bias = call.bias.view<const float>().data;
   a.slope = call.slope.view<const float>().data;
-  a.y = call.y.view<float>();
+  a.y = call.y.view<T>();
   a.layout = layout_of(a.y.shape, a.op.kernel_h);
-  a.x_packs = packs(a.x);
-  a.y_packs = packs(a.y);
-  a.residual_packs = packs(a.residual);
+  a.x_units = runs<kUnit>(a.x);
+  a.y_units = runs<kUnit>(a.y);
+  a.residual_units = runs<kUnit>(a.residual);
   switch (a.op.kernel_h) {
     case 3:
       return launch<3>(a, call.stream);
@@ -191,13 +195,25 @@ void launch_conv2d_depthwise(const CudaConv2dCall& call) {
   }
 }
 
-void launch_conv2d_depthwise_pack(const CudaConv2dPacking& packing) {
+template <class T>
+void launch_pack(const CudaConv2dPacking& packing) {
   const int count = static_cast<int>(packing.packed.shape().elements());
   constexpr int kPackThreads = 256;
-  depthwise::pack<<<divide_up(count, kPackThreads), kPackThreads, 0, packing.stream>>>(
+  pack<<<divide_up(count, kPackThreads), kPackThreads, 0, packing.stream>>>(
       packing.weight.view<const float>(), packing.packed.shape().c, count,
-      packing.packed.view<float>().data);
+      packing.packed.view<T>().data);
   cuda_check(cudaGetLastError(), "conv2d/cuda_depthwise: packing");
+}
+
+}  // namespace
+}  // namespace depthwise
+
+void launch_conv2d_depthwise(const CudaConv2dCall& call) {
+  by_type(call.x.dtype(), [&]<class T>() { depthwise::launch_type<T>(call); });
+}
+
+void launch_conv2d_depthwise_pack(const CudaConv2dPacking& packing) {
+  by_type(packing.packed.dtype(), [&]<class T>() { depthwise::launch_pack<T>(packing); });
 }
 
 }  // namespace mend

@@ -3,13 +3,14 @@
 //   a block    kDepthwiseThreads threads: `units` of 4 channels x `groups` of kGroupColumns columns
 //   a strip    `rows` rows of the result, one after the other; row i of x's patch serves the kSize rows
 //              i - kSize + 1 ... i of the result, which are kept in registers
-//   the ring   kSlots rows of the patch in shared memory, [columns + kSize - 1][units] of 16 bytes, of which the
-//              next kAhead come by cp.async while one is used
+//   the ring   kSlots rows of the patch in shared memory, [columns + kSize - 1][units] of 16 bytes, or 8 of f16, of
+//              which the next kAhead come by cp.async while one is used
 #pragma once
 
 #include "kernels/conv2d/padding_mode.h"
 #include "kernels/cuda/element.cuh"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/run.cuh"
 #include "kernels/cuda/tensor_core.cuh"
 
 namespace mend::depthwise {
@@ -17,6 +18,9 @@ namespace mend::depthwise {
 constexpr int kThreads = 256;
 constexpr int kGroupColumns = 2;  // of a thread
 constexpr int kAhead = 3, kSlots = kAhead + 1;
+constexpr int kUnit = 4;  // channels
+template <class T>
+constexpr int kUnitBytes = kUnit* static_cast<int>(sizeof(T));
 
 /// How an image is dealt out to blocks.
 struct Layout {
@@ -27,7 +31,9 @@ struct Layout {
   __host__ __device__ int columns() const { return groups * kGroupColumns; }
   __host__ __device__ int blocks_of_pixels() const { return tiles_along_q * strips * images; }
   __host__ __device__ int blocks() const { return tiles_along_c * blocks_of_pixels(); }
-  __host__ __device__ int row_bytes(int size) const { return (columns() + size - 1) * units * 16; }
+  __host__ __device__ int row_bytes(int size, int unit_bytes) const {
+    return (columns() + size - 1) * units * unit_bytes;
+  }
 };
 
 /// With the least waste, and strips that are high where there are enough of them: neighbouring strips both read
@@ -39,9 +45,9 @@ inline Layout layout_of(const Shape& y, int size) {
   for (int units = 4; units <= 32; units *= 2) {
     Layout layout{units, kThreads / units};
     const int columns = layout.columns();
-    layout.tiles_along_c = divide_up(y.c, units * 4);
+    layout.tiles_along_c = divide_up(y.c, units * kUnit);
     layout.tiles_along_q = divide_up(y.w, columns);
-    const double waste = static_cast<double>(layout.tiles_along_c) * units * 4 / y.c *
+    const double waste = static_cast<double>(layout.tiles_along_c) * units * kUnit / y.c *
                          layout.tiles_along_q * (columns + size - 1) / y.w *
                          (units < 8 ? 1.5 : 1.0);  // two pixels of 64 bytes lie in the same banks
     if (best.units == 0 || waste < least) {
@@ -67,7 +73,7 @@ struct Strip {
   __device__ explicit Strip(const Layout& layout) {
     unit = threadIdx.x % layout.units;
     group = threadIdx.x / layout.units;
-    c = (blockIdx.x % layout.tiles_along_c * layout.units + unit) * 4;
+    c = (blockIdx.x % layout.tiles_along_c * layout.units + unit) * kUnit;
     pixels = blockIdx.x / layout.tiles_along_c;
     tile_q = pixels % layout.tiles_along_q * layout.columns();
     const int strip = pixels / layout.tiles_along_q;
@@ -80,28 +86,28 @@ struct Strip {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
 
 /// A thread's part of each row of the patch: up to kParts pixels.
-template <int kSize>
+template <class T, int kSize>
 struct PatchColumns {
   static constexpr int kParts = kGroupColumns + 1;  // layout.groups >= kSize - 1
-  const View<const float>& x;
+  const View<const T>& x;
   const Layout& layout;
   int offset[kParts];  // of the pixel in a row of x, or -1
   int top;             // row 0 of the patch
   int n, c;
   std::uint32_t own;  // behind a row in shared memory
   PaddingMode mode;
-  bool moves_packs;
+  bool moves_units;
 
-  __device__ PatchColumns(const View<const float>& view, bool packs, int padding_h, int padding_w,
+  __device__ PatchColumns(const View<const T>& view, bool units, int padding_h, int padding_w,
                           PaddingMode padding_mode, const Layout& tiles, const Strip& strip)
       : x(view),
         layout(tiles),
         top(strip.p - padding_h),
         n(strip.n),
         c(strip.c),
-        own((strip.group * tiles.units + strip.unit) * 16),
+        own((strip.group * tiles.units + strip.unit) * kUnitBytes<T>),
         mode(padding_mode),
-        moves_packs(packs && (strip.c >= view.shape.c || strip.c + 4 <= view.shape.c)) {
+        moves_units(units && (strip.c >= view.shape.c || strip.c + kUnit <= view.shape.c)) {
 #pragma unroll
     for (int part = 0; part < kParts; ++part) {
       const int column = strip.group + part * layout.groups;
@@ -116,20 +122,24 @@ struct PatchColumns {
   __device__ void load(int row, std::uint32_t slot) const {
     const int h = source_index(top + row, x.shape.h, mode);
     const bool is_row = h >= 0 && h < x.shape.h;
-    const float* const from_row = pixel_of(x, n, is_row ? h : 0, 0) + c;
+    const T* const from_row = pixel_of(x, n, is_row ? h : 0, 0) + c;
 #pragma unroll
     for (int part = 0; part < kParts; ++part) {
-      if (part == kGroupColumns && own >= (kSize - 1) * layout.units * 16) continue;
+      if (part == kGroupColumns && own >= (kSize - 1) * layout.units * kUnitBytes<T>) continue;
       const bool inside = is_row && offset[part] >= 0;
-      const float* const from = inside ? from_row + offset[part] : x.data;
-      const std::uint32_t to = slot + own + part * (kThreads * 16);
-      if (moves_packs) {
-        copy_16_async(to, from, inside);
+      const T* const from = inside ? from_row + offset[part] : x.data;
+      const std::uint32_t to = slot + own + part * (kThreads * kUnitBytes<T>);
+      if (moves_units) {
+        copy_async<kUnitBytes<T>, 0>(to, from, inside ? kUnitBytes<T> : 0);
       } else {
 #pragma unroll 1
-        for (int j = 0; j < 4; ++j) {
+        for (int j = 0; j < kUnit; ++j) {
           const bool is_channel = inside && c + j < x.shape.c;
-          copy_4_async(to + j * 4, is_channel ? from + j : x.data, is_channel);
+          if constexpr (sizeof(T) == 4) {
+            copy_4_async(to + j * 4, is_channel ? from + j : x.data, is_channel);
+          } else {
+            store_16_bits<0>(to + j * 2, is_channel ? from[j].bits : 0);
+          }
         }
       }
     }
@@ -138,26 +148,25 @@ struct PatchColumns {
 
 #endif  // from compute capability 8.0 on
 
-/// Four channels from c on of a pixel, zeros where there are none.
-__device__ inline Pack<float> load_channels(const float* from, int c, int C, bool packs) {
-  if (packs && c + 4 <= C) return *reinterpret_cast<const Pack<float>*>(from + c);
-  Pack<float> pack{};
+template <class T>
+__device__ Pack<float> numbers_of(const Run<T, kUnit>& unit) {
+  Pack<float> numbers;
 #pragma unroll
-  for (int j = 0; j < 4; ++j) {
-    if (c + j < C) pack.values[j] = from[c + j];
-  }
-  return pack;
+  for (int j = 0; j < kUnit; ++j) numbers.values[j] = as_float(unit.values[j]);
+  return numbers;
 }
-__device__ inline void store_channels(float* to, const Pack<float>& pack, int c, int C,
-                                      bool packs) {
-  if (packs && c + 4 <= C) {
-    *reinterpret_cast<Pack<float>*>(to + c) = pack;
-    return;
-  }
+
+/// A unit from channel c on of a pixel, zeros where there are no channels. `units`: pixels start at multiples of one.
+template <class T>
+__device__ Pack<float> load_channels(const T* from, int c, int C, bool units) {
+  return numbers_of(load_run<T, kUnit>(from + c, units && c + kUnit <= C, C - c));
+}
+template <class T>
+__device__ void store_channels(T* to, const Pack<float>& numbers, int c, int C, bool units) {
+  Run<T, kUnit> unit;
 #pragma unroll
-  for (int j = 0; j < 4; ++j) {
-    if (c + j < C) to[c + j] = pack.values[j];
-  }
+  for (int j = 0; j < kUnit; ++j) unit.values[j] = from_float<T>(numbers.values[j]);
+  store_run(to + c, unit, units && c + kUnit <= C, C - c);
 }
 
 __device__ inline Pack<float> scaled_sum(const Pack<float>& a, const Pack<float>& b,

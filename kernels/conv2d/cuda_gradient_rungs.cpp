@@ -84,7 +84,7 @@ std::string conv2d_weight_gradient_cuda_tf32_gemm_refuses(const Op& op, const Sh
 double conv2d_weight_gradient_cuda_tf32_gemm_seconds(const Op& op, const Shapes& in) {
   const GemmProblem problem =
       weight_gradient_tf32_gemm_problem(parameters_of(op), in[Op::kX], in[Op::kDy]);
-  return std::max(gemm_tf32_plan(problem).seconds, op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+  return std::max(gemm_plan(problem).seconds, op.cost(in).bytes / NominalGpu::kBytesPerSecond);
 }
 
 void conv2d_weight_gradient_cuda_naive(const Op& op, Inputs inputs, const Tensor& y) {

@@ -1,7 +1,7 @@
-// Images as the rows of a matrix product (kernels/cuda/gemm_tf32.cuh).
+// Images as the rows of a matrix product (kernels/cuda/gemm.cuh).
 #pragma once
 
-#include "kernels/cuda/gemm_tf32_operand.cuh"
+#include "kernels/cuda/gemm_operand.cuh"
 
 namespace mend {
 
@@ -14,10 +14,10 @@ bool is_flat(const View<T>& view) {
 
 /// What the taps of a convolution (CudaConv2dParameters, or those of its gradient) see of x, a row for each pixel
 /// of a result as large as `result`.
-template <class Parameters>
-gemm_tf32::PixelRows rows_of(const View<const float>& x, const Shape& result, const Parameters& op,
-                             PaddingMode mode) {
-  gemm_tf32::PixelRows rows{};
+template <class T, class Parameters>
+gemm::PixelRows<T> rows_of(const View<const T>& x, const Shape& result, const Parameters& op,
+                           PaddingMode mode) {
+  gemm::PixelRows<T> rows{};
   rows.data = x.data;
   rows.rows = result.n * result.h * result.w;
   rows.columns = x.shape.c;
@@ -34,15 +34,15 @@ gemm_tf32::PixelRows rows_of(const View<const float>& x, const Shape& result, co
   rows.padding_h = op.padding_h;
   rows.padding_w = op.padding_w;
   rows.padding_mode = mode;
-  rows.packs = packs(x);
+  rows.granule = gemm::granule_of(x);
   const bool whole = x.shape.h == result.h * op.stride && x.shape.w == result.w * op.stride;
   const bool no_padding = op.padding_h == 0 && op.padding_w == 0 &&
                           op.dilation * (op.kernel_h - 1) < op.stride &&
                           op.dilation * (op.kernel_w - 1) < op.stride;
   const bool follow = x.shape.n == 1 || x.n_stride == x.shape.h * x.h_stride;
-  rows.walk = !whole || !no_padding || !follow ? gemm_tf32::PixelWalk::kAny
-              : op.stride == 1 && is_flat(x)   ? gemm_tf32::PixelWalk::kFlat
-                                               : gemm_tf32::PixelWalk::kLines;
+  rows.walk = !whole || !no_padding || !follow ? gemm::PixelWalk::kAny
+              : op.stride == 1 && is_flat(x)   ? gemm::PixelWalk::kFlat
+                                               : gemm::PixelWalk::kLines;
   return rows;
 }
 

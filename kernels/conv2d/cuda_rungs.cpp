@@ -129,18 +129,25 @@ std::string conv2d_cuda_tf32_gemm_refuses(const op::Conv2d& op, const Shapes&) {
   return refuses_before_ampere();
 }
 
-double conv2d_cuda_tf32_gemm_seconds(const op::Conv2d& op, const Shapes& in) {
-  const GemmProblem problem =
-      conv2d_tf32_gemm_problem(parameters_of(op, {}), in[op::Conv2d::kX], op.shape(in));
-  return std::max(gemm_tf32_plan(problem).seconds, op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+std::string conv2d_cuda_f16_gemm_refuses(const op::Conv2d& op, const Shapes&) {
+  if (op.type == DType::kF32) return "computes in f16 and bf16";
+  if (op.groups != 1) return "needs one group";
+  return refuses_before_ampere();
 }
 
-Shape conv2d_cuda_tf32_gemm_packed_shape(const op::Conv2d& op, const Shape& weight) {
-  return {op.outputs, op.kernel_h, op.kernel_w, (weight.c + 3) / 4 * 4};
+double conv2d_cuda_gemm_seconds(const op::Conv2d& op, const Shapes& in) {
+  const GemmProblem problem = conv2d_gemm_problem(parameters_of(op, {}), in[op::Conv2d::kX],
+                                                  op.shape(in), size_of(op.type));
+  return std::max(gemm_plan(problem).seconds, op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+}
+
+Shape conv2d_cuda_gemm_packed_shape(const op::Conv2d& op, const Shape& weight) {
+  const std::size_t number_bytes = size_of(op.type);
+  return {conv2d_gemm_rows(op.outputs, number_bytes), op.kernel_h, op.kernel_w,
+          conv2d_gemm_width(weight.c, number_bytes)};
 }
 
 std::string conv2d_cuda_depthwise_refuses(const op::Conv2d& op, const Shapes& in) {
-  if (op.type != DType::kF32) return fmt::format("computes in f32, not {}", name_of(op.type));
   if (in[op::Conv2d::kX].c != op.groups || op.outputs != op.groups) {
     return "needs one input and one output channel in each group";
   }
@@ -178,9 +185,11 @@ void conv2d_cuda_depthwise(const op::Conv2d& op, Inputs inputs, const Tensor& y)
 void conv2d_cuda_tf32_gemm(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
   launch(launch_conv2d_tf32_gemm, op, inputs, y);
 }
-
 void conv2d_cuda_f16(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
   launch(launch_conv2d_f16, op, inputs, y);
+}
+void conv2d_cuda_f16_gemm(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
+  launch(launch_conv2d_f16_gemm, op, inputs, y);
 }
 
 void conv2d_cuda_tiled_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
@@ -194,6 +203,9 @@ void conv2d_cuda_tf32_pack(const op::Conv2d&, const Tensor& weight, const Tensor
 }
 void conv2d_cuda_f16_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
   launch_pack(launch_conv2d_f16_pack, weight, packed);
+}
+void conv2d_cuda_f16_gemm_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
+  launch_pack(launch_conv2d_f16_gemm_pack, weight, packed);
 }
 void conv2d_cuda_depthwise_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
   launch_pack(launch_conv2d_depthwise_pack, weight, packed);

@@ -128,13 +128,6 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
 #endif
 }
 
-/// Whether every pixel of `view` starts at a multiple of a Run's bytes.
-template <int kRun, class T>
-bool runs(const View<T>& view) {
-  return reinterpret_cast<std::uintptr_t>(view.data) % (kRun * sizeof(T)) == 0 &&
-         view.w_stride % kRun == 0 && view.h_stride % kRun == 0 && view.n_stride % kRun == 0;
-}
-
 template <class Tile>
 void launch(const CudaConv2dCall& call, const CudaStreamTile& tile, const char* name) {
   using T = typename Tile::Number;

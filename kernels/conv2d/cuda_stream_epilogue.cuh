@@ -3,37 +3,9 @@
 
 #include "kernels/conv2d/cuda_slope.cuh"
 #include "kernels/conv2d/cuda_stream_tile.cuh"
+#include "kernels/cuda/run.cuh"
 
 namespace mend::conv2d_stream {
-
-/// Neighbouring channels of a pixel: as many as a lane has side by side.
-template <class T, int kCount>
-struct alignas(sizeof(T) * kCount) Run {
-  T values[kCount];
-};
-
-/// The first `count` of them; all at once where `whole`.
-template <class T, int kCount>
-__device__ Run<T, kCount> load_run(const T* from, bool whole, int count) {
-  if (whole) return *reinterpret_cast<const Run<T, kCount>*>(from);
-  Run<T, kCount> run{};
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) {
-    if (i < count) run.values[i] = from[i];
-  }
-  return run;
-}
-template <class T, int kCount>
-__device__ void store_run(T* to, const Run<T, kCount>& run, bool whole, int count) {
-  if (whole) {
-    *reinterpret_cast<Run<T, kCount>*>(to) = run;
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) {
-    if (i < count) to[i] = run.values[i];
-  }
-}
 
 /// What a lane holds of the tile: of pixels (p + row, q) and (p + row + half_rows, q + half_columns)
 /// channels k + Tile::channel(j) and the next. A quad of lanes writes whole sectors of 32 bytes.

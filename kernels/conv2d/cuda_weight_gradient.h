@@ -5,7 +5,7 @@
 #include <cuda_runtime_api.h>
 
 #include "engine/tensor.h"
-#include "kernels/cuda/gemm_tf32_plan.h"
+#include "kernels/cuda/gemm_plan.h"
 
 namespace mend {
 

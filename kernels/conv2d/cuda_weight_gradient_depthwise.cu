@@ -25,7 +25,7 @@ struct Arguments {
   View<const float> x, dy;
   int padding_h, padding_w;
   Layout layout;  // of dy
-  bool x_packs, dy_packs;
+  bool x_units, dy_units;
   float* parts;  // [block of pixels][tap][C rounded up to 4]
 };
 
@@ -64,13 +64,13 @@ __global__ void __launch_bounds__(kThreads, kSize == 3 ? 2 : 1)
   extern __shared__ __align__(16) char shared[];
   constexpr int kTaps = kSize * kSize;
   const Layout& layout = a.layout;
-  const int row_bytes = layout.row_bytes(kSize);
+  const int row_bytes = layout.row_bytes(kSize, kUnitBytes<float>);
   const Strip strip(layout);
   const int C = a.dy.shape.c;
   const int rows = min(layout.rows, a.dy.shape.h - strip.p);
 
-  const PatchColumns<kSize> patch(a.x, a.x_packs, a.padding_h, a.padding_w, PaddingMode::kZeros,
-                                  layout, strip);
+  const PatchColumns<float, kSize> patch(a.x, a.x_units, a.padding_h, a.padding_w,
+                                         PaddingMode::kZeros, layout, strip);
   const auto load_next = [&](int row) {
     if (row < rows + kSize - 1) patch.load(row, shared_address(shared) + row % kSlots * row_bytes);
     commit_copies();  // an empty group where there is nothing, so that the groups can be counted
@@ -78,7 +78,7 @@ __global__ void __launch_bounds__(kThreads, kSize == 3 ? 2 : 1)
   const auto dy_at = [&](int row, int j) {
     if (row >= rows || strip.q + j >= a.dy.shape.w) return Pack<float>{};
     return load_channels(pixel_of(a.dy, strip.n, strip.p + row, strip.q + j), strip.c, C,
-                         a.dy_packs);
+                         a.dy_units);
   };
   for (int row = 0; row < kAhead; ++row) load_next(row);
 
@@ -144,7 +144,7 @@ void launch(Arguments a, const CudaWeightGradientCall& call) {
   const Tensor parts = Tensor::empty({count, 1, kTaps, width}, DType::kF32, call.y.device());
   a.parts = parts.view<float>().data;
   const int handed_over = kTaps * kThreads / 2 * 16;
-  const int bytes = std::max(kSlots * a.layout.row_bytes(kSize), handed_over);
+  const int bytes = std::max(kSlots * a.layout.row_bytes(kSize, kUnitBytes<float>), handed_over);
   cuda_check(
       cudaFuncSetAttribute(sum_part<kSize>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
       kName);
@@ -163,8 +163,8 @@ void launch_weight_gradient_depthwise(const CudaWeightGradientCall& call) {
   a.padding_h = call.parameters.padding_h;
   a.padding_w = call.parameters.padding_w;
   a.layout = depthwise::layout_of(a.dy.shape, call.parameters.kernel_h);
-  a.x_packs = packs(a.x);
-  a.dy_packs = packs(a.dy);
+  a.x_units = runs<depthwise::kUnit>(a.x);
+  a.dy_units = runs<depthwise::kUnit>(a.dy);
   if (call.parameters.kernel_h == 3) return depthwise::launch<3>(a, call);
   depthwise::launch<5>(a, call);
 }

@@ -3,14 +3,14 @@
 //   y[k,c] = Σ_pixels dy[pixel,k] · x[the pixel that the tap sees,c]
 //
 // What limits cuda_tf32 where a kernel has one tap, so in all linear layers of a transformer: it loads fragments for
-// all taps, and with one of them each serves a few mma. The pipeline of kernels/cuda/gemm_tf32.cuh has tiles of up
+// all taps, and with one of them each serves a few mma. The pipeline of kernels/cuda/gemm.cuh has tiles of up
 // to 128 x 128 weights, which read each number for 64 products and more; each tap reads x and dy again, from L2.
 //
 // There are few weights and many pixels: the pixels are cut into parts, whose sums are added by a second kernel.
 #include "kernels/conv2d/cuda_pixel_rows.cuh"
 #include "kernels/conv2d/cuda_weight_gradient.h"
 #include "kernels/cuda/add_parts.cuh"
-#include "kernels/cuda/gemm_tf32.cuh"
+#include "kernels/cuda/gemm.cuh"
 
 namespace mend {
 namespace {
@@ -30,9 +30,10 @@ struct PlaceInWeight {
 
 GemmProblem weight_gradient_tf32_gemm_problem(const CudaWeightGradientParameters& op,
                                               const Shape& x, const Shape& dy) {
+  constexpr int kDepth = gemm_depth(sizeof(float));
   const std::int64_t pixels = std::int64_t{dy.n} * dy.h * dy.w;
-  return {dy.c, x.c, static_cast<int>((pixels + kGemmDepth - 1) / kGemmDepth),
-          op.kernel_h * op.kernel_w, true};
+  return {dy.c, x.c, static_cast<int>((pixels + kDepth - 1) / kDepth), op.kernel_h * op.kernel_w,
+          true};
 }
 
 void launch_weight_gradient_tf32_gemm(const CudaWeightGradientCall& call) {
@@ -43,20 +44,20 @@ void launch_weight_gradient_tf32_gemm(const CudaWeightGradientCall& call) {
   constexpr PaddingMode kZeros = PaddingMode::kZeros;
   // dy itself, whatever the tap.
   constexpr CudaWeightGradientParameters kSame{1, 1, 1, 0, 0, 0, 1};
-  const gemm_tf32::PixelRows a = rows_of(dy, dy.shape, kSame, kZeros);
-  const gemm_tf32::PixelRows b = rows_of(x, dy.shape, op, kZeros);
+  const gemm::PixelRows<float> a = rows_of(dy, dy.shape, kSame, kZeros);
+  const gemm::PixelRows<float> b = rows_of(x, dy.shape, op, kZeros);
   const GemmProblem problem = weight_gradient_tf32_gemm_problem(op, x.shape, dy.shape);
-  const GemmPlan plan = gemm_tf32_plan(problem);
+  const GemmPlan plan = gemm_plan(problem);
 
-  gemm_tf32::Store store{y.data,
-                         K,
-                         C,
-                         y.n_stride,
-                         y.h_stride,
-                         y.w_stride,
-                         0,
-                         FastDivider(op.kernel_w),
-                         pairs(y) && C % 2 == 0};
+  gemm::Store store{y.data,
+                    K,
+                    C,
+                    y.n_stride,
+                    y.h_stride,
+                    y.w_stride,
+                    0,
+                    FastDivider(op.kernel_w),
+                    runs<2>(y) && C % 2 == 0};
   Tensor parts;
   if (plan.splits > 1) {
     parts = Tensor::empty({plan.splits, problem.batches, K, C}, DType::kF32, call.y.device());
@@ -65,11 +66,11 @@ void launch_weight_gradient_tf32_gemm(const CudaWeightGradientCall& call) {
     store.inner_stride = std::int64_t{K} * C;
     store.outer_stride = op.kernel_w * store.inner_stride;
     store.split_stride = problem.batches * store.inner_stride;
-    store.pairs = C % 2 == 0;
+    store.runs = C % 2 == 0;
   }
-  gemm_tf32::launch<false, false, true, false>(
-      "conv2d_weight_gradient/cuda_tf32_gemm", a, b, store,
-      {K, C, problem.batches, problem.chunks, problem.chunks}, plan, call.stream);
+  gemm::launch<false, false, true, false>("conv2d_weight_gradient/cuda_tf32_gemm", a, b, store,
+                                          {K, C, problem.batches, problem.chunks, problem.chunks},
+                                          plan, call.stream);
   if (plan.splits > 1) {
     launch_add_parts(store.data, plan.splits, y.shape.elements(), PlaceInWeight{y}, call.stream);
   }

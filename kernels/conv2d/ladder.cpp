@@ -50,7 +50,9 @@ constexpr Conv2dKernel kCudaF16 =
 constexpr Conv2dKernel kCudaDepthwise =
     on_gpu(conv2d_cuda_depthwise, conv2d_cuda_depthwise_packed_shape, conv2d_cuda_depthwise_pack);
 constexpr Conv2dKernel kCudaTf32Gemm =
-    on_gpu(conv2d_cuda_tf32_gemm, conv2d_cuda_tf32_gemm_packed_shape, conv2d_cuda_tf32_gemm_pack);
+    on_gpu(conv2d_cuda_tf32_gemm, conv2d_cuda_gemm_packed_shape, conv2d_cuda_tf32_gemm_pack);
+constexpr Conv2dKernel kCudaF16Gemm =
+    on_gpu(conv2d_cuda_f16_gemm, conv2d_cuda_gemm_packed_shape, conv2d_cuda_f16_gemm_pack);
 #endif
 
 /// What a rung on the CPU refuses, besides the types that it does not compute in.
@@ -75,8 +77,9 @@ constexpr Conv2dVariant kLadder[] = {
     {"conv2d/cuda_depthwise", DeviceKind::kCuda, conv2d_cuda_depthwise_refuses,       conv2d_cuda_depthwise_seconds, 1e-5,  kCudaDepthwise},
     {"conv2d/cuda_mma",       DeviceKind::kCuda, conv2d_cuda_mma_refuses,             conv2d_cuda_mma_seconds,       5e-3,  kCudaMma},
     {"conv2d/cuda_tf32",      DeviceKind::kCuda, conv2d_cuda_tf32_refuses,            conv2d_cuda_stream_seconds,    1e-3,  kCudaTf32},
-    {"conv2d/cuda_tf32_gemm", DeviceKind::kCuda, conv2d_cuda_tf32_gemm_refuses,       conv2d_cuda_tf32_gemm_seconds, 1e-3,  kCudaTf32Gemm},
+    {"conv2d/cuda_tf32_gemm", DeviceKind::kCuda, conv2d_cuda_tf32_gemm_refuses,       conv2d_cuda_gemm_seconds,      1e-3,  kCudaTf32Gemm},
     {"conv2d/cuda_f16",       DeviceKind::kCuda, conv2d_cuda_f16_refuses,             conv2d_cuda_stream_seconds,    5e-3,  kCudaF16},
+    {"conv2d/cuda_f16_gemm",  DeviceKind::kCuda, conv2d_cuda_f16_gemm_refuses,        conv2d_cuda_gemm_seconds,      5e-3,  kCudaF16Gemm},
 #endif
 };
 // clang-format on

@@ -120,10 +120,16 @@ double conv2d_cuda_stream_seconds(const op::Conv2d& op, const Shapes& in);
 Shape conv2d_cuda_stream_packed_shape(const op::Conv2d& op, const Shape& weight);
 
 std::string conv2d_cuda_tf32_gemm_refuses(const op::Conv2d& op, const Shapes& in);
-double conv2d_cuda_tf32_gemm_seconds(const op::Conv2d& op, const Shapes& in);
-Shape conv2d_cuda_tf32_gemm_packed_shape(const op::Conv2d& op, const Shape& weight);
 void conv2d_cuda_tf32_gemm_pack(const op::Conv2d& op, const Tensor& weight, const Tensor& packed);
 void conv2d_cuda_tf32_gemm(const op::Conv2d& op, Inputs inputs, const Tensor& y);
+
+std::string conv2d_cuda_f16_gemm_refuses(const op::Conv2d& op, const Shapes& in);
+void conv2d_cuda_f16_gemm_pack(const op::Conv2d& op, const Tensor& weight, const Tensor& packed);
+void conv2d_cuda_f16_gemm(const op::Conv2d& op, Inputs inputs, const Tensor& y);
+
+/// Of both.
+double conv2d_cuda_gemm_seconds(const op::Conv2d& op, const Shapes& in);
+Shape conv2d_cuda_gemm_packed_shape(const op::Conv2d& op, const Shape& weight);
 
 std::string conv2d_cuda_depthwise_refuses(const op::Conv2d& op, const Shapes& in);
 double conv2d_cuda_depthwise_seconds(const op::Conv2d& op, const Shapes& in);

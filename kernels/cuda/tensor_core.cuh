@@ -39,24 +39,30 @@ __device__ void for_each_index(const F& f) {
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
 
+/// Copies `there` of kBytes, 4, 8 or 16, and zeros for the others; `from` must be a multiple of kBytes.
+template <int kBytes, int kOffset>
+__device__ void copy_async(std::uint32_t to, const void* from, int there) {
+  if constexpr (kBytes == 16) {  // past L1
+    asm volatile("cp.async.cg.shared.global [%0 + %1], [%2], 16, %3;" ::"r"(to), "n"(kOffset),
+                 "l"(from), "r"(there)
+                 : "memory");
+  } else {
+    asm volatile("cp.async.ca.shared.global [%0 + %1], [%2], %3, %4;" ::"r"(to), "n"(kOffset),
+                 "l"(from), "n"(kBytes), "r"(there)
+                 : "memory");
+  }
+}
 /// Copies 16 bytes, or writes 16 zeros where `inside` is false; `from` must then still be a valid address.
 __device__ inline void copy_16_async(std::uint32_t to, const void* from, bool inside = true) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
-               "r"(inside ? 16 : 0)
-               : "memory");
+  copy_async<16, 0>(to, from, inside ? 16 : 0);
 }
-/// The same to kOffset bytes behind `to`; part of the instruction.
-template <int kOffset>
-__device__ void copy_16_async_behind(std::uint32_t to, const void* from, bool inside) {
-  asm volatile("cp.async.cg.shared.global [%0 + %1], [%2], 16, %3;" ::"r"(to), "n"(kOffset),
-               "l"(from), "r"(inside ? 16 : 0)
-               : "memory");
-}
-/// The same for 4 bytes that may lie anywhere.
 __device__ inline void copy_4_async(std::uint32_t to, const void* from, bool inside) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from),
-               "r"(inside ? 4 : 0)
-               : "memory");
+  copy_async<4, 0>(to, from, inside ? 4 : 0);
+}
+/// 2 bytes, which cp.async does not copy: at once.
+template <int kOffset>
+__device__ void store_16_bits(std::uint32_t to, std::uint16_t bits) {
+  asm volatile("st.shared.u16 [%0 + %1], %2;" ::"r"(to), "n"(kOffset), "h"(bits) : "memory");
 }
 /// Ends a group of copies.
 __device__ inline void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }

@@ -59,7 +59,7 @@ std::string matmul_cuda_tf32_refuses(const op::Matmul& op, const Shapes& in) {
 }
 
 double matmul_cuda_tf32_seconds(const op::Matmul& op, const Shapes& in) {
-  return std::max(gemm_tf32_plan(matmul_tf32_problem(op.shape(in), op.inner(in))).seconds,
+  return std::max(gemm_plan(matmul_tf32_problem(op.shape(in), op.inner(in))).seconds,
                   op.cost(in).bytes / NominalGpu::kBytesPerSecond);
 }
 

@@ -52,7 +52,7 @@ std::vector<ConvCase> around_the_tiles() {
   // clang-format on
 }
 
-/// The same for the products of 1x1 kernels and gathered taps, and for depthwise strips, which are f32 alone.
+/// The same for the products of 1x1 kernels and gathered taps, and for depthwise strips.
 std::vector<ConvCase> of_pixels_and_channels() {
   constexpr PaddingMode kReflect = PaddingMode::kReflect, kReplicate = PaddingMode::kReplicate;
   // clang-format off
@@ -170,7 +170,7 @@ TEST_CASE("conv2d on the GPU: every rung matches the reference in every type") {
       cases.insert(cases.end(), more.begin(), more.end());
     };
     add(around_the_tiles());
-    if (is_f32) add(of_pixels_and_channels());
+    add(of_pixels_and_channels());
     std::vector<int> tried(conv2d_ladder().size(), 0);
     for (const ConvCase& c : cases) {
       CAPTURE(c);
@@ -192,8 +192,9 @@ TEST_CASE("conv2d on the GPU: every rung matches the reference in every type") {
       if (name == "conv2d/cuda_mma") CHECK((tried[i] > 0) == !is_f32);
       if (name == "conv2d/cuda_tf32") CHECK((tried[i] > 0) == is_f32);
       if (name == "conv2d/cuda_f16") CHECK((tried[i] > 0) == !is_f32);
-      if (name == "conv2d/cuda_depthwise") CHECK((tried[i] > 5) == is_f32);
+      if (name == "conv2d/cuda_depthwise") CHECK(tried[i] > 5);
       if (name == "conv2d/cuda_tf32_gemm") CHECK((tried[i] > 50) == is_f32);
+      if (name == "conv2d/cuda_f16_gemm") CHECK((tried[i] > 50) == !is_f32);
     }
   }
 }

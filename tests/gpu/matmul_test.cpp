@@ -61,7 +61,7 @@ TEST_CASE("matmul on the GPU: each tile of the tensor cores, in all layouts") {
         const Tensor a = random_tensor({1, c.batch, ta ? c.K : c.M, ta ? c.M : c.K}, 1);
         const Tensor b = random_tensor({1, c.batch, tb ? c.N : c.K, tb ? c.K : c.N}, 2);
         const Tensor expected = apply(matmul, {a, b});
-        CHECK(gemm_tf32_plan(matmul_tf32_problem(expected.shape(), c.K)).tile == c.tile);
+        CHECK(gemm_plan(matmul_tf32_problem(expected.shape(), c.K)).tile == c.tile);
         force_variant("matmul", "cuda_tf32");
         const Tensor y = to_host(apply(matmul, {to_gpu(a), to_gpu(b)}));
         clear_forced_variants();

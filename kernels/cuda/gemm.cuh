@@ -1,5 +1,5 @@
-// Matrix products of f32 numbers on tensor cores, in TF32 with f32 sums: op::Matmul, convolutions whose rows are
-// pixels, and the gradients of their weights.
+// Matrix products on tensor cores with f32 sums, of f32 numbers in TF32, or of f16 or bf16 ones: op::Matmul,
+// convolutions whose rows are pixels, and the gradients of their weights.
 //
 //   y[m,n] = Σ_d a(m,d) · b(n,d), for each of a batch
 //
@@ -8,14 +8,17 @@
 // products: 24 accesses of shared memory (32 lanes, no bank conflicts) while the tensor cores of an H100 need
 // 27 cycles for the mma. Precision is the price: factors are rounded to 11 significant bits.
 //
-//   - The work of a block is a sequence of items: 32 depths of a tile. A ring of kGemmStages items is in shared
+//   - The work of a block is a sequence of items: 32 words of depth of a tile. A ring of kGemmStages items is in shared
 //     memory; while one is multiplied, the two behind it come by cp.async, those of the next tile too: blocks are
 //     persistent, so that a sum over 32 channels, one item, has its loads under way during the tiles before it.
 //     One barrier an item.
-//   - The tile (gemm_tf32_plan.cpp) is chosen for how the tiles fill the GPU.
+//   - The tile (gemm_plan.cpp) is chosen for how the tiles fill the GPU.
 //   - Sums over a long depth with few tiles (a weight's gradient: 64 x 64 sums over a million pixels) are cut into
 //     parts; the second kernel (add_parts.cuh) adds them in their order.
-//   - In f32 the 8 sums of a quad of lanes are one sector: they leave from the registers.
+//   - In f32 the 8 sums of a quad of lanes are one sector: they leave from the registers. Sums that leave in 16
+//     bits are twice as many for a sector: a lane then has 4 neighbours, two of each of two mma (kRun), for which
+//     the rows of b are dealt out when weights are packed.
+//   - A pair of f16 takes the place of an f32: ldmatrix and mma.m16n8k16 deal words out as mma.m16n8k8 does.
 //
 // Every sum is one chain of mma in the order of the depth (of a part): its bits do not depend on the tile.
 //
@@ -27,11 +30,11 @@
 
 #include "engine/cuda/check.h"
 #include "engine/cuda/cuda_device.h"
-#include "kernels/cuda/gemm_tf32_operand.cuh"
+#include "kernels/cuda/gemm_operand.cuh"
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/pair.cuh"
+#include "kernels/cuda/run.cuh"
 
-namespace mend::gemm_tf32 {
+namespace mend::gemm {
 
 /// GemmTile at compile time.
 template <int kIndex>
@@ -40,20 +43,22 @@ struct Tile {
   static constexpr int kThreads = kIt.warps() * 32, kBlocks = kIt.blocks;
   static constexpr int kRows = kIt.m / kIt.warps_m / 16;  // of a warp: mma above each other
   static constexpr int kColumns = kIt.n / kIt.warps_n / 8;
-  static constexpr int kBytesOfA = kIt.m * kGemmDepth * 4;
+  static constexpr int kBytesOfA = kIt.m * kGemmWords * 4;
   static constexpr int kStageBytes = kIt.stage_bytes();
   static constexpr int kBytesOfWarp = kStageBytes / kIt.warps();
 };
 
 /// One product, or a batch.
-template <class A, class B, class Epilogue>
+template <class A, class B, class Out>
 struct Product {
+  using Number = typename A::Number;
+  using Epilogue = Out;
   A a;
   B b;
-  Epilogue epilogue;
+  Out epilogue;
   FastDivider tiles_n, tiles_m, splits;
   int works;            ///< tiles of all parts and products
-  int chunks;           ///< kGemmDepth each, of all taps
+  int chunks;           ///< gemm_depth each, of all taps
   int chunks_of_split;  ///< the last part may have fewer
   FastDivider chunks_of_tap;
 };
@@ -77,28 +82,44 @@ struct Position {
   }
 };
 
-/// What a lane holds of a tile: rows m + 16·i and m + 8 + 16·i, columns n + 8·j and the next.
+/// What a lane holds of a tile: rows m + 16·i and m + 8 + 16·i, columns n + sum_column(j) and the next.
 struct Share {
   int batch, split, m, n;
 };
+template <int kRun>
+constexpr int sum_column(int j) {
+  static_assert(kRun == 2 || kRun == 4);
+  return kRun == 2 ? j * 8 : j / 2 * 16 + j % 2 * 2;
+}
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
 
 template <class Tile, bool kAInner, bool kBInner, class Product>
 __device__ void load_item(const Product& p, const Position& at, std::uint32_t stage) {
   const auto [tap, chunk] = p.chunks_of_tap(at.chunk);
-  const int depth = chunk * kGemmDepth;
+  const int depth = chunk * gemm_depth(sizeof(typename Product::Number));
   load_tile<kAInner, Tile::kIt.m, Tile::kThreads>(p.a, p.a.cursor(at.batch, tap), at.m, depth,
                                                   stage);
   load_tile<kBInner, Tile::kIt.n, Tile::kThreads>(p.b, p.b.cursor(at.batch, tap), at.n, depth,
                                                   stage + Tile::kBytesOfA);
 }
 
-template <class Tile, bool kRoundsB, class FragmentsA, class FragmentsB>
+/// sum += a · b of T, eight words deep.
+template <class T>
+__device__ void multiply_add_words(float (&sum)[4], const std::uint32_t (&a)[4],
+                                   std::uint32_t b_low, std::uint32_t b_high) {
+  if constexpr (sizeof(T) == 4) {
+    multiply_add_tf32(sum, a, b_low, b_high);
+  } else {
+    multiply_add<T>(sum, a, b_low, b_high);
+  }
+}
+
+template <class T, class Tile, bool kRoundsB, class FragmentsA, class FragmentsB>
 __device__ void multiply_item(const FragmentsA& from_a, const FragmentsB& from_b,
                               std::uint32_t stage, float (&sum)[Tile::kRows][Tile::kColumns][4]) {
 #pragma unroll
-  for (int step = 0; step < kGemmDepth / 8; ++step) {
+  for (int step = 0; step < kGemmWords / 8; ++step) {
     std::uint32_t a[Tile::kRows][4], b[Tile::kColumns / 2][4];
     for_each_index<Tile::kColumns / 2>(
         [&](auto j) { from_b.template load<j>(b[j], stage + Tile::kBytesOfA, step); });
@@ -112,11 +133,13 @@ __device__ void multiply_item(const FragmentsA& from_a, const FragmentsB& from_b
     }
 #pragma unroll
     for (int i = 0; i < Tile::kRows; ++i) {
+      if constexpr (sizeof(T) == 4) {
 #pragma unroll
-      for (std::uint32_t& number : a[i]) number = to_tf32(number);
+        for (std::uint32_t& number : a[i]) number = to_tf32(number);
+      }
 #pragma unroll
       for (int j = 0; j < Tile::kColumns; ++j) {
-        multiply_add_tf32(sum[i][j], a[i], b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]);
+        multiply_add_words<T>(sum[i][j], a[i], b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]);
       }
     }
   }
@@ -152,7 +175,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   int slot = 0;
   while (now.work < p.works) {
     const Share share{now.batch, now.split, now.m + warp_m + lane / 4,
-                      now.n + warp_n + lane % 4 * 2};
+                      now.n + warp_n + lane % 4 * Product::Epilogue::kRun};
     float sum[Tile::kRows][Tile::kColumns][4];
     p.epilogue.template begin<Tile>(share, sum);
     std::uint32_t stage = 0;
@@ -162,7 +185,7 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
       __syncthreads();  // the item is there, for all; and the one before it is used up
       load_next(slot == 0 ? kGemmStages - 1 : slot - 1);
       stage = stages + slot * Tile::kStageBytes;
-      multiply_item<Tile, kRoundsB>(from_a, from_b, stage, sum);
+      multiply_item<typename Product::Number, Tile, kRoundsB>(from_a, from_b, stage, sum);
       slot = slot == kGemmStages - 1 ? 0 : slot + 1;
     }
     // The last item's slot is free until the next barrier, for those who wait for it to be read.
@@ -175,11 +198,12 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
 
 /// Puts the sums where they belong, or, in parts, into working memory.
 struct Store {
+  static constexpr int kRun = 2;
   float* data;
   int rows, columns;
   std::int64_t row_stride, outer_stride, inner_stride, split_stride;
   FastDivider inner;  ///< batch = outer · inner + ...
-  bool pairs;         ///< rows start at multiples of 8 bytes, and have whole pairs
+  bool runs;          ///< rows start at multiples of a Run's bytes, and have whole ones
 
   template <class Tile>
   __device__ void begin(const Share&, float (&sum)[Tile::kRows][Tile::kColumns][4]) const {
@@ -192,11 +216,11 @@ struct Store {
   template <class Tile>
   __device__ void finish(const Share& share, const float (&sum)[Tile::kRows][Tile::kColumns][4],
                          float*) const {
-    pairs ? store<Tile, true>(share, sum) : store<Tile, false>(share, sum);
+    runs ? store<Tile, true>(share, sum) : store<Tile, false>(share, sum);
   }
 
  private:
-  template <class Tile, bool kPairs>
+  template <class Tile, bool kRuns>
   __device__ void store(const Share& share,
                         const float (&sum)[Tile::kRows][Tile::kColumns][4]) const {
     const auto [outside, inside] = inner(share.batch);
@@ -209,9 +233,10 @@ struct Store {
       float* const row = first + m * row_stride;
 #pragma unroll
       for (int j = 0; j < Tile::kColumns; ++j) {
-        if (share.n + j * 8 >= columns) continue;
-        const float2 pair{sum[i / 2][j][i % 2 * 2], sum[i / 2][j][i % 2 * 2 + 1]};
-        store_pair(row + j * 8, pair, kPairs, kPairs || share.n + j * 8 + 1 < columns);
+        const int n = sum_column<kRun>(j), count = min(kRun, columns - share.n - n);
+        if (count <= 0) continue;
+        const Run<float, kRun> run{{sum[i / 2][j][i % 2 * 2], sum[i / 2][j][i % 2 * 2 + 1]}};
+        store_run(row + n, run, kRuns, count);
       }
     }
   }
@@ -279,4 +304,4 @@ void launch(const char* name, const A& a, const B& b, const Epilogue& epilogue,
   }
 }
 
-}  // namespace mend::gemm_tf32
+}  // namespace mend::gemm

@@ -1,5 +1,6 @@
-// A model of the TF32 products' time, in cycles of one multiprocessor of an H100.
-#include "kernels/cuda/gemm_tf32_plan.h"
+// A model of the products' time, in cycles of one multiprocessor of an H100. One of f16 does twice as much in an
+// mma and in a chunk as one in TF32, in the same time.
+#include "kernels/cuda/gemm_plan.h"
 
 #include <algorithm>
 #include <iterator>
@@ -12,15 +13,16 @@ namespace {
 
 constexpr double kClock = 1.7e9;
 constexpr double kMultiprocessors = 132;
-constexpr double kMmaCycles = 1.7;      // of m16n8k8 in TF32: mma.sync reaches 60% of the peak
-constexpr double kMmaOfWarp = 8;        // between two of one warp: a quarter of the multiprocessor
-constexpr double kStepLatency = 50;     // of a warp, until the first matrices of 8 depths have come
-constexpr double kBarrierCycles = 60;   // of a chunk
-constexpr double kCopyCycles = 0.1;     // of 16 bytes: 12 instructions a warp, 4 a cycle
-constexpr double kPairCycles = 3;       // of a warp's pairs of sums, on their way out
-constexpr double kTileLatency = 1000;   // the sums' way out
-constexpr double kStartLatency = 2500;  // launch, first bytes
-constexpr double kL2Bytes = 24;         // a cycle, of one multiprocessor
+constexpr double kMmaCycles =
+    1.7;  // of m16n8k8 in TF32, m16n8k16 in f16: mma.sync reaches 60% of the peak
+constexpr double kMmaOfWarp = 8;         // between two of one warp: a quarter of the multiprocessor
+constexpr double kStepLatency = 50;      // of a warp, until the first matrices of a step have come
+constexpr double kBarrierCycles = 60;    // of a chunk
+constexpr double kCopyCycles = 0.1;      // of 16 bytes: 12 instructions a warp, 4 a cycle
+constexpr double kPairCycles = 3;        // of a warp's pairs of sums, on their way out
+constexpr double kTileLatency = 1000;    // the sums' way out
+constexpr double kStartLatency = 2500;   // launch, first bytes
+constexpr double kL2Bytes = 24;          // a cycle, of one multiprocessor
 constexpr double kAddingSeconds = 2e-6;  // a launch more, which waits for the first
 constexpr int kShortestSplit = 4;        // chunks
 constexpr int kLongestSplit = 512;       // for the error's sake: tensor cores cut off what they add
@@ -43,7 +45,7 @@ GemmPlan planned(int index, int filling, const GemmProblem& p) {
   const double of_sm = static_cast<double>(
       static_cast<long long>((works + kMultiprocessors - 1) / kMultiprocessors));
   const double rounds = std::max(1.0, of_sm / tile.blocks);
-  const double steps = chunks * (kGemmDepth / 8);
+  const double steps = chunks * (kGemmWords / 8);
   const double mma = tile.m / 16.0 * (tile.n / 8.0);  // of a step
   const double wavefronts =                           // of shared memory, of a step
       4.0 * tile.warps_n * tile.m / 16 + 2.0 * tile.warps_m * tile.n / 8;
@@ -65,7 +67,7 @@ GemmPlan planned(int index, int filling, const GemmProblem& p) {
 
 }  // namespace
 
-GemmPlan gemm_tf32_plan(const GemmProblem& problem, int shared_bytes) {
+GemmPlan gemm_plan(const GemmProblem& problem, int shared_bytes) {
   const int most = problem.may_split ? kGemmSmallShared : shared_bytes;
   GemmPlan best{0, 1, std::numeric_limits<double>::infinity()};
   for (int i = 0; i < static_cast<int>(std::size(kGemmTiles)); ++i) {

@@ -1,11 +1,11 @@
-// How the sums of cuda_tf32_gemm leave: y = scale · activation(z) + residual, from the registers.
+// How the sums of cuda_tf32_gemm and cuda_f16_gemm leave: y = scale · activation(z) + residual, from the registers.
 #pragma once
 
 #include "kernels/conv2d/cuda.h"
 #include "kernels/conv2d/cuda_slope.cuh"
-#include "kernels/cuda/gemm_tf32.cuh"
+#include "kernels/cuda/gemm.cuh"
 
-namespace mend::gemm_tf32 {
+namespace mend::gemm {
 
 /// A tensor whose pixels are the rows of the product.
 template <class T>
@@ -23,16 +23,18 @@ struct PixelPlaces {
   }
 };
 
+template <class T>
 struct ConvolutionEpilogue {
+  static constexpr int kRun = sizeof(T) == 4 ? 2 : 4;
   Activation activation;
   float scale;
   bool shared_slope;
   const float *bias, *slope;
-  PixelPlaces<float> y;
-  PixelPlaces<const float> residual;
+  PixelPlaces<T> y;
+  PixelPlaces<const T> residual;
   FastDivider width, height;
   int rows, columns;
-  bool pairs;  ///< pixels start at multiples of 8 bytes, and have whole pairs
+  bool runs;  ///< pixels start at multiples of a Run's bytes, and have whole ones
 
   /// Channel k of a vector, if there is one; 0 else.
   __device__ float of(const float* vector, int k) const {
@@ -43,7 +45,7 @@ struct ConvolutionEpilogue {
   __device__ void begin(const Share& share, float (&sum)[Tile::kRows][Tile::kColumns][4]) const {
 #pragma unroll
     for (int j = 0; j < Tile::kColumns; ++j) {
-      const int k = share.n + j * 8;
+      const int k = share.n + sum_column<kRun>(j);
       const float even = of(bias, k), odd = of(bias, k + 1);
 #pragma unroll
       for (int i = 0; i < Tile::kRows; ++i) {
@@ -76,50 +78,55 @@ struct ConvolutionEpilogue {
                          float* own) const {
     if (!is_a_slope(activation.kind)) activate_sums<Tile>(sum, own);
     const bool plain = activation.kind == ActivationKind::kNone && scale == 1;
-    if (!pairs) return store<Tile, false, false>(share, sum);
+    if (!runs) return store<Tile, false, false>(share, sum);
     plain ? store<Tile, true, true>(share, sum) : store<Tile, false, true>(share, sum);
   }
 
  private:
   /// kPlain: y = z + residual.
-  template <class Tile, bool kPlain, bool kPairs>
+  template <class Tile, bool kPlain, bool kRuns>
   __device__ void store(const Share& share,
                         const float (&sum)[Tile::kRows][Tile::kColumns][4]) const {
+    constexpr int kMma = kRun / 2, kRunsOfRow = Tile::kColumns / kMma;  // mma of a run
     // The factors of negative sums; those of PReLU come from L1 with each row, for registers' sake.
     const bool each = activation.kind == ActivationKind::kPrelu && !shared_slope;
     float all = 1;
     if (activation.kind == ActivationKind::kLeakyRelu) all = activation.parameter;
     if (activation.kind == ActivationKind::kPrelu && shared_slope) all = slope[0];
     const bool cuts = activation.kind == ActivationKind::kRelu, adds = residual.data != nullptr;
-    const auto finished = [&](float z, float factor, float rest) {
+    const auto finished = [&](float z, int k, float rest) {
       if constexpr (kPlain) return z + rest;
+      const float factor = each ? of(slope, k) : all;
       return fmaf(scale, z < 0 ? (cuts ? 0 : factor * z) : z, rest);
     };
 #pragma unroll
     for (int i = 0; i < 2 * Tile::kRows; ++i) {
       const int m = share.m + i * 8;
       if (m >= rows) continue;
-      float2 rest[Tile::kColumns] = {};  // all of them are asked for before the first is needed
+      Run<T, kRun> rest[kRunsOfRow] = {};  // all of them are asked for before the first is needed
       if (adds) {
-        const float* const from = residual.pixel(m, width, height) + share.n;
+        const T* const from = residual.pixel(m, width, height);
 #pragma unroll
-        for (int j = 0; j < Tile::kColumns; ++j) {
-          const int k = share.n + j * 8;
-          if (k < columns) rest[j] = load_pair(from + j * 8, kPairs, kPairs || k + 1 < columns);
+        for (int j = 0; j < kRunsOfRow; ++j) {
+          const int k = share.n + sum_column<kRun>(j * kMma);
+          if (k < columns) rest[j] = load_run<T, kRun>(from + k, kRuns, columns - k);
         }
       }
-      float* const to = y.pixel(m, width, height) + share.n;
+      T* const to = y.pixel(m, width, height);
 #pragma unroll
-      for (int j = 0; j < Tile::kColumns; ++j) {
-        const int k = share.n + j * 8;
+      for (int j = 0; j < kRunsOfRow; ++j) {
+        const int k = share.n + sum_column<kRun>(j * kMma);
         if (k >= columns) continue;
-        const float* const z = sum[i / 2][j] + i % 2 * 2;
-        const float even = each ? slope[k] : all, odd = each ? of(slope, k + 1) : all;
-        const float2 pair{finished(z[0], even, rest[j].x), finished(z[1], odd, rest[j].y)};
-        store_pair(to + j * 8, pair, kPairs, kPairs || k + 1 < columns);
+        Run<T, kRun> run;
+#pragma unroll
+        for (int e = 0; e < kRun; ++e) {
+          const float z = sum[i / 2][j * kMma + e / 2][i % 2 * 2 + e % 2];
+          run.values[e] = from_float<T>(finished(z, k + e, as_float(rest[j].values[e])));
+        }
+        store_run(to + k, run, kRuns, columns - k);
       }
     }
   }
 };
 
-}  // namespace mend::gemm_tf32
+}  // namespace mend::gemm

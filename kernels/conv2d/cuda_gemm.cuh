@@ -1,0 +1,99 @@
+// Convolution as one matrix product on tensor cores: y [pixels, K] = x [pixels, C] · weightᵀ [C, K], of f32 numbers
+// in TF32 (cuda_tf32_gemm.cu) or of f16 and bf16 ones (cuda_f16_gemm.cu).
+//
+// That is what a 1x1 convolution, every linear layer of a transformer, is. With more taps the depth of the product
+// is [R,S,C], and the rows of a are gathered: for each tap the pixels that it sees. A 2x2 kernel of stride 2, the
+// downsampling of NAFNet and DRUNet, so reads each number of x once for each block of outputs.
+//
+// What limits it: with up to some 100 channels memory, x read and y written once each; so the pipeline of loads
+// (kernels/cuda/gemm.cuh) runs through from tile to tile, and tiles of the same pixels follow each other, whose
+// x then comes from L2. With more channels the tensor cores. 3x3 kernels of stride 1 read each pixel of x nine
+// times from L2 here, cuda_stream.cuh once.
+#pragma once
+
+#include "kernels/conv2d/cuda.h"
+#include "kernels/conv2d/cuda_gemm_epilogue.cuh"
+#include "kernels/conv2d/cuda_pixel_rows.cuh"
+#include "kernels/cuda/gemm.cuh"
+
+namespace mend {
+namespace gemm {
+
+template <class T>
+PixelPlaces<T> places_of(const View<T>& view) {
+  return {view.data, view.n_stride, view.h_stride, static_cast<int>(view.w_stride), is_flat(view)};
+}
+
+/// weight [K,R,S,C] -> packed, as cuda.h says.
+template <class T>
+__global__ void pack(View<const float> weight, int width, std::int64_t count, T* packed) {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+  const std::int64_t at = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (at >= count) return;
+  const int R = weight.shape.h, S = weight.shape.w;
+  const int c = static_cast<int>(at % width);
+  const std::int64_t tap = at / width;
+  const int s = static_cast<int>(tap % S), r = static_cast<int>(tap / S % R);
+  const int row = static_cast<int>(tap / S / R);
+  constexpr int kRun = ConvolutionEpilogue<T>::kRun;
+  // The rows of two mma, dealt out so that a lane has neighbours.
+  const int k = kRun == 2 ? row : row / 16 * 16 + row % 8 / 2 * 4 + row / 8 % 2 * 2 + row % 2;
+  const bool is_there = k < weight.shape.n && c < weight.shape.c;
+  const float number = is_there ? pixel_of(weight, k, r, s)[c] : 0;
+  if constexpr (sizeof(T) == 4) {
+    packed[at] = rounded_to_tf32(number);
+  } else {
+    packed[at] = from_float<T>(number);
+  }
+#endif
+}
+
+template <class T>
+void launch_convolution(const CudaConv2dCall& call, const char* name) {
+  const CudaConv2dParameters& op = call.parameters;
+  const View<const T> x = call.x.view<const T>();
+  const View<T> y = call.y.view<T>();
+  const int taps = op.kernel_h * op.kernel_w, width = conv2d_gemm_width(x.shape.c, sizeof(T));
+
+  const PixelRows<T> a = rows_of(x, y.shape, op, op.padding_mode);
+  MatrixRows<T> b{};
+  b.data = call.weight.view<const T>().data;
+  b.rows = conv2d_gemm_rows(y.shape.c, sizeof(T));
+  b.columns = b.tap_stride = width;
+  b.row_stride = taps * width;
+  b.granule = 16;
+
+  constexpr int kRun = ConvolutionEpilogue<T>::kRun;
+  const View<const T> residual = call.residual.view<const T>();
+  ConvolutionEpilogue<T> epilogue{};
+  epilogue.activation = op.activation;
+  epilogue.scale = op.scale;
+  epilogue.shared_slope = op.shared_slope;
+  epilogue.bias = call.bias.view<const float>().data;
+  epilogue.slope = call.slope.view<const float>().data;
+  epilogue.y = places_of(y);
+  epilogue.residual = places_of(residual);
+  epilogue.width = a.width;
+  epilogue.height = a.height;
+  epilogue.rows = a.rows;
+  epilogue.runs = runs<kRun>(y) && runs<kRun>(residual) && y.shape.c % kRun == 0;
+  epilogue.columns = y.shape.c;
+
+  const GemmProblem problem = conv2d_gemm_problem(op, x.shape, y.shape, sizeof(T));
+  launch<true, true, false, true>(name, a, b, epilogue,
+                                  {a.rows, y.shape.c, 1, problem.chunks, problem.chunks / taps},
+                                  gemm_plan(problem, most_shared_bytes(name)), call.stream);
+}
+
+template <class T>
+void launch_pack(const CudaConv2dPacking& packing, const char* name) {
+  const std::int64_t count = packing.packed.shape().elements();
+  constexpr int kPackThreads = 256;
+  pack<T><<<static_cast<unsigned>((count + kPackThreads - 1) / kPackThreads), kPackThreads, 0,
+            packing.stream>>>(packing.weight.view<const float>(), packing.packed.shape().c, count,
+                              packing.packed.view<T>().data);
+  cuda_check(cudaGetLastError(), name);
+}
+
+}  // namespace gemm
+}  // namespace mend

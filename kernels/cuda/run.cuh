@@ -1,0 +1,47 @@
+// Neighbouring channels of a pixel: what a lane holds of an mma's sums. A quad of lanes has 8 of f32 or 16 of 16
+// bits, one sector of 32 bytes.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/tensor.h"
+
+namespace mend {
+
+/// As many as a lane has side by side.
+template <class T, int kCount>
+struct alignas(sizeof(T) * kCount) Run {
+  T values[kCount];
+};
+
+/// Whether every pixel of `view` starts at a multiple of a Run's bytes.
+template <int kCount, class T>
+bool runs(const View<T>& view) {
+  return reinterpret_cast<std::uintptr_t>(view.data) % (kCount * sizeof(T)) == 0 &&
+         view.w_stride % kCount == 0 && view.h_stride % kCount == 0 && view.n_stride % kCount == 0;
+}
+
+/// The first `count` of them; all at once where `whole`.
+template <class T, int kCount>
+__device__ Run<T, kCount> load_run(const T* from, bool whole, int count) {
+  if (whole) return *reinterpret_cast<const Run<T, kCount>*>(from);
+  Run<T, kCount> run{};
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) {
+    if (i < count) run.values[i] = from[i];
+  }
+  return run;
+}
+template <class T, int kCount>
+__device__ void store_run(T* to, const Run<T, kCount>& run, bool whole, int count) {
+  if (whole) {
+    *reinterpret_cast<Run<T, kCount>*>(to) = run;
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) {
+    if (i < count) to[i] = run.values[i];
+  }
+}
+
+}  // namespace mend
