@@ -8,10 +8,9 @@ namespace mend::bench {
 namespace {
 
 void add_layer_norm(const std::string& label, const op::LayerNorm& norm, const Shape& x) {
-  const auto measure = norm.subtract_mean ? PixelMeasure::kDeviation : PixelMeasure::kDeviationOnly;
   register_rungs(layer_norm_ladder(), norm, label, {x, vector_shape(x.c), vector_shape(x.c)},
-                 [=](PixelNormKernel kernel, Inputs inputs, const Tensor& y, Scratch) {
-                   kernel(measure, norm.eps, inputs[0].view<const float>(),
+                 [=](const LayerNormKernel& kernel, Inputs inputs, const Tensor& y, Scratch) {
+                   kernel(norm.measure(), norm.eps, inputs[0].view<const float>(),
                           inputs[1].view<const float>(), inputs[2].view<const float>(),
                           y.view<float>());
                  });

@@ -12,7 +12,7 @@
 #include "kernels/conv2d/cuda.h"
 #include "kernels/conv2d/cuda_depthwise_rows.cuh"
 #include "kernels/conv2d/cuda_slope.cuh"
-#include "kernels/cuda/by_type.h"
+#include "kernels/narrow_type.h"
 
 namespace mend {
 namespace depthwise {
@@ -209,11 +209,11 @@ void launch_pack(const CudaConv2dPacking& packing) {
 }  // namespace depthwise
 
 void launch_conv2d_depthwise(const CudaConv2dCall& call) {
-  by_type(call.x.dtype(), [&]<class T>() { depthwise::launch_type<T>(call); });
+  with_type(call.x.dtype(), [&]<class T>() { depthwise::launch_type<T>(call); });
 }
 
 void launch_conv2d_depthwise_pack(const CudaConv2dPacking& packing) {
-  by_type(packing.packed.dtype(), [&]<class T>() { depthwise::launch_pack<T>(packing); });
+  with_type(packing.packed.dtype(), [&]<class T>() { depthwise::launch_pack<T>(packing); });
 }
 
 }  // namespace mend

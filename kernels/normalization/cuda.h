@@ -9,8 +9,10 @@ namespace mend {
 
 // Over the channels of each pixel. An absent gamma or beta has no data.
 
-void launch_pixel_norm(PixelMeasure measure, float eps, View<const float> x,
-                       View<const float> gamma, View<const float> beta, View<float> y);
+/// Of f32, f16 and bf16, in f32.
+template <class T>
+void launch_pixel_norm(PixelMeasure measure, float eps, View<const T> x, View<const float> gamma,
+                       View<const float> beta, View<T> y);
 void launch_softmax(View<const float> x, View<float> y);
 void launch_pixel_norm_gradient(PixelMeasure measure, float eps, View<const float> x,
                                 View<const float> dy, View<const float> gamma, View<float> y);

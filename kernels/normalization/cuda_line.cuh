@@ -7,14 +7,15 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
 #include "engine/cuda/check.h"
 #include "kernels/cuda/divide.cuh"
 #include "kernels/cuda/element.cuh"
+#include "kernels/cuda/run.cuh"
 
 namespace mend {
 
+constexpr int kWideUnit = 4;  ///< numbers: 16 bytes of f32
 constexpr int kLineThreads = 256,
               kFewLineThreads = 64;  ///< of a block; few, where that uses more of the GPU
 
@@ -23,17 +24,19 @@ struct Lines {
   FastDivider width, height;
   int pixels;
   int channels;
-  int units;      ///< of a pixel: numbers, or Packs of them
+  int units;      ///< of a pixel: numbers, or kWideUnit of them
   int lane_bits;  ///< a pixel has 2^lane_bits lanes
 };
 
 /// What of a pixel one lane has: its units lane, lane + lanes, ... With kHeld > 0 these are kHeld at most,
 /// and stay in registers; with 0 they are any number, and read again whenever they are asked for.
-template <class UnitType, int kHeldUnits>
+template <int kUnitNumbers, int kHeldUnits>
 struct LaneOf {
-  using Unit = UnitType;
   static constexpr int kHeld = kHeldUnits;
-  static constexpr int kNumbers = sizeof(Unit) / sizeof(float);
+  static constexpr int kNumbers = kUnitNumbers;
+  struct Values {
+    float of[kNumbers];
+  };
 
   int n, h, w;
   int lane, lanes, units, channels;  ///< units: 0 for a pixel beyond the last
@@ -65,39 +68,39 @@ struct LaneOf {
   }
 };
 
+/// The numbers of a unit in f32.
+template <class Lane, class T>
+__device__ typename Lane::Values load_unit(const Run<T, Lane::kNumbers>* from) {
+  const Run<T, Lane::kNumbers> unit = *from;
+  typename Lane::Values values;
+#pragma unroll
+  for (int e = 0; e < Lane::kNumbers; ++e) values.of[e] = as_float(unit.values[e]);
+  return values;
+}
+
 /// The numbers of a pixel that this lane has.
-template <class Lane>
+template <class Lane, class T>
 class LineOf {
  public:
-  static constexpr int kNumbers = Lane::kNumbers;
-  using Unit = typename Lane::Unit;
-  struct Values {
-    float of[kNumbers];
-  };
+  using Unit = Run<T, Lane::kNumbers>;
+  using Values = typename Lane::Values;
 
-  __device__ LineOf(const View<const float>& view, const Lane& lane)
+  __device__ LineOf(const View<const T>& view, const Lane& lane)
       : from_(reinterpret_cast<const Unit*>(pixel_of(view, lane.n, lane.h, lane.w))) {
     if constexpr (Lane::kHeld > 0) {
-      lane.each([&](int i, int unit) { held_[i] = load(from_ + unit); });
+      lane.each([&](int i, int unit) { held_[i] = load_unit<Lane>(from_ + unit); });
     }
   }
   __device__ Values at(int i, int unit) const {
     if constexpr (Lane::kHeld > 0) {
       return held_[i];
     } else {
-      return load(from_ + unit);
+      return load_unit<Lane>(from_ + unit);
     }
   }
   /// Puts other numbers in their place, where they are held.
   __device__ void keep(int i, const Values& values) {
     if constexpr (Lane::kHeld > 0) held_[i] = values;
-  }
-  __device__ static Values load(const Unit* from) {
-    const Unit unit = *from;
-    Values values;
-#pragma unroll
-    for (int e = 0; e < kNumbers; ++e) values.of[e] = reinterpret_cast<const float*>(&unit)[e];
-    return values;
   }
 
  private:
@@ -105,51 +108,52 @@ class LineOf {
   Values held_[Lane::kHeld > 0 ? Lane::kHeld : 1];
 };
 
-/// Whether a vector may be read in Packs; one that is absent is not read.
-inline bool starts_a_pack(const float* vector) {
-  return reinterpret_cast<std::uintptr_t>(vector) % sizeof(Pack<float>) == 0;
+/// Whether a vector may be read in wide units; one that is absent is not read.
+inline bool starts_a_unit(const float* vector) {
+  return reinterpret_cast<std::uintptr_t>(vector) % (kWideUnit * sizeof(float)) == 0;
 }
 
 /// `unit` of a vector of channels, or `absent` in all.
 template <class Lane>
-__device__ typename LineOf<Lane>::Values channels_at(const float* vector, int unit, float absent) {
+__device__ typename Lane::Values channels_at(const float* vector, int unit, float absent) {
   if (vector != nullptr) {
-    return LineOf<Lane>::load(reinterpret_cast<const typename Lane::Unit*>(vector) + unit);
+    return load_unit<Lane>(reinterpret_cast<const Run<float, Lane::kNumbers>*>(vector) + unit);
   }
-  typename LineOf<Lane>::Values values;
+  typename Lane::Values values;
 #pragma unroll
   for (int e = 0; e < Lane::kNumbers; ++e) values.of[e] = absent;
   return values;
 }
 
-template <class Lane>
-__device__ void store(const View<float>& y, const Lane& lane, int unit,
-                      const typename LineOf<Lane>::Values& values) {
-  typename Lane::Unit packed;
+template <class T, class Lane>
+__device__ void store(const View<T>& y, const Lane& lane, int unit,
+                      const typename Lane::Values& values) {
+  using Unit = Run<T, Lane::kNumbers>;
+  Unit to;
 #pragma unroll
-  for (int e = 0; e < Lane::kNumbers; ++e) reinterpret_cast<float*>(&packed)[e] = values.of[e];
-  reinterpret_cast<typename Lane::Unit*>(pixel_of(y, lane.n, lane.h, lane.w))[unit] = packed;
+  for (int e = 0; e < Lane::kNumbers; ++e) to.values[e] = from_float<T>(values.of[e]);
+  reinterpret_cast<Unit*>(pixel_of(y, lane.n, lane.h, lane.w))[unit] = to;
 }
 
-template <class Unit, int kHeld, class Work>
+template <int kUnitNumbers, int kHeld, class Work>
 __global__ void __launch_bounds__(kLineThreads) each_line(Work work, Lines lines) {
   const std::int64_t thread = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const int lanes = 1 << lines.lane_bits;
   const int last = lines.pixels - 1, pixel = static_cast<int>(thread >> lines.lane_bits);
   const auto [row, w] = lines.width(min(pixel, last));
   const auto [n, h] = lines.height(row);
-  const LaneOf<Unit, kHeld> lane{n,
-                                 h,
-                                 w,
-                                 static_cast<int>(threadIdx.x) & (lanes - 1),
-                                 lanes,
-                                 pixel <= last ? lines.units : 0,
-                                 lines.channels};
+  const LaneOf<kUnitNumbers, kHeld> lane{n,
+                                         h,
+                                         w,
+                                         static_cast<int>(threadIdx.x) & (lanes - 1),
+                                         lanes,
+                                         pixel <= last ? lines.units : 0,
+                                         lines.channels};
   work(lane);
 }
 
 /// Calls work(lane), a LaneOf, for all lanes of all pixels of `shape`. `wide`: whether all of its views and
-/// vectors may be read in Packs.
+/// vectors may be read in wide units.
 template <class Work>
 void launch_lines(const char* kernel, const Work& work, const Shape& shape, bool wide,
                   cudaStream_t stream) {
@@ -157,7 +161,7 @@ void launch_lines(const char* kernel, const Work& work, const Shape& shape, bool
               FastDivider(shape.h),
               static_cast<int>(shape.pixels()),
               shape.c,
-              wide ? shape.c / Pack<float>::kCount : shape.c,
+              wide ? shape.c / kWideUnit : shape.c,
               0};
   const auto launch = [&](auto run) {
     constexpr std::int64_t kEnough = 132 * kLineThreads;  // a block for each multiprocessor
@@ -179,28 +183,28 @@ void launch_lines(const char* kernel, const Work& work, const Shape& shape, bool
     fewest = slots;
     lines.lane_bits = bits;
   }
-  const auto of = [&]<class Unit>(Unit) {
+  const auto with = [&]<int kNumbers>() {
     switch (held) {
       case 1:
-        return launch(each_line<Unit, 1, Work>);
+        return launch(each_line<kNumbers, 1, Work>);
       case 2:
-        return launch(each_line<Unit, 2, Work>);
+        return launch(each_line<kNumbers, 2, Work>);
       case 3:
-        return launch(each_line<Unit, 3, Work>);
+        return launch(each_line<kNumbers, 3, Work>);
       case 4:
-        return launch(each_line<Unit, 4, Work>);
+        return launch(each_line<kNumbers, 4, Work>);
       case 8:
-        return launch(each_line<Unit, 8, Work>);
+        return launch(each_line<kNumbers, 8, Work>);
       case 32:
-        if constexpr (std::is_same_v<Unit, float>) return launch(each_line<Unit, 32, Work>);
+        if constexpr (kNumbers == 1) return launch(each_line<kNumbers, 32, Work>);
         break;
       default:
         lines.lane_bits = 5;
-        return launch(each_line<Unit, 0, Work>);
+        return launch(each_line<kNumbers, 0, Work>);
     }
   };
-  if (wide) return of(Pack<float>{});
-  of(float{});
+  if (wide) return with.template operator()<kWideUnit>();
+  with.template operator()<1>();
 }
 
 }  // namespace mend

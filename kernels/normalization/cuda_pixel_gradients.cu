@@ -15,7 +15,7 @@ struct PixelNormGradientWork {
   View<float> y;
 
   template <class Lane>
-  __device__ typename LineOf<Lane>::Values gradient_at(const LineOf<Lane>& of_y, int i,
+  __device__ typename Lane::Values gradient_at(const LineOf<Lane, float>& of_y, int i,
                                                        int unit) const {
     auto values = of_y.at(i, unit);
     const auto factor = channels_at<Lane>(gamma, unit, 1);
@@ -26,7 +26,7 @@ struct PixelNormGradientWork {
 
   template <class Lane>
   __device__ void operator()(const Lane& lane) const {
-    const LineOf<Lane> line(x, lane), of_y(dy, lane);
+    const LineOf<Lane, float> line(x, lane), of_y(dy, lane);
     const Measured m = measured(measure, eps, line, lane);
     const float part = 1.0f / static_cast<float>(lane.channels);
     float sum = 0, products = 0;  // of g, and of g and the normal number
@@ -60,7 +60,7 @@ struct SoftmaxGradientWork {
 
   template <class Lane>
   __device__ void operator()(const Lane& lane) const {
-    const LineOf<Lane> line(softmax, lane), of_y(dy, lane);
+    const LineOf<Lane, float> line(softmax, lane), of_y(dy, lane);
     float sum = 0;
     lane.each([&](int i, int unit) {
       const auto s = line.at(i, unit), g = of_y.at(i, unit);
@@ -83,13 +83,13 @@ struct SoftmaxGradientWork {
 void launch_pixel_norm_gradient(PixelMeasure measure, float eps, View<const float> x,
                                 View<const float> dy, View<const float> gamma, View<float> y) {
   const bool wide =
-      x.shape.c % 4 == 0 && packs(x) && packs(dy) && packs(y) && starts_a_pack(gamma.data);
+      x.shape.c % kWideUnit == 0 && runs<kWideUnit>(x) && runs<kWideUnit>(dy) && runs<kWideUnit>(y) && starts_a_unit(gamma.data);
   launch_lines("pixel_norm_gradient", PixelNormGradientWork{measure, eps, x, dy, gamma.data, y},
                x.shape, wide, current_cuda_device().stream());
 }
 
 void launch_softmax_gradient(View<const float> softmax, View<const float> dy, View<float> y) {
-  const bool wide = softmax.shape.c % 4 == 0 && packs(softmax) && packs(dy) && packs(y);
+  const bool wide = softmax.shape.c % kWideUnit == 0 && runs<kWideUnit>(softmax) && runs<kWideUnit>(dy) && runs<kWideUnit>(y);
   launch_lines("softmax_gradient", SoftmaxGradientWork{softmax, dy, y}, softmax.shape, wide,
                current_cuda_device().stream());
 }

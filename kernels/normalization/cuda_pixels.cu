@@ -6,16 +6,17 @@
 namespace mend {
 namespace {
 
+template <class T>
 struct PixelNormWork {
   PixelMeasure measure;
   float eps;
-  View<const float> x;
+  View<const T> x;
   const float *gamma, *beta;
-  View<float> y;
+  View<T> y;
 
   template <class Lane>
   __device__ void operator()(const Lane& lane) const {
-    const LineOf<Lane> line(x, lane);
+    const LineOf<Lane, T> line(x, lane);
     const Measured m = measured(measure, eps, line, lane);
     lane.each([&](int i, int unit) {
       auto values = line.at(i, unit);
@@ -36,7 +37,7 @@ struct SoftmaxWork {
 
   template <class Lane>
   __device__ void operator()(const Lane& lane) const {
-    LineOf<Lane> line(x, lane);
+    LineOf<Lane, float> line(x, lane);
     float most = -INFINITY;  // fmaxf passes over a NaN, which the sum then has
     lane.each([&](int i, int unit) {
       const auto values = line.at(i, unit);
@@ -69,16 +70,23 @@ struct SoftmaxWork {
 
 }  // namespace
 
-void launch_pixel_norm(PixelMeasure measure, float eps, View<const float> x,
-                       View<const float> gamma, View<const float> beta, View<float> y) {
-  const bool wide = x.shape.c % 4 == 0 && packs(x) && packs(y) && starts_a_pack(gamma.data) &&
-                    starts_a_pack(beta.data);
-  launch_lines("pixel norm", PixelNormWork{measure, eps, x, gamma.data, beta.data, y}, x.shape,
+template <class T>
+void launch_pixel_norm(PixelMeasure measure, float eps, View<const T> x, View<const float> gamma,
+                       View<const float> beta, View<T> y) {
+  const bool wide = x.shape.c % kWideUnit == 0 && runs<kWideUnit>(x) && runs<kWideUnit>(y) &&
+                    starts_a_unit(gamma.data) && starts_a_unit(beta.data);
+  launch_lines("pixel norm", PixelNormWork<T>{measure, eps, x, gamma.data, beta.data, y}, x.shape,
                wide, current_cuda_device().stream());
 }
+template void launch_pixel_norm(PixelMeasure, float, View<const float>, View<const float>,
+                                View<const float>, View<float>);
+template void launch_pixel_norm(PixelMeasure, float, View<const Half>, View<const float>,
+                                View<const float>, View<Half>);
+template void launch_pixel_norm(PixelMeasure, float, View<const BFloat16>, View<const float>,
+                                View<const float>, View<BFloat16>);
 
 void launch_softmax(View<const float> x, View<float> y) {
-  const bool wide = x.shape.c % 4 == 0 && packs(x) && packs(y);
+  const bool wide = x.shape.c % kWideUnit == 0 && runs<kWideUnit>(x) && runs<kWideUnit>(y);
   launch_lines("softmax", SoftmaxWork{x, y}, x.shape, wide, current_cuda_device().stream());
 }
 

@@ -4,6 +4,7 @@
 #include "kernels/normalization/cuda.h"
 #include "kernels/normalization/global_response.h"
 #include "kernels/normalization/gradient.h"
+#include "kernels/narrow_type.h"
 #include "kernels/normalization/variants.h"
 
 namespace mend {
@@ -11,6 +12,15 @@ namespace mend {
 void pixel_norm_cuda(PixelMeasure measure, float eps, View<const float> x, View<const float> gamma,
                      View<const float> beta, View<float> y) {
   launch_pixel_norm(measure, eps, x, gamma, beta, y);
+}
+
+void layer_norm_cuda_narrow(const op::LayerNorm& op, Inputs inputs, const Tensor& y) {
+  using op::LayerNorm;
+  with_narrow_type(op.type, [&]<class T>() {
+    launch_pixel_norm<T>(op.measure(), op.eps, inputs[LayerNorm::kX].view<const T>(),
+                         view_of<float>(inputs, LayerNorm::kGamma),
+                         view_of<float>(inputs, LayerNorm::kBeta), y.view<T>());
+  });
 }
 
 void softmax_cuda(View<const float> x, View<float> y) { launch_softmax(x, y); }

@@ -27,11 +27,11 @@ constexpr Variant<Op, PixelNormKernel> pixel_cuda_rung(std::string_view name) {
   return {name, DeviceKind::kCuda, never_refuses, gpu_memory_seconds<Op>, 2e-6, pixel_norm_cuda};
 }
 #endif
-constexpr Variant<op::LayerNorm, PixelNormKernel> kLayerNormLadder[] = {
-    pixel_rung<op::LayerNorm>("layer_norm/reference", false),
-    pixel_rung<op::LayerNorm>("layer_norm/simd", true),
+constexpr Variant<op::LayerNorm, LayerNormKernel> kLayerNormLadder[] = {
+    {"layer_norm/reference", DeviceKind::kCpu, takes_f32_alone, slowest,        0,    pixel_norm_reference},
+    {"layer_norm/simd",      DeviceKind::kCpu, takes_f32_alone, memory_seconds, 1e-6, pixel_norm_simd},
 #ifdef MEND_HAS_CUDA
-    pixel_cuda_rung<op::LayerNorm>("layer_norm/cuda"),
+    {"layer_norm/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, {pixel_norm_cuda, layer_norm_cuda_narrow}},
 #endif
 };
 constexpr Variant<op::PixelNorm, PixelNormKernel> kPixelNormLadder[] = {
@@ -83,15 +83,17 @@ void check_vector(std::string_view op, std::string_view name, const Shape& vecto
                                to_string(vector), to_string(x), x.c));
 }
 
-Cost cost_per_element(const Shapes& in, double flops) {
+/// type: of x and y.
+Cost cost_per_element(const Shapes& in, double flops, DType type = DType::kF32) {
   const double elements = static_cast<double>(in[0].elements());
   const double vectors = static_cast<double>(slot(in, 1).elements() + slot(in, 2).elements());
-  return {flops * elements, sizeof(float) * (2 * elements + vectors)};
+  return {flops * elements,
+          2 * elements * static_cast<double>(size_of(type)) + vectors * sizeof(float)};
 }
 
 }  // namespace
 
-std::span<const Variant<op::LayerNorm, PixelNormKernel>> layer_norm_ladder() {
+std::span<const Variant<op::LayerNorm, LayerNormKernel>> layer_norm_ladder() {
   return kLayerNormLadder;
 }
 std::span<const Variant<op::PixelNorm, PixelNormKernel>> pixel_norm_ladder() {
@@ -116,7 +118,7 @@ Shape LayerNorm::shape(const Shapes& in) const {
   return in[kX];
 }
 
-Cost LayerNorm::cost(const Shapes& in) const { return cost_per_element(in, 7); }
+Cost LayerNorm::cost(const Shapes& in) const { return cost_per_element(in, 7, type); }
 
 Footprint LayerNorm::footprint(const Shapes&) const { return {}; }
 
@@ -130,8 +132,13 @@ std::optional<RowPart> LayerNorm::row_part(const Shapes& in, RowRange y) const {
 
 void LayerNorm::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(layer_norm_ladder(), *this, shapes_of(inputs), y.device().kind());
-  rung.kernel(subtract_mean ? PixelMeasure::kDeviation : PixelMeasure::kDeviationOnly, eps,
-              view(inputs, kX), view(inputs, kGamma), view(inputs, kBeta), y.view<float>());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
+  rung.kernel(measure(), eps, view(inputs, kX), view(inputs, kGamma), view(inputs, kBeta),
+              y.view<float>());
+}
+
+std::optional<Narrowed> LayerNorm::narrow(const Shapes&, DType to) const {
+  return narrow_inputs(*this, 1, to);
 }
 
 std::optional<Fusion> LayerNorm::absorb(const AnyOp& next, int position, const Shapes&) const {

@@ -13,6 +13,7 @@
 
 #include "engine/ladder.h"
 #include "engine/op.h"
+#include "kernels/narrow.h"
 #include "kernels/normalization/kind.h"
 
 namespace mend {
@@ -36,8 +37,15 @@ struct LayerNorm {
 
   float eps = 1e-5f;
   bool subtract_mean = true;
+  /// Of x and y: f32, or on a GPU f16 or bf16, with f32 arithmetic. gamma and beta are f32.
+  DType type = DType::kF32;
+
+  PixelMeasure measure() const {
+    return subtract_mean ? PixelMeasure::kDeviation : PixelMeasure::kDeviationOnly;
+  }
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -45,6 +53,7 @@ struct LayerNorm {
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
 };
 
@@ -156,6 +165,7 @@ struct Demodulate {
 /// Absent gamma and beta have no data.
 using PixelNormKernel = void (*)(PixelMeasure measure, float eps, View<const float> x,
                                  View<const float> gamma, View<const float> beta, View<float> y);
+using LayerNormKernel = NarrowableKernel<op::LayerNorm, PixelNormKernel>;
 using SoftmaxKernel = void (*)(View<const float> x, View<float> y);
 using GroupNormKernel = void (*)(const op::GroupNorm& norm, View<const float> x,
                                  View<const float> gamma, View<const float> beta, View<float> y,
@@ -163,7 +173,7 @@ using GroupNormKernel = void (*)(const op::GroupNorm& norm, View<const float> x,
 using DemodulateKernel = void (*)(const op::Demodulate& op, View<const float> weight,
                                   View<const float> style, View<float> y);
 
-std::span<const Variant<op::LayerNorm, PixelNormKernel>> layer_norm_ladder();
+std::span<const Variant<op::LayerNorm, LayerNormKernel>> layer_norm_ladder();
 std::span<const Variant<op::PixelNorm, PixelNormKernel>> pixel_norm_ladder();
 std::span<const Variant<op::L2Normalize, PixelNormKernel>> l2_normalize_ladder();
 std::span<const Variant<op::Softmax, SoftmaxKernel>> softmax_ladder();

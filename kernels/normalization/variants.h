@@ -42,6 +42,8 @@ void demodulate_simd(const op::Demodulate& op, View<const float> weight, View<co
 // On the GPU.
 void pixel_norm_cuda(PixelMeasure measure, float eps, View<const float> x, View<const float> gamma,
                      View<const float> beta, View<float> y);
+/// In f16 and bf16.
+void layer_norm_cuda_narrow(const op::LayerNorm& op, Inputs inputs, const Tensor& y);
 void softmax_cuda(View<const float> x, View<float> y);
 void group_norm_cuda(const op::GroupNorm& norm, View<const float> x, View<const float> gamma,
                      View<const float> beta, View<float> y, Scratch scratch);

@@ -10,6 +10,7 @@
 #include "kernels/channels/channels.h"
 #include "kernels/convert/convert.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/normalization/normalization.h"
 #include "kernels/pad/pad.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
 #include "layers/functions.h"
@@ -29,19 +30,24 @@ constexpr DType kNarrow[] = {DType::kF16, DType::kBF16};
 /// Half a unit in the last place, relative to the number.
 double rounding(DType type) { return type == DType::kF16 ? 0x1p-11 : 0x1p-8; }
 
-/// Runs `op` in `type` on the GPU, dense and in slices, on inputs that are rounded to it, and compares it
+/// Runs `op` in `type` on the GPU, dense and in slices, on inputs that are rounded to what it takes, and compares it
 /// with the CPU's f32 result on the same inputs, rounded: `error` beyond that rounding may be left.
 template <class Op>
 void check_narrow(const Op& op, const std::vector<Tensor>& inputs, double error) {
   for (const DType type : kNarrow) {
     CAPTURE(AnyOp(op).name());
     CAPTURE(name_of(type));
-    std::vector<Tensor> rounded;
-    for (const Tensor& input : inputs) rounded.push_back(to_host(to_gpu(input, type)));
-    const Tensor expected = to_host(to_gpu(mend::apply(AnyOp(op), rounded), type));
     const std::optional<Narrowed> narrowed =
         AnyOp(op).narrow(shapes_of(inputs), type, DeviceKind::kCuda);
     REQUIRE(narrowed.has_value());
+    const auto type_of = [&](std::size_t i) {
+      return (narrowed->inputs >> i & 1) != 0 ? type : DType::kF32;
+    };
+    std::vector<Tensor> rounded;
+    for (const Tensor& input : inputs) {
+      rounded.push_back(to_host(to_gpu(input, type_of(rounded.size()))));
+    }
+    const Tensor expected = to_host(to_gpu(mend::apply(AnyOp(op), rounded), type));
     CHECK(narrowed->op.dtype() == type);
     gpu(0).make_current();
     for (const Margins& margins : {Margins{0, 0}, Margins{3, 2}, Margins{8, 8}}) {
@@ -49,7 +55,8 @@ void check_narrow(const Op& op, const std::vector<Tensor>& inputs, double error)
       std::vector<GuardedOnGpu> guards;
       std::vector<Tensor> operands;
       for (const Tensor& input : rounded) {
-        operands.push_back(guards.emplace_back(input, type, margins).tensor());
+        operands.push_back(
+            guards.emplace_back(input, type_of(operands.size()), margins).tensor());
       }
       const GuardedOnGpu y(expected.shape(), type, margins);
       narrowed->op.forward(operands, y.tensor(), {});
@@ -120,6 +127,8 @@ TEST_CASE("gpu, narrow: operations compute in f32 and round once") {
     // A function's own error may move a number to the other side of a rounding.
     check_narrow(op::Activate{{ActivationKind::kGelu}}, {x}, 2);
     check_narrow(op::Activate{{ActivationKind::kPrelu}}, {x, channels}, 0);
+    check_narrow(op::LayerNorm{}, {x, channels, channels}, 1);
+    check_narrow(op::LayerNorm{.subtract_mean = false}, {x}, 1);
     check_narrow(op::Affine{.scale = 2.5f, .offset = 0.25f, .low = -1, .high = 1}, {x}, 1);
     check_narrow(op::Binary{BinaryKind::kAdd}, {x, z}, 0);
     check_narrow(op::Binary{BinaryKind::kMultiply}, {x, channels}, 0);

@@ -32,10 +32,10 @@ Tensor far_from_zero(const Shape& shape) {
   return x;
 }
 
-template <class Op>
-void check_pixels(std::span<const Variant<Op, PixelNormKernel>> ladder, const Op& op,
+template <class Op, class Kernel>
+void check_pixels(std::span<const Variant<Op, Kernel>> ladder, const Op& op,
                   PixelMeasure measure, float eps, const std::vector<Tensor>& inputs) {
-  check_gpu_rungs(ladder, op, inputs, [&](PixelNormKernel kernel, Inputs in, const Tensor& y) {
+  check_gpu_rungs(ladder, op, inputs, [&](const Kernel& kernel, Inputs in, const Tensor& y) {
     kernel(measure, eps, slot(in, 0), slot(in, 1), slot(in, 2), y.view<float>());
   });
 }
@@ -58,8 +58,7 @@ TEST_CASE("layer_norm on the GPU: every rung matches the reference") {
     const Tensor beta = random_tensor(vector_shape(channels), 3);
     for (const bool subtract : {true, false}) {
       const op::LayerNorm norm{1e-5f, subtract};
-      const auto measure = subtract ? PixelMeasure::kDeviation : PixelMeasure::kDeviationOnly;
-      check_pixels(layer_norm_ladder(), norm, measure, norm.eps, {x, gamma, beta});
+      check_pixels(layer_norm_ladder(), norm, norm.measure(), norm.eps, {x, gamma, beta});
     }
   }
   for (const int channels : {12, 27}) {

@@ -49,16 +49,14 @@ Tensor channels_last(const Golden& golden, const std::string& name) {
   return Tensor::from({s[0], s[1], s[2], s[3]}, stored.to_f32());
 }
 
-void check_pixel_norm(std::span<const Variant<op::LayerNorm, PixelNormKernel>> ladder,
+void check_pixel_norm(std::span<const Variant<op::LayerNorm, LayerNormKernel>> ladder,
                       const op::LayerNorm& norm, const std::vector<Tensor>& inputs) {
   check_rungs(
-      ladder, norm, inputs, [&](PixelNormKernel kernel, Inputs in, const Tensor& y, Scratch) {
-        const auto measure =
-            norm.subtract_mean ? PixelMeasure::kDeviation : PixelMeasure::kDeviationOnly;
+      ladder, norm, inputs, [&](const LayerNormKernel& kernel, Inputs in, const Tensor& y, Scratch) {
         const auto vector = [&](std::size_t i) {
           return i < in.size() ? in[i].view<const float>() : View<const float>{};
         };
-        kernel(measure, norm.eps, in[0].view<const float>(), vector(1), vector(2), y.view<float>());
+        kernel(norm.measure(), norm.eps, in[0].view<const float>(), vector(1), vector(2), y.view<float>());
       });
 }
 
