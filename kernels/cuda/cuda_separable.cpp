@@ -61,19 +61,31 @@ SeparableAxisOnGpu KeptAxis::on_gpu() const {
           reinterpret_cast<const SeparableTap*>(data + taps_at)};
 }
 
-void separable_cuda_direct(const KeptAxis& rows, const KeptAxis& columns, View<const float> x,
-                           View<float> y) {
+template <class T>
+void separable_cuda_direct(const KeptAxis& rows, const KeptAxis& columns, View<const T> x,
+                           View<T> y) {
   launch_separable(rows.on_gpu(), columns.on_gpu(), x, y, current_cuda_device().stream());
 }
 
-void separable_cuda_two_pass(const KeptAxis& rows, const KeptAxis& columns, View<const float> x,
-                             View<float> y) {
+template <class T>
+void separable_cuda_two_pass(const KeptAxis& rows, const KeptAxis& columns, View<const T> x,
+                             View<T> y) {
   CudaDevice& device = current_cuda_device();
   const Tensor between =
       Tensor::empty({x.shape.n, y.shape.h, x.shape.w, x.shape.c}, DType::kF32, device);
   launch_separable(rows.on_gpu(), kSame, x, between.view<float>(), device.stream());
   launch_separable(kSame, columns.on_gpu(), between.view<const float>(), y, device.stream());
 }
+
+#define MEND_SEPARABLE(T)                                                               \
+  template void separable_cuda_direct(const KeptAxis&, const KeptAxis&, View<const T>,  \
+                                      View<T>);                                         \
+  template void separable_cuda_two_pass(const KeptAxis&, const KeptAxis&, View<const T>, \
+                                        View<T>)
+MEND_SEPARABLE(float);
+MEND_SEPARABLE(Half);
+MEND_SEPARABLE(BFloat16);
+#undef MEND_SEPARABLE
 
 double separable_cuda_direct_seconds(const Shape& x, const Shape& y, int rows, int columns) {
   const double from = static_cast<double>(x.elements()), to = static_cast<double>(y.elements());

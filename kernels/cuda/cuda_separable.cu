@@ -1,9 +1,12 @@
 // One unit of y a thread; neighbouring threads read neighbouring numbers of x, which the caches serve to all
 // outputs that see them. With the taps of one axis alone it is one pass of two.
 //
+// Images are f32, f16 or bf16, sums f32, and so is what lies between two passes.
+//
 // What limits it: a load from L1 for each product, unless memory does.
 #include "engine/cuda/check.h"
 #include "kernels/cuda/cuda_separable.h"
+#include "kernels/cuda/run.cuh"
 #include "kernels/cuda/units.cuh"
 
 namespace mend {
@@ -11,10 +14,11 @@ namespace {
 
 constexpr int kThreads = 256;
 
-__device__ float scaled_sum(float weight, float x, float sum) { return fmaf(weight, x, sum); }
-__device__ Pack<float> scaled_sum(float weight, const Pack<float>& x, Pack<float> sum) {
+template <int kNumbers>
+__device__ Run<float, kNumbers> scaled_sum(float weight, const Run<float, kNumbers>& x,
+                                           Run<float, kNumbers> sum) {
 #pragma unroll
-  for (int i = 0; i < 4; ++i) sum.values[i] = fmaf(weight, x.values[i], sum.values[i]);
+  for (int i = 0; i < kNumbers; ++i) sum.values[i] = fmaf(weight, x.values[i], sum.values[i]);
   return sum;
 }
 
@@ -42,52 +46,64 @@ constexpr int kBlocksBothWays = 4;
 constexpr int kBlocksBothWays = 5;
 #endif
 
-template <class Unit, bool kRows, bool kColumns>
+template <int kNumbers, bool kRows, bool kColumns, class X, class Y>
 __global__ void __launch_bounds__(kThreads, kRows&& kColumns ? kBlocksBothWays : 0)
-    separable(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns, View<const float> x,
-              View<float> y, UnitsOf units, int first_image) {
+    separable(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns, View<const X> x, View<Y> y,
+              UnitsOf units, int first_image) {
   const std::int64_t unit = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (unit >= units.count) return;
-  constexpr int kNumbers = sizeof(Unit) / sizeof(float);
+  using Sums = Run<float, kNumbers>;
   const auto [n, p, q, c] = units.place<kNumbers>(static_cast<int>(unit), first_image);
-  const float* image = pixel_of(x, n, 0, 0) + c;
+  const X* image = pixel_of(x, n, 0, 0) + c;
   const int column = q;
-  const Unit sum = sum_of<kRows, Unit>(rows, p, [&](int h) {
-    const float* row = image + h * x.h_stride;
-    return sum_of<kColumns, Unit>(columns, column, [&](int w) {
-      return *reinterpret_cast<const Unit*>(row + w * x.w_stride);
+  const Sums sum = sum_of<kRows, Sums>(rows, p, [&](int h) {
+    const X* row = image + h * x.h_stride;
+    return sum_of<kColumns, Sums>(columns, column, [&](int w) {
+      return as_floats(*reinterpret_cast<const Run<X, kNumbers>*>(row + w * x.w_stride));
     });
   });
-  *reinterpret_cast<Unit*>(pixel_of(y, n, p, q) + c) = sum;
+  *reinterpret_cast<Run<Y, kNumbers>*>(pixel_of(y, n, p, q) + c) = from_floats<Y>(sum);
 }
 
-template <class Unit, bool kRows, bool kColumns>
-void launch(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns, const View<const float>& x,
-            const View<float>& y, cudaStream_t stream) {
-  constexpr int kNumbers = sizeof(Unit) / sizeof(float);
+template <int kNumbers, bool kRows, bool kColumns, class X, class Y>
+void launch(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns, const View<const X>& x,
+            const View<Y>& y, cudaStream_t stream) {
   for_each_launch(y.shape, kNumbers, kThreads, [&](unsigned blocks, UnitsOf units, int first) {
-    separable<Unit, kRows, kColumns>
+    separable<kNumbers, kRows, kColumns>
         <<<blocks, kThreads, 0, stream>>>(rows, columns, x, y, units, first);
     cuda_check(cudaGetLastError(), "weighted sums over rows and columns");
   });
 }
 
-template <class Unit>
-void launch_axes(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns, const View<const float>& x,
-                 const View<float>& y, cudaStream_t stream) {
-  if (rows.taps == nullptr) return launch<Unit, false, true>(rows, columns, x, y, stream);
-  if (columns.taps == nullptr) return launch<Unit, true, false>(rows, columns, x, y, stream);
-  launch<Unit, true, true>(rows, columns, x, y, stream);
+template <int kNumbers, class X, class Y>
+void launch_axes(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns, const View<const X>& x,
+                 const View<Y>& y, cudaStream_t stream) {
+  if (rows.taps == nullptr) return launch<kNumbers, false, true>(rows, columns, x, y, stream);
+  if (columns.taps == nullptr) return launch<kNumbers, true, false>(rows, columns, x, y, stream);
+  launch<kNumbers, true, true>(rows, columns, x, y, stream);
 }
 
 }  // namespace
 
-void launch_separable(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns,
-                      const View<const float>& x, const View<float>& y, cudaStream_t stream) {
-  if (x.shape.c % 4 == 0 && packs(x) && packs(y)) {
-    return launch_axes<Pack<float>>(rows, columns, x, y, stream);
+template <class X, class Y>
+void launch_separable(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns, const View<const X>& x,
+                      const View<Y>& y, cudaStream_t stream) {
+  constexpr int kWide = 4;
+  if (x.shape.c % kWide == 0 && runs<kWide>(x) && runs<kWide>(y)) {
+    return launch_axes<kWide>(rows, columns, x, y, stream);
   }
-  launch_axes<float>(rows, columns, x, y, stream);
+  launch_axes<1>(rows, columns, x, y, stream);
 }
+#define MEND_SEPARABLE(X, Y)                                                              \
+  template void launch_separable(SeparableAxisOnGpu, SeparableAxisOnGpu, const View<const X>&, \
+                                 const View<Y>&, cudaStream_t)
+MEND_SEPARABLE(float, float);
+MEND_SEPARABLE(float, Half);
+MEND_SEPARABLE(float, BFloat16);
+MEND_SEPARABLE(Half, float);
+MEND_SEPARABLE(Half, Half);
+MEND_SEPARABLE(BFloat16, float);
+MEND_SEPARABLE(BFloat16, BFloat16);
+#undef MEND_SEPARABLE
 
 }  // namespace mend

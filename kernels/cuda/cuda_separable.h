@@ -60,18 +60,21 @@ class KeptAxis {
   int outputs_;
 };
 
-/// All products of an output by one thread: for few taps.
-void separable_cuda_direct(const KeptAxis& rows, const KeptAxis& columns, View<const float> x,
-                           View<float> y);
-/// Rows first, into an image as high as y and as wide as x, then columns.
-void separable_cuda_two_pass(const KeptAxis& rows, const KeptAxis& columns, View<const float> x,
-                             View<float> y);
+/// All products of an output by one thread: for few taps. x and y are f32, f16 or bf16.
+template <class T>
+void separable_cuda_direct(const KeptAxis& rows, const KeptAxis& columns, View<const T> x,
+                           View<T> y);
+/// Rows first, into an f32 image as high as y and as wide as x, then columns.
+template <class T>
+void separable_cuda_two_pass(const KeptAxis& rows, const KeptAxis& columns, View<const T> x,
+                             View<T> y);
 
 /// Modelled seconds of the two, with so many taps an output at most.
 double separable_cuda_direct_seconds(const Shape& x, const Shape& y, int rows, int columns);
 double separable_cuda_two_pass_seconds(const Shape& x, const Shape& y, int rows, int columns);
 
-void launch_separable(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns,
-                      const View<const float>& x, const View<float>& y, cudaStream_t stream);
+template <class X, class Y>
+void launch_separable(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns, const View<const X>& x,
+                      const View<Y>& y, cudaStream_t stream);
 
 }  // namespace mend

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "engine/tensor.h"
+#include "kernels/cuda/element.cuh"
 
 namespace mend {
 
@@ -42,6 +43,22 @@ __device__ void store_run(T* to, const Run<T, kCount>& run, bool whole, int coun
   for (int i = 0; i < kCount; ++i) {
     if (i < count) to[i] = run.values[i];
   }
+}
+
+/// In f32, and back.
+template <class T, int kCount>
+__device__ Run<float, kCount> as_floats(const Run<T, kCount>& run) {
+  Run<float, kCount> floats;
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) floats.values[i] = as_float(run.values[i]);
+  return floats;
+}
+template <class T, int kCount>
+__device__ Run<T, kCount> from_floats(const Run<float, kCount>& floats) {
+  Run<T, kCount> run;
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) run.values[i] = from_float<T>(floats.values[i]);
+  return run;
 }
 
 }  // namespace mend

@@ -11,9 +11,9 @@ constexpr int kThreads = 256;
 constexpr int kRun = 32;
 
 /// Neighbouring threads have `lanes` (a power of 2) neighbouring channels, the others other pixels.
-template <class Reduce>
+template <class Reduce, class T>
 __global__ void __launch_bounds__(kThreads)
-    reduce_slices(View<const float> x, int P, int Q, int slices, int lanes, double* partial) {
+    reduce_slices(View<const T> x, int P, int Q, int slices, int lanes, double* partial) {
   __shared__ double sums[kThreads];
   const double nothing = Reduce::kNothing;
   unsigned task = blockIdx.x;
@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kThreads)
     for (std::int64_t i = pixels * slice / slices + member; i < end; i += members) {
       const int h = static_cast<int>(static_cast<unsigned>(i) / static_cast<unsigned>(width));
       const int w = static_cast<int>(i) - h * width;
-      run = Reduce::with(run, pixel_of(x, n, rows.first + h, columns.first + w)[c]);
+      run = Reduce::with(run, as_float(pixel_of(x, n, rows.first + h, columns.first + w)[c]));
       if (++count % kRun == 0) {
         sum = Reduce::with(sum, static_cast<double>(run));
         run = Reduce::kNothing;
@@ -57,9 +57,10 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-template <class Reduce>
+/// x: the shape of what was reduced.
+template <class Reduce, class T>
 __global__ void __launch_bounds__(kThreads)
-    reduce_partial(const double* partial, int slices, View<const float> x, View<float> y) {
+    reduce_partial(const double* partial, int slices, Shape x, View<T> y) {
   const std::int64_t output = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   const int P = y.shape.h, Q = y.shape.w, C = y.shape.c;
   if (output >= std::int64_t{y.shape.n} * P * Q * C) return;
@@ -69,15 +70,15 @@ __global__ void __launch_bounds__(kThreads)
   double sum = Reduce::kNothing;
   for (int s = 0; s < slices; ++s) sum = Reduce::with(sum, partial[(pixel * slices + s) * C + c]);
   if constexpr (std::is_same_v<Reduce, Sum>) {
-    const PoolSpan rows = AdaptiveWindows{}(p, P, x.shape.h);
-    const PoolSpan columns = AdaptiveWindows{}(q, Q, x.shape.w);
+    const PoolSpan rows = AdaptiveWindows{}(p, P, x.h);
+    const PoolSpan columns = AdaptiveWindows{}(q, Q, x.w);
     sum /= static_cast<double>(rows.last - rows.first) * (columns.last - columns.first);
   }
-  pixel_of(y, n, p, q)[c] = static_cast<float>(sum);
+  pixel_of(y, n, p, q)[c] = from_float<T>(static_cast<float>(sum));
 }
 
-template <class Reduce>
-void launch(const View<const float>& x, double* partial, int slices, const View<float>& y,
+template <class Reduce, class T>
+void launch(const View<const T>& x, double* partial, int slices, const View<T>& y,
             cudaStream_t stream) {
   int lanes = 1;
   while (lanes < x.shape.c && lanes < 32) lanes *= 2;
@@ -88,16 +89,23 @@ void launch(const View<const float>& x, double* partial, int slices, const View<
       <<<blocks, kThreads, 0, stream>>>(x, y.shape.h, y.shape.w, slices, lanes, partial);
   cuda_check(cudaGetLastError(), "adaptive_pool/cuda");
   const auto finishing = static_cast<unsigned>((y.shape.elements() + kThreads - 1) / kThreads);
-  reduce_partial<Reduce><<<finishing, kThreads, 0, stream>>>(partial, slices, x, y);
+  reduce_partial<Reduce><<<finishing, kThreads, 0, stream>>>(partial, slices, x.shape, y);
   cuda_check(cudaGetLastError(), "adaptive_pool/cuda");
 }
 
 }  // namespace
 
-void launch_adaptive_pool_slices(PoolKind kind, const View<const float>& x, double* partial,
-                                 int slices, const View<float>& y, cudaStream_t stream) {
+template <class T>
+void launch_adaptive_pool_slices(PoolKind kind, const View<const T>& x, double* partial, int slices,
+                                 const View<T>& y, cudaStream_t stream) {
   if (kind == PoolKind::kMax) return launch<Largest>(x, partial, slices, y, stream);
   launch<Sum>(x, partial, slices, y, stream);
 }
+template void launch_adaptive_pool_slices(PoolKind, const View<const float>&, double*, int,
+                                          const View<float>&, cudaStream_t);
+template void launch_adaptive_pool_slices(PoolKind, const View<const Half>&, double*, int,
+                                          const View<Half>&, cudaStream_t);
+template void launch_adaptive_pool_slices(PoolKind, const View<const BFloat16>&, double*, int,
+                                          const View<BFloat16>&, cudaStream_t);
 
 }  // namespace mend

@@ -7,6 +7,7 @@
 
 #include "engine/cuda/cuda_device.h"
 #include "kernels/cuda/cuda_separable.h"
+#include "kernels/narrow_type.h"
 #include "kernels/pool/cuda.h"
 #include "kernels/pool/gradient.h"
 #include "kernels/pool/variants.h"
@@ -32,12 +33,16 @@ int seen_by(const op::MeanGradient& op, int windows, int extent, bool rows) {
 
 }  // namespace
 
-void pool_cuda(const op::Pool& pool, View<const float> x, View<float> y) {
+namespace {
+
+template <class T>
+void pool_of(const op::Pool& pool, View<const T> x, View<T> y) {
   launch_pool(pool.kind, pool.kernel, pool.stride, pool.padding, x, y,
               current_cuda_device().stream());
 }
 
-void adaptive_pool_cuda(const op::AdaptivePool& pool, View<const float> x, View<float> y, Scratch) {
+template <class T>
+void adaptive_pool_of(const op::AdaptivePool& pool, View<const T> x, View<T> y) {
   constexpr std::int64_t kSmall = 64;    // pixels that one thread reads
   constexpr std::int64_t kSlice = 1024;  // at least so many pixels are worth a block
   constexpr std::int64_t kBlocks =
@@ -54,6 +59,23 @@ void adaptive_pool_cuda(const op::AdaptivePool& pool, View<const float> x, View<
       Tensor::empty({t.n, t.h * t.w, slices, t.c * 2}, DType::kF32, device);  // doubles
   launch_adaptive_pool_slices(pool.kind, x, reinterpret_cast<double*>(partial.storage()->data()),
                               slices, y, device.stream());
+}
+
+}  // namespace
+
+void pool_cuda(const op::Pool& pool, View<const float> x, View<float> y) { pool_of(pool, x, y); }
+void pool_cuda_narrow(const op::Pool& pool, Inputs inputs, const Tensor& y) {
+  with_narrow_type(pool.type,
+                   [&]<class T>() { pool_of<T>(pool, inputs[0].view<const T>(), y.view<T>()); });
+}
+
+void adaptive_pool_cuda(const op::AdaptivePool& pool, View<const float> x, View<float> y, Scratch) {
+  adaptive_pool_of(pool, x, y);
+}
+void adaptive_pool_cuda_narrow(const op::AdaptivePool& pool, Inputs inputs, const Tensor& y) {
+  with_narrow_type(pool.x_type, [&]<class T>() {
+    adaptive_pool_of<T>(pool, inputs[0].view<const T>(), y.view<T>());
+  });
 }
 
 void box_mean_cuda(const op::BoxMean& box, View<const float> x, View<float> y, Scratch) {

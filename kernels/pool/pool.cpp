@@ -31,10 +31,10 @@ double cuda_seconds(const Op& pool, const Shapes& in) {
 // clang-format off
 constexpr Variant<op::Pool, PoolKernel> kPoolLadder[] = {
     // name            device             can it?        time          error  entry
-    {"pool/reference", DeviceKind::kCpu,  never_refuses, slowest,      0,     pool_reference},
-    {"pool/simd",      DeviceKind::kCpu,  never_refuses, pool_seconds, 1e-6,  pool_simd},
+    {"pool/reference", DeviceKind::kCpu,  takes_f32_alone, slowest,      0,     pool_reference},
+    {"pool/simd",      DeviceKind::kCpu,  takes_f32_alone, pool_seconds, 1e-6,  pool_simd},
 #ifdef MEND_HAS_CUDA
-    {"pool/cuda",      DeviceKind::kCuda, never_refuses, cuda_seconds, 1e-6,  pool_cuda},
+    {"pool/cuda",      DeviceKind::kCuda, never_refuses, cuda_seconds, 1e-6,  {pool_cuda, pool_cuda_narrow}},
 #endif
 };
 
@@ -42,7 +42,7 @@ constexpr Variant<op::AdaptivePool, AdaptivePoolKernel> kAdaptivePoolLadder[] = 
     {"adaptive_pool/reference", DeviceKind::kCpu, takes_f32_x, slowest, 0, adaptive_pool_reference},
     {"adaptive_pool/simd", DeviceKind::kCpu, never_refuses, adaptive_pool_seconds, 1e-6, {adaptive_pool_simd, adaptive_pool_simd_f16, adaptive_pool_simd_bf16}},
 #ifdef MEND_HAS_CUDA
-    {"adaptive_pool/cuda", DeviceKind::kCuda, takes_f32_x, cuda_seconds, 1e-6, adaptive_pool_cuda},
+    {"adaptive_pool/cuda", DeviceKind::kCuda, never_refuses, cuda_seconds, 1e-6, {adaptive_pool_cuda, adaptive_pool_cuda_narrow}},
 #endif
 };
 // clang-format on
@@ -92,7 +92,9 @@ Shape Pool::shape(const Shapes& in) const {
 }
 
 Cost Pool::cost(const Shapes& in) const {
-  return pool_cost(in[0], shape(in), static_cast<double>(kernel) * kernel);
+  Cost cost = pool_cost(in[0], shape(in), static_cast<double>(kernel) * kernel);
+  cost.bytes *= static_cast<double>(size_of(type)) / sizeof(float);
+  return cost;
 }
 
 Footprint Pool::footprint(const Shapes&) const {
@@ -108,7 +110,12 @@ std::string Pool::describe() const {
 
 void Pool::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(pool_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
   rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
+}
+
+std::optional<Narrowed> Pool::narrow(const Shapes&, DType to) const {
+  return narrow_inputs(*this, 1, to);
 }
 
 Shape AdaptivePool::shape(const Shapes& in) const {
@@ -124,10 +131,11 @@ Cost AdaptivePool::cost(const Shapes& in) const {
   const Shape& x = in[0];
   const double window = std::max(1.0, static_cast<double>(x.h) / height) *
                         std::max(1.0, static_cast<double>(x.w) / width);
-  const double saved = sizeof(float) - static_cast<double>(size_of(x_type));
-  Cost cost = pool_cost(x, shape(in), window);
-  cost.bytes -= saved * static_cast<double>(x.elements());
-  return cost;
+  const auto bytes = [](const Shape& image, DType type) {
+    return static_cast<double>(image.elements()) * static_cast<double>(size_of(type));
+  };
+  const Shape y = shape(in);
+  return {pool_cost(x, y, window).flops, bytes(x, x_type) + bytes(y, y_type)};
 }
 
 Footprint AdaptivePool::footprint(const Shapes& in) const {
@@ -148,15 +156,16 @@ std::int64_t AdaptivePool::scratch_bytes(const Shapes& in) const {
 
 void AdaptivePool::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   const auto& rung = choose(adaptive_pool_ladder(), *this, shapes_of(inputs), y.device().kind());
-  run_by_type(rung.kernel, x_type, [&]<class T>(AdaptivePoolFunction<T> run) {
+  if (y_type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
+  run_by_type<AdaptivePoolFunction>(rung.kernel, x_type, [&]<class T>(AdaptivePoolFunction<T> run) {
     run(*this, inputs[0].view<const T>(), y.view<float>(), scratch);
   });
 }
 
 std::optional<Narrowed> AdaptivePool::narrow(const Shapes&, DType to, DeviceKind device) const {
-  if (device != DeviceKind::kCpu) return std::nullopt;
   AdaptivePool narrowed = *this;
   narrowed.x_type = to;
+  narrowed.y_type = device == DeviceKind::kCpu ? DType::kF32 : to;
   return Narrowed{narrowed, 1};
 }
 

@@ -30,14 +30,18 @@ struct Pool {
 
   PoolKind kind = PoolKind::kMax;
   int kernel = 2, stride = 2, padding = 0;
+  /// Of x and y: f32, or on a GPU f16 or bf16.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
 };
 
 /// The maximum or mean over `height` x `width` windows that cover the image evenly; 1 x 1 is the
@@ -54,10 +58,11 @@ struct AdaptivePool {
 
   PoolKind kind = PoolKind::kAverage;
   int height = 1, width = 1;
-  /// Of x: f32, f16 or bf16. y is f32.
-  DType x_type = DType::kF32;
+  /// f32, f16 or bf16; y is f32 on a CPU, and of the type of x on a GPU.
+  DType x_type = DType::kF32, y_type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return y_type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -65,7 +70,6 @@ struct AdaptivePool {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
-  /// On a CPU.
   std::optional<Narrowed> narrow(const Shapes& in, DType to, DeviceKind device) const;
 };
 
@@ -96,12 +100,21 @@ struct BoxMean {
 
 }  // namespace op
 
-using PoolKernel = void (*)(const op::Pool&, View<const float> x, View<float> y);
+using PoolKernel =
+    NarrowableKernel<op::Pool, void (*)(const op::Pool&, View<const float> x, View<float> y)>;
 /// By the type of x.
 template <class T>
 using AdaptivePoolFunction = void (*)(const op::AdaptivePool&, View<const T> x, View<float> y,
                                       Scratch scratch);
-using AdaptivePoolKernel = ByType<AdaptivePoolFunction>;
+/// Of a rung on a CPU by type, on a GPU with one on tensors for all narrow ones.
+struct AdaptivePoolKernel : ByType<AdaptivePoolFunction> {
+  using ByType::ByType;
+  constexpr AdaptivePoolKernel(AdaptivePoolFunction<float> on_f32,
+                               void (*on_narrow)(const op::AdaptivePool&, Inputs, const Tensor&))
+      : ByType(on_f32), narrow(on_narrow) {}
+
+  void (*narrow)(const op::AdaptivePool& op, Inputs inputs, const Tensor& y) = nullptr;
+};
 using BoxMeanKernel = void (*)(const op::BoxMean&, View<const float> x, View<float> y,
                                Scratch scratch);
 std::span<const Variant<op::Pool, PoolKernel>> pool_ladder();

@@ -17,8 +17,9 @@ Window adaptive_window(int p, int windows, int extent);
 
 void pool_reference(const op::Pool& pool, View<const float> x, View<float> y);
 void pool_simd(const op::Pool& pool, View<const float> x, View<float> y);
-/// On the GPU.
+/// On the GPU; the second in f16 and bf16.
 void pool_cuda(const op::Pool& pool, View<const float> x, View<float> y);
+void pool_cuda_narrow(const op::Pool& pool, Inputs inputs, const Tensor& y);
 
 void adaptive_pool_reference(const op::AdaptivePool& pool, View<const float> x, View<float> y,
                              Scratch scratch);
@@ -30,6 +31,7 @@ void adaptive_pool_simd_bf16(const op::AdaptivePool& pool, View<const BFloat16> 
                              Scratch scratch);
 void adaptive_pool_cuda(const op::AdaptivePool& pool, View<const float> x, View<float> y,
                         Scratch scratch);
+void adaptive_pool_cuda_narrow(const op::AdaptivePool& pool, Inputs inputs, const Tensor& y);
 /// Working memory of adaptive_pool_simd in bytes.
 std::int64_t adaptive_pool_simd_scratch(const Shape& x, const Shape& y);
 

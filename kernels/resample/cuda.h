@@ -7,8 +7,9 @@
 
 namespace mend {
 
-/// y[n,p,q] = x[n,rows[p],columns[q]]; the tables lie on the GPU.
-void launch_resample_nearest(const int* rows, const int* columns, const View<const float>& x,
-                             const View<float>& y, cudaStream_t stream);
+/// y[n,p,q] = x[n,rows[p],columns[q]]; the tables lie on the GPU. Number: float, or Half for any 16 bits.
+template <class Number>
+void launch_resample_nearest(const int* rows, const int* columns, const View<const Number>& x,
+                             const View<Number>& y, cudaStream_t stream);
 
 }  // namespace mend

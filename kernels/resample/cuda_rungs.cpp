@@ -11,6 +11,7 @@
 #include "kernels/cuda/cuda_kept_tables.h"
 #include "kernels/cuda/cuda_separable.h"
 #include "kernels/cuda/machine.h"
+#include "kernels/narrow_type.h"
 #include "kernels/resample/cuda.h"
 #include "kernels/resample/taps.h"
 #include "kernels/resample/variants.h"
@@ -90,7 +91,10 @@ double resample_cuda_two_pass_seconds(const op::Resample& op, const Shapes& in) 
                                          columns_taps(op, in[0]));
 }
 
-void resample_cuda_nearest(const op::Resample& op, View<const float> x, View<float> y, Scratch) {
+namespace {
+
+template <class Number>
+void nearest(const op::Resample& op, View<const Number> x, View<Number> y) {
   const Axis rows = rows_of(op, x.shape), columns = columns_of(op, x.shape);
   const Tensor table = kept_table("pixels " + key_of(rows) + " x " + key_of(columns), [&] {
     const std::vector<int> sources = picked(rows, columns);
@@ -100,12 +104,37 @@ void resample_cuda_nearest(const op::Resample& op, View<const float> x, View<flo
   const int* sources = reinterpret_cast<const int*>(table.storage()->data());
   launch_resample_nearest(sources, sources + y.shape.h, x, y, current_cuda_device().stream());
 }
-
-void resample_cuda_direct(const op::Resample& op, View<const float> x, View<float> y, Scratch) {
+template <class T>
+void direct(const op::Resample& op, View<const T> x, View<T> y) {
   separable_cuda_direct(kept(rows_of(op, x.shape)), kept(columns_of(op, x.shape)), x, y);
 }
-void resample_cuda_two_pass(const op::Resample& op, View<const float> x, View<float> y, Scratch) {
+template <class T>
+void two_pass(const op::Resample& op, View<const T> x, View<T> y) {
   separable_cuda_two_pass(kept(rows_of(op, x.shape)), kept(columns_of(op, x.shape)), x, y);
+}
+
+}  // namespace
+
+void resample_cuda_nearest(const op::Resample& op, View<const float> x, View<float> y, Scratch) {
+  nearest(op, x, y);
+}
+void resample_cuda_direct(const op::Resample& op, View<const float> x, View<float> y, Scratch) {
+  direct(op, x, y);
+}
+void resample_cuda_two_pass(const op::Resample& op, View<const float> x, View<float> y, Scratch) {
+  two_pass(op, x, y);
+}
+
+void resample_cuda_nearest_narrow(const op::Resample& op, Inputs inputs, const Tensor& y) {
+  nearest<Half>(op, as_16_bits(inputs[0]), as_16_bits(y));
+}
+void resample_cuda_direct_narrow(const op::Resample& op, Inputs inputs, const Tensor& y) {
+  with_narrow_type(op.type,
+                   [&]<class T>() { direct<T>(op, inputs[0].view<const T>(), y.view<T>()); });
+}
+void resample_cuda_two_pass_narrow(const op::Resample& op, Inputs inputs, const Tensor& y) {
+  with_narrow_type(op.type,
+                   [&]<class T>() { two_pass<T>(op, inputs[0].view<const T>(), y.view<T>()); });
 }
 
 double resample_gradient_cuda_direct_seconds(const op::ResampleGradient& op, const Shapes& in) {

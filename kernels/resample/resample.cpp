@@ -23,6 +23,11 @@ std::string needs_weights(const op::Resample& resample, const Shapes&) {
   return picks_pixels(resample.mode) ? "needs a mode with weights" : std::string();
 }
 
+std::string needs_weights_in_f32(const op::Resample& resample, const Shapes& in) {
+  const std::string why = needs_weights(resample, in);
+  return why.empty() ? takes_f32_alone(resample, in) : why;
+}
+
 /// Both passes from memory or cache; see cpu_simd.cpp.
 double simd_seconds(const op::Resample& resample, const Shapes& in) {
   const Cost cost = resample.cost(in);
@@ -38,12 +43,12 @@ double rows_seconds(const op::Resample& resample, const Shapes& in) {
 constexpr Variant<op::Resample, ResampleKernel> kLadder[] = {
     // name                    device             can it?        time                            error  entry
     {"resample/reference",     DeviceKind::kCpu,  takes_f32_alone, slowest,                      0,     resample_reference},
-    {"resample/simd",          DeviceKind::kCpu,  needs_weights, simd_seconds,                   1e-6,  resample_simd},
+    {"resample/simd",          DeviceKind::kCpu,  needs_weights_in_f32, simd_seconds,                   1e-6,  resample_simd},
     {"resample/rows",          DeviceKind::kCpu,  needs_nearest, rows_seconds,                   0,     {resample_rows, resample_rows_16_bits}},
 #ifdef MEND_HAS_CUDA
-    {"resample/cuda_direct",   DeviceKind::kCuda, needs_weights, resample_cuda_direct_seconds,   1e-6,  resample_cuda_direct},
-    {"resample/cuda_two_pass", DeviceKind::kCuda, needs_weights, resample_cuda_two_pass_seconds, 1e-6,  resample_cuda_two_pass},
-    {"resample/cuda_nearest",  DeviceKind::kCuda, needs_nearest, resample_cuda_nearest_seconds,  0,     resample_cuda_nearest},
+    {"resample/cuda_direct",   DeviceKind::kCuda, needs_weights, resample_cuda_direct_seconds,   1e-6,  {resample_cuda_direct, resample_cuda_direct_narrow}},
+    {"resample/cuda_two_pass", DeviceKind::kCuda, needs_weights, resample_cuda_two_pass_seconds, 1e-6,  {resample_cuda_two_pass, resample_cuda_two_pass_narrow}},
+    {"resample/cuda_nearest",  DeviceKind::kCuda, needs_nearest, resample_cuda_nearest_seconds,  0,     {resample_cuda_nearest, resample_cuda_nearest_narrow}},
 #endif
 };
 
@@ -131,6 +136,9 @@ std::int64_t Resample::scratch_bytes(const Shapes& in) const {
 
 void Resample::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   const auto& rung = choose(resample_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32 && rung.kernel.narrow != nullptr) {
+    return rung.kernel.narrow(*this, inputs, y);
+  }
   if (type != DType::kF32) {
     return rung.kernel.run_16_bits(*this, as_16_bits(inputs[0]), as_16_bits(y), scratch);
   }
@@ -138,7 +146,7 @@ void Resample::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
 }
 
 std::optional<Narrowed> Resample::narrow(const Shapes&, DType to, DeviceKind device) const {
-  if (device != DeviceKind::kCpu || !picks_pixels(mode)) return std::nullopt;
+  if (device == DeviceKind::kCpu && !picks_pixels(mode)) return std::nullopt;
   return narrow_inputs(*this, 1, to);
 }
 

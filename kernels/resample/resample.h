@@ -51,7 +51,7 @@ struct Resample {
   int height = 0, width = 0;
   double scale_h = 0, scale_w = 0;
   bool align_corners = false, antialias = false;
-  /// Of x and y: f32, or with a nearest mode f16 or bf16.
+  /// Of x and y: f32, f16 or bf16.
   DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
@@ -63,22 +63,26 @@ struct Resample {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
-  /// On a CPU, nearest modes.
+  /// On a CPU with a nearest mode alone.
   std::optional<Narrowed> narrow(const Shapes& in, DType to, DeviceKind device) const;
 };
 
 }  // namespace op
 
-/// A rung's functions: on f32, and perhaps one that moves numbers of 16 bits.
+/// A rung's functions: on f32, and perhaps one that moves numbers of 16 bits, on a GPU one on tensors of op.type.
 struct ResampleKernel {
   using Run = void (*)(const op::Resample&, View<const float> x, View<float> y, Scratch scratch);
   using RunHalf = void (*)(const op::Resample&, View<const Half> x, View<Half> y, Scratch scratch);
 
+  using Narrow = void (*)(const op::Resample&, Inputs inputs, const Tensor& y);
+
   Run run;
   RunHalf run_16_bits = nullptr;
+  Narrow narrow = nullptr;
 
   constexpr ResampleKernel(Run on_f32, RunHalf on_16_bits = nullptr)  // NOLINT: implicit
       : run(on_f32), run_16_bits(on_16_bits) {}
+  constexpr ResampleKernel(Run on_f32, Narrow on_narrow) : run(on_f32), narrow(on_narrow) {}
 
   void operator()(const op::Resample& op, View<const float> x, View<float> y,
                   Scratch scratch) const {

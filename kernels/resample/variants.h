@@ -27,6 +27,10 @@ void resample_cuda_direct(const op::Resample& op, View<const float> x, View<floa
                           Scratch scratch);
 void resample_cuda_two_pass(const op::Resample& op, View<const float> x, View<float> y,
                             Scratch scratch);
+/// In f16 and bf16.
+void resample_cuda_nearest_narrow(const op::Resample& op, Inputs inputs, const Tensor& y);
+void resample_cuda_direct_narrow(const op::Resample& op, Inputs inputs, const Tensor& y);
+void resample_cuda_two_pass_narrow(const op::Resample& op, Inputs inputs, const Tensor& y);
 
 double resample_gradient_cuda_direct_seconds(const op::ResampleGradient& op, const Shapes& in);
 double resample_gradient_cuda_two_pass_seconds(const op::ResampleGradient& op, const Shapes& in);

@@ -13,6 +13,8 @@
 #include "kernels/normalization/normalization.h"
 #include "kernels/pad/pad.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
+#include "kernels/pool/pool.h"
+#include "kernels/resample/resample.h"
 #include "layers/functions.h"
 #include "models/registry.h"
 #include "restore/tiled_network.h"
@@ -135,6 +137,22 @@ TEST_CASE("gpu, narrow: operations compute in f32 and round once") {
     check_narrow(op::Concat{}, {x, x.channels(0, 1), z}, 0);
     for (const PadMode mode : {PadMode::kConstant, PadMode::kReplicate, PadMode::kCircular}) {
       check_narrow(op::Pad{1, 2, 1, 0, mode, -0.3f}, {x}, 0);
+    }
+  }
+  for (const int c : {3, 8, 12}) {
+    const Tensor x = random_tensor({2, 9, 10, c}, 1), large = random_tensor({1, 40, 50, c}, 2);
+    for (const ResampleMode mode : {ResampleMode::kNearest, ResampleMode::kBilinear,
+                                    ResampleMode::kBicubic, ResampleMode::kArea}) {
+      for (const auto& [height, width] : {std::pair{18, 20}, {5, 7}}) {
+        check_narrow(op::Resample{.mode = mode, .height = height, .width = width}, {x}, 1);
+      }
+    }
+    check_narrow(op::Resample{.mode = ResampleMode::kBicubic, .height = 10, .width = 9, .antialias = true},
+                 {large}, 1);
+    for (const PoolKind kind : {PoolKind::kMax, PoolKind::kAverage}) {
+      check_narrow(op::Pool{kind, 3, 2, 1}, {x}, 1);
+      check_narrow(op::AdaptivePool{kind, 3, 2}, {x}, 1);
+      check_narrow(op::AdaptivePool{kind}, {large}, 1);
     }
   }
   for (const int factor : {2, 3}) {
