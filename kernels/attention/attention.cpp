@@ -21,27 +21,31 @@ double arithmetic_seconds(const Op& op, const Shapes& in) {
 // clang-format off
 constexpr Variant<op::WindowAttention, WindowAttentionKernel> kWindowAttentionLadder[] = {
     // name                         device            can it?        time                error  entry
-    {"window_attention/reference",  DeviceKind::kCpu, never_refuses, slowest,            0,     window_attention_reference},
-    {"window_attention/fused",      DeviceKind::kCpu, never_refuses, arithmetic_seconds, 1e-5,  window_attention_fused},
+    {"window_attention/reference",  DeviceKind::kCpu, takes_f32_alone, slowest,            0,     window_attention_reference},
+    {"window_attention/fused",      DeviceKind::kCpu, takes_f32_alone, arithmetic_seconds, 1e-5,  window_attention_fused},
 #ifdef MEND_HAS_CUDA
-    {"window_attention/cuda_naive", DeviceKind::kCuda, never_refuses, window_attention_cuda_naive_seconds, 1e-5,
+    {"window_attention/cuda_naive", DeviceKind::kCuda, takes_f32_alone, window_attention_cuda_naive_seconds, 1e-5,
      window_attention_cuda_naive},
     {"window_attention/cuda_split", DeviceKind::kCuda, window_attention_cuda_fused_refuses,
      window_attention_cuda_split_seconds, 1e-5, window_attention_cuda_split},
     {"window_attention/cuda_fused", DeviceKind::kCuda, window_attention_cuda_fused_refuses,
      window_attention_cuda_fused_seconds, 1e-3, window_attention_cuda_fused},
+    {"window_attention/cuda_f16", DeviceKind::kCuda, window_attention_cuda_f16_refuses,
+     window_attention_cuda_f16_seconds, 5e-3, {nullptr, window_attention_cuda_f16<Half>, window_attention_cuda_f16<BFloat16>}},
 #endif
 };
 constexpr Variant<op::Attention, AttentionKernel> kAttentionLadder[] = {
-    {"attention/reference",         DeviceKind::kCpu, never_refuses, slowest,            0,     attention_reference},
-    {"attention/fused",             DeviceKind::kCpu, never_refuses, arithmetic_seconds, 1e-5,  attention_fused},
+    {"attention/reference",         DeviceKind::kCpu, takes_f32_alone, slowest,            0,     attention_reference},
+    {"attention/fused",             DeviceKind::kCpu, takes_f32_alone, arithmetic_seconds, 1e-5,  attention_fused},
 #ifdef MEND_HAS_CUDA
-    {"attention/cuda_naive",        DeviceKind::kCuda, never_refuses, attention_cuda_naive_seconds, 1e-5,
+    {"attention/cuda_naive",        DeviceKind::kCuda, takes_f32_alone, attention_cuda_naive_seconds, 1e-5,
      attention_cuda_naive},
     {"attention/cuda_split",        DeviceKind::kCuda, attention_cuda_fused_refuses, attention_cuda_split_seconds,
      1e-5, attention_cuda_split},
     {"attention/cuda_fused",        DeviceKind::kCuda, attention_cuda_fused_refuses, attention_cuda_fused_seconds,
      1e-3, attention_cuda_fused},
+    {"attention/cuda_f16",          DeviceKind::kCuda, attention_cuda_f16_refuses, attention_cuda_f16_seconds,
+     5e-3, {nullptr, attention_cuda_f16<Half>, attention_cuda_f16<BFloat16>}},
 #endif
 };
 constexpr Variant<op::ChannelAttention, ChannelAttentionKernel> kChannelAttentionLadder[] = {
@@ -65,19 +69,32 @@ constexpr Variant<op::GatherBias, GatherBiasKernel> kGatherBiasLadder[] = {
 
 Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
 
-AttentionCall call_of(Inputs inputs, const Tensor& y, Scratch scratch) {
-  return {inputs[0].view<const float>(),
-          inputs[1].view<const float>(),
-          inputs[2].view<const float>(),
-          inputs.size() > 3 ? inputs[3].view<const float>() : View<const float>{},
-          y.view<float>(),
-          scratch};
+/// q, k and v, and what each operation has besides.
+template <class T>
+TypedAttentionCall<T> call_of(Inputs inputs, const Tensor& y, Scratch scratch) {
+  return {view_of<T>(inputs, 0),     view_of<T>(inputs, 1), view_of<T>(inputs, 2),
+          view_of<float>(inputs, 3), y.view<T>(),           scratch};
 }
 
-double bytes_of(const Shapes& in, const Shape& y) {
-  std::int64_t elements = y.elements();
-  for (const Shape& shape : in) elements += shape.elements();
-  return sizeof(float) * static_cast<double>(elements);
+/// Of q, k, v and y in `type`, and of what is f32.
+double bytes_of(const Shapes& in, const Shape& y, DType type) {
+  const auto elements = static_cast<double>(in[0].elements() + in[1].elements() +
+                                            in[2].elements() + y.elements());
+  return static_cast<double>(size_of(type)) * elements +
+         sizeof(float) * static_cast<double>(slot(in, 3).elements());
+}
+
+/// `op` in `type`, where a rung on a GPU takes that.
+template <class Op, class Kernel>
+std::optional<Narrowed> narrow_on_gpu(std::span<const Variant<Op, Kernel>> ladder, Op op,
+                                      const Shapes& in, DType type) {
+  op.type = type;
+  for (const Variant<Op, Kernel>& rung : ladder) {
+    if (rung.device != DeviceKind::kCuda || !rung.refuses(op, in).empty()) continue;
+    constexpr std::size_t kImages = 3;
+    return narrow_inputs(op, kImages, type);
+  }
+  return std::nullopt;
 }
 
 /// Two products over `depth` channels of all heads together, and about 20 operations a score.
@@ -157,7 +174,8 @@ Shape WindowAttention::shape(const Shapes& in) const {
 
 Cost WindowAttention::cost(const Shapes& in) const {
   const Shape& q = in[kQ];
-  return {flops_of(static_cast<double>(q.pixels()), keys(), q.c, q.c, heads), bytes_of(in, q)};
+  return {flops_of(static_cast<double>(q.pixels()), keys(), q.c, q.c, heads),
+          bytes_of(in, q, type)};
 }
 
 Footprint WindowAttention::footprint(const Shapes&) const {
@@ -181,7 +199,13 @@ std::int64_t WindowAttention::scratch_bytes(const Shapes& in) const {
 
 void WindowAttention::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   const auto& rung = choose(window_attention_ladder(), *this, shapes_of(inputs), y.device().kind());
-  rung.kernel(*this, call_of(inputs, y, scratch));
+  run_by_type(rung.kernel, type, [&]<class T>(WindowAttentionFunction<T> run) {
+    run(*this, call_of<T>(inputs, y, scratch));
+  });
+}
+
+std::optional<Narrowed> WindowAttention::narrow(const Shapes& in, DType to) const {
+  return narrow_on_gpu(window_attention_ladder(), *this, in, to);
 }
 
 Shape Attention::shape(const Shapes& in) const {
@@ -199,7 +223,8 @@ Shape Attention::shape(const Shapes& in) const {
 
 Cost Attention::cost(const Shapes& in) const {
   const Shape &q = in[kQ], &k = in[kK], &v = in[kV];
-  return {flops_of(static_cast<double>(q.pixels()), k.w, q.c, v.c, heads), bytes_of(in, shape(in))};
+  return {flops_of(static_cast<double>(q.pixels()), k.w, q.c, v.c, heads),
+          bytes_of(in, shape(in), type)};
 }
 
 Footprint Attention::footprint(const Shapes&) const { return {.global = true}; }
@@ -212,7 +237,13 @@ std::int64_t Attention::scratch_bytes(const Shapes& in) const {
 
 void Attention::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   const auto& rung = choose(attention_ladder(), *this, shapes_of(inputs), y.device().kind());
-  rung.kernel(*this, call_of(inputs, y, scratch));
+  run_by_type(rung.kernel, type, [&]<class T>(AttentionFunction<T> run) {
+    run(*this, call_of<T>(inputs, y, scratch));
+  });
+}
+
+std::optional<Narrowed> Attention::narrow(const Shapes& in, DType to) const {
+  return narrow_on_gpu(attention_ladder(), *this, in, to);
 }
 
 Shape ChannelAttention::shape(const Shapes& in) const {
@@ -229,8 +260,7 @@ Shape ChannelAttention::shape(const Shapes& in) const {
 Cost ChannelAttention::cost(const Shapes& in) const {
   const Shape& q = in[kQ];
   const double elements = static_cast<double>(q.elements());
-  const double of_number = static_cast<double>(size_of(type)) / sizeof(float);
-  return {elements * (4.0 * q.c / heads + 4), of_number * bytes_of(in, q)};
+  return {elements * (4.0 * q.c / heads + 4), bytes_of(in, q, type)};
 }
 
 Footprint ChannelAttention::footprint(const Shapes&) const { return {.global = true}; }
@@ -245,8 +275,7 @@ void ChannelAttention::forward(Inputs inputs, const Tensor& y, Scratch scratch) 
   const auto& rung =
       choose(channel_attention_ladder(), *this, shapes_of(inputs), y.device().kind());
   run_by_type(rung.kernel, type, [&]<class T>(ChannelAttentionFunction<T> run) {
-    run(*this, {view_of<T>(inputs, kQ), view_of<T>(inputs, kK), view_of<T>(inputs, kV),
-                view_of<float>(inputs, kTemperature), y.view<T>(), scratch});
+    run(*this, call_of<T>(inputs, y, scratch));
   });
 }
 

@@ -56,8 +56,11 @@ struct WindowAttention {
   WindowMask mask = WindowMask::kNone;
   bool dilated = false;
   int kv_window_h = 0, kv_window_w = 0;  ///< 0: as the window
+  /// Of q, k, v and y: f32, or on a GPU f16 or bf16. The scores are f32.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -65,6 +68,7 @@ struct WindowAttention {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
 
   int key_window_h() const { return kv_window_h == 0 ? window_h : kv_window_h; }
   int key_window_w() const { return kv_window_w == 0 ? window_w : kv_window_w; }
@@ -113,8 +117,11 @@ struct Attention {
 
   int heads = 1;
   float scale = 1.0f;
+  /// As op::WindowAttention's.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -122,6 +129,7 @@ struct Attention {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
 };
 
 /// Transposed attention: channels attend to channels, over all pixels of an image.
@@ -178,8 +186,13 @@ struct TypedAttentionCall {
   Scratch scratch;
 };
 using AttentionCall = TypedAttentionCall<float>;
-using WindowAttentionKernel = void (*)(const op::WindowAttention& op, const AttentionCall& call);
-using AttentionKernel = void (*)(const op::Attention& op, const AttentionCall& call);
+template <class T>
+using WindowAttentionFunction = void (*)(const op::WindowAttention& op,
+                                         const TypedAttentionCall<T>& call);
+using WindowAttentionKernel = ByType<WindowAttentionFunction>;
+template <class T>
+using AttentionFunction = void (*)(const op::Attention& op, const TypedAttentionCall<T>& call);
+using AttentionKernel = ByType<AttentionFunction>;
 /// The bias is the temperature here.
 template <class T>
 using ChannelAttentionFunction = void (*)(const op::ChannelAttention& op,

@@ -15,14 +15,17 @@ struct CudaWindows {
   float mask;  ///< is added across regions; 0: nothing is
 };
 
-/// Operands of op::WindowAttention and op::Attention; an absent bias has no data.
-struct CudaAttentionCall {
-  View<const float> q, k, v, bias;
-  View<float> y;
+/// Operands of op::WindowAttention and op::Attention on images of T; an absent bias has no data.
+template <class T>
+struct TypedCudaAttentionCall {
+  View<const T> q, k, v;
+  View<const float> bias;
+  View<T> y;
   int heads;
   float scale;
   cudaStream_t stream;
 };
+using CudaAttentionCall = TypedCudaAttentionCall<float>;
 
 /// A warp a query and head; every case.
 void launch_window_attention_naive(const CudaWindows& windows, const CudaAttentionCall& call);
@@ -36,6 +39,11 @@ enum class FusedProducts {
 void launch_window_attention_fused(const CudaWindows& windows, const CudaAttentionCall& call,
                                    FusedProducts products);
 void launch_attention_fused(const CudaAttentionCall& call, FusedProducts products);
+/// Of f16 and bf16; the scale is above 0.
+template <class T>
+void launch_window_attention_f16(const CudaWindows& windows, const TypedCudaAttentionCall<T>& call);
+template <class T>
+void launch_attention_f16(const TypedCudaAttentionCall<T>& call);
 
 /// op::ChannelAttention; the temperature is the bias, `scale` has no meaning.
 /// scores: [N, C, C/heads] of working memory.

@@ -16,7 +16,8 @@ CudaWindows windows_of(const op::WindowAttention& op) {
           op.key_window_h(), op.key_window_w(), op.dilated, mask_value(op.mask)};
 }
 
-CudaAttentionCall cuda_call(const AttentionCall& call, int heads, float scale) {
+template <class T>
+TypedCudaAttentionCall<T> cuda_call(const TypedAttentionCall<T>& call, int heads, float scale) {
   return {call.q, call.k, call.v, call.bias, call.y, heads, scale, current_cuda_device().stream()};
 }
 
@@ -28,8 +29,26 @@ std::string refuses_heads(int depth) {
   return refuses_before_ampere();
 }
 
-/// Two products of `queries` · `keys` · `depth`, as long as whole tiles take; `products`: mma for each.
-double fused_seconds(double groups, int queries, int keys, int depth, int products,
+template <class Op>
+std::string refuses_narrow(const Op& op, int depth) {
+  if (op.type == DType::kF32) return "computes in f16 and bf16";
+  if (!(op.scale > 0)) return "needs a scale above 0";
+  return refuses_heads(depth);
+}
+template <class Op>
+std::string refuses_wide(const Op& op, int depth) {
+  const std::string why = takes_f32_alone(op, {});
+  return why.empty() ? refuses_heads(depth) : why;
+}
+int depth_of(const op::WindowAttention& op, const Shapes& in) {
+  return in[op::WindowAttention::kQ].c / op.heads;
+}
+int depth_of(const op::Attention& op, const Shapes& in) {
+  return std::max(in[op::Attention::kQ].c, in[op::Attention::kV].c) / op.heads;
+}
+
+/// Two products of `queries` · `keys` · `depth`, as long as whole tiles take; `products`: mma in TF32 for each.
+double fused_seconds(double groups, int queries, int keys, int depth, double products,
                      const Cost& cost) {
   constexpr double kTf32FlopsPerSecond = NominalGpu::kTensorFlopsPerSecond / 2;
   const auto rounded = [](int count, int to) { return (count + to - 1) / to * to; };
@@ -45,17 +64,17 @@ double naive_seconds(double pairs, int channels_qk, int channels_v) {
   return 4.0 * pairs * (channels_qk + channels_v) / NominalGpu::kCachedBytesPerSecond;
 }
 
-double window_seconds(const op::WindowAttention& op, const Shapes& in, int products) {
+double window_seconds(const op::WindowAttention& op, const Shapes& in, double products) {
   const Shape& q = in[op::WindowAttention::kQ];
   const double windows = static_cast<double>(q.pixels()) / op.queries();
-  return fused_seconds(windows * op.heads, op.queries(), op.keys(), q.c / op.heads, products,
+  return fused_seconds(windows * op.heads, op.queries(), op.keys(), depth_of(op, in), products,
                        op.cost(in));
 }
 
-double row_seconds(const op::Attention& op, const Shapes& in, int products) {
-  const Shape &q = in[op::Attention::kQ], &k = in[op::Attention::kK], &v = in[op::Attention::kV];
-  return fused_seconds(static_cast<double>(q.n) * q.h * op.heads, q.w, k.w,
-                       std::max(q.c, v.c) / op.heads, products, op.cost(in));
+double row_seconds(const op::Attention& op, const Shapes& in, double products) {
+  const Shape &q = in[op::Attention::kQ], &k = in[op::Attention::kK];
+  return fused_seconds(static_cast<double>(q.n) * q.h * op.heads, q.w, k.w, depth_of(op, in),
+                       products, op.cost(in));
 }
 
 }  // namespace
@@ -82,7 +101,21 @@ double window_attention_cuda_fused_seconds(const op::WindowAttention& op, const 
   return window_seconds(op, in, 1);
 }
 std::string window_attention_cuda_fused_refuses(const op::WindowAttention& op, const Shapes& in) {
-  return refuses_heads(in[op::WindowAttention::kQ].c / op.heads);
+  return refuses_wide(op, depth_of(op, in));
+}
+template <class T>
+void window_attention_cuda_f16(const op::WindowAttention& op, const TypedAttentionCall<T>& call) {
+  launch_window_attention_f16(windows_of(op), cuda_call(call, op.heads, op.scale));
+}
+template void window_attention_cuda_f16(const op::WindowAttention&,
+                                        const TypedAttentionCall<Half>&);
+template void window_attention_cuda_f16(const op::WindowAttention&,
+                                        const TypedAttentionCall<BFloat16>&);
+double window_attention_cuda_f16_seconds(const op::WindowAttention& op, const Shapes& in) {
+  return window_seconds(op, in, 0.5);
+}
+std::string window_attention_cuda_f16_refuses(const op::WindowAttention& op, const Shapes& in) {
+  return refuses_narrow(op, depth_of(op, in));
 }
 
 void attention_cuda_naive(const op::Attention& op, const AttentionCall& call) {
@@ -106,7 +139,19 @@ double attention_cuda_fused_seconds(const op::Attention& op, const Shapes& in) {
   return row_seconds(op, in, 1);
 }
 std::string attention_cuda_fused_refuses(const op::Attention& op, const Shapes& in) {
-  return refuses_heads(std::max(in[op::Attention::kQ].c, in[op::Attention::kV].c) / op.heads);
+  return refuses_wide(op, depth_of(op, in));
+}
+template <class T>
+void attention_cuda_f16(const op::Attention& op, const TypedAttentionCall<T>& call) {
+  launch_attention_f16(cuda_call(call, op.heads, op.scale));
+}
+template void attention_cuda_f16(const op::Attention&, const TypedAttentionCall<Half>&);
+template void attention_cuda_f16(const op::Attention&, const TypedAttentionCall<BFloat16>&);
+double attention_cuda_f16_seconds(const op::Attention& op, const Shapes& in) {
+  return row_seconds(op, in, 0.5);
+}
+std::string attention_cuda_f16_refuses(const op::Attention& op, const Shapes& in) {
+  return refuses_narrow(op, depth_of(op, in));
 }
 
 void channel_attention_cuda_naive(const op::ChannelAttention& op, const AttentionCall& call) {

@@ -23,7 +23,8 @@ void channel_attention_blocks_bf16(const op::ChannelAttention& op,
                                    const TypedAttentionCall<BFloat16>& call);
 std::int64_t channel_attention_blocks_scratch(const op::ChannelAttention& op, const Shapes& in);
 
-// On a GPU; `split` and `fused` are one kernel, with numbers split in two for tensor cores, and rounded.
+// On a GPU; `split`, `fused` and `f16` are one kernel, with numbers split in two for tensor cores, rounded to TF32, and
+// f16 or bf16.
 void window_attention_cuda_naive(const op::WindowAttention& op, const AttentionCall& call);
 void window_attention_cuda_split(const op::WindowAttention& op, const AttentionCall& call);
 void window_attention_cuda_fused(const op::WindowAttention& op, const AttentionCall& call);
@@ -32,6 +33,11 @@ double window_attention_cuda_split_seconds(const op::WindowAttention& op, const 
 double window_attention_cuda_fused_seconds(const op::WindowAttention& op, const Shapes& in);
 std::string window_attention_cuda_fused_refuses(const op::WindowAttention& op, const Shapes& in);
 
+template <class T>
+void window_attention_cuda_f16(const op::WindowAttention& op, const TypedAttentionCall<T>& call);
+double window_attention_cuda_f16_seconds(const op::WindowAttention& op, const Shapes& in);
+std::string window_attention_cuda_f16_refuses(const op::WindowAttention& op, const Shapes& in);
+
 void attention_cuda_naive(const op::Attention& op, const AttentionCall& call);
 void attention_cuda_split(const op::Attention& op, const AttentionCall& call);
 void attention_cuda_fused(const op::Attention& op, const AttentionCall& call);
@@ -39,6 +45,10 @@ double attention_cuda_naive_seconds(const op::Attention& op, const Shapes& in);
 double attention_cuda_split_seconds(const op::Attention& op, const Shapes& in);
 double attention_cuda_fused_seconds(const op::Attention& op, const Shapes& in);
 std::string attention_cuda_fused_refuses(const op::Attention& op, const Shapes& in);
+template <class T>
+void attention_cuda_f16(const op::Attention& op, const TypedAttentionCall<T>& call);
+double attention_cuda_f16_seconds(const op::Attention& op, const Shapes& in);
+std::string attention_cuda_f16_refuses(const op::Attention& op, const Shapes& in);
 
 void channel_attention_cuda_naive(const op::ChannelAttention& op, const AttentionCall& call);
 void channel_attention_cuda_split(const op::ChannelAttention& op, const AttentionCall& call);

@@ -2,11 +2,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/error.h"
 #include "engine/gpu.h"
 #include "engine/plan.h"
 #include "kernels/activation/activation.h"
+#include "kernels/attention/attention.h"
 #include "kernels/channels/channels.h"
 #include "kernels/convert/convert.h"
 #include "kernels/elementwise/elementwise.h"
@@ -18,6 +20,7 @@
 #include "layers/functions.h"
 #include "models/registry.h"
 #include "restore/tiled_network.h"
+#include "tests/gpu/gpu_rungs.h"
 #include "tests/gpu/on_gpu.h"
 #include "tests/gpu/small_runs.h"
 #include "tests/support/compare.h"
@@ -162,6 +165,49 @@ TEST_CASE("gpu, narrow: operations compute in f32 and round once") {
                    0);
     }
   }
+}
+
+TEST_CASE("gpu, narrow: attention has f32 scores and rounds weights and results") {
+  constexpr double kError = 3;
+  const auto check_window = [](op::WindowAttention attention, const Shape& shape, bool biased) {
+    attention.scale = 0.7f;
+    const float bound = std::sqrt(2.0f / std::sqrt(static_cast<float>(shape.c) / 9));
+    std::vector<Tensor> inputs{random_within(shape, bound, 1), random_within(shape, bound, 2),
+                               random_tensor(shape, 3)};
+    const Shape bias{1, attention.heads, attention.keys(), attention.queries()};
+    if (biased) inputs.push_back(random_tensor(bias, 4));
+    check_narrow(attention, inputs, kError);
+  };
+  constexpr WindowMask kNone = WindowMask::kNone, kMinus100 = WindowMask::kMinus100;
+  check_window({1, 1, 0, 0, 1}, {1, 2, 3, 1}, true);
+  check_window({2, 2, 1, 1, 1, 1, kMinus100}, {2, 4, 6, 3}, true);
+  check_window({8, 8, 4, 4, 2, 1, kMinus100}, {1, 16, 16, 60}, true);
+  check_window({8, 8, 4, 4, 6, 1, kMinus100}, {1, 8, 16, 60}, true);
+  check_window({8, 8, 0, 0, 1, 1, kNone}, {1, 8, 8, 32}, false);
+  check_window({7, 7, 3, 3, 3, 1, WindowMask::kMinusInfinity}, {1, 7, 14, 30}, true);
+  check_window({9, 3, 0, 2, 2, 1, kMinus100}, {1, 9, 9, 128}, true);
+  check_window({16, 16, 8, 8, 1, 1, kMinus100}, {1, 16, 16, 30}, true);
+  check_window({.window_h = 8, .window_w = 4, .heads = 2, .dilated = true}, {1, 24, 8, 16}, true);
+  check_window({.window_h = 4, .window_w = 4, .heads = 2, .kv_window_h = 6, .kv_window_w = 6},
+               {2, 8, 4, 12}, true);
+  const auto check_rows = [](int heads, const Shape& q, int keys, int depth_v) {
+    const float bound = std::sqrt(3.0f / std::sqrt(static_cast<float>(q.c / heads) / 9));
+    check_narrow(op::Attention{heads, 0.6f},
+                 {random_within(q, bound, 1), random_within({q.n, q.h, keys, q.c}, bound, 2),
+                  random_tensor({q.n, q.h, keys, depth_v}, 3)},
+                 kError);
+  };
+  check_rows(2, {2, 3, 17, 12}, 5, 8);
+  check_rows(1, {1, 2, 5, 24}, 130, 31);
+  check_rows(2, {1, 1, 200, 64}, 70, 64);
+  check_rows(1, {1, 1, 40, 20}, 65, 64);
+}
+
+TEST_CASE("gpu, narrow: what has no rung for the type stays in f32") {
+  const Shapes qkv{{1, 8, 8, 160}, {1, 8, 8, 160}, {1, 8, 8, 160}};  // 160 channels a head
+  CHECK_FALSE(AnyOp(op::WindowAttention{}).narrow(qkv, DType::kF16, DeviceKind::kCuda));
+  const op::WindowAttention negative{.heads = 5, .scale = -1};
+  CHECK_FALSE(AnyOp(negative).narrow(qkv, DType::kF16, DeviceKind::kCuda));
 }
 
 TEST_CASE("gpu, narrow: a plan keeps images narrow between steps that can take them") {
