@@ -56,7 +56,7 @@ constexpr Variant<op::ChannelAttention, ChannelAttentionKernel> kChannelAttentio
     {"channel_attention/cuda_naive", DeviceKind::kCuda, takes_f32_alone, channel_attention_cuda_naive_seconds, 1e-5,
      channel_attention_cuda_naive},
     {"channel_attention/cuda_split", DeviceKind::kCuda, channel_attention_cuda_split_refuses, gpu_memory_seconds,
-     1e-5, channel_attention_cuda_split},
+     1e-5, {channel_attention_cuda_split<float>, channel_attention_cuda_split<Half>, channel_attention_cuda_split<BFloat16>}},
 #endif
 };
 constexpr Variant<op::GatherBias, GatherBiasKernel> kGatherBiasLadder[] = {
@@ -78,8 +78,8 @@ TypedAttentionCall<T> call_of(Inputs inputs, const Tensor& y, Scratch scratch) {
 
 /// Of q, k, v and y in `type`, and of what is f32.
 double bytes_of(const Shapes& in, const Shape& y, DType type) {
-  const auto elements = static_cast<double>(in[0].elements() + in[1].elements() +
-                                            in[2].elements() + y.elements());
+  const auto elements =
+      static_cast<double>(in[0].elements() + in[1].elements() + in[2].elements() + y.elements());
   return static_cast<double>(size_of(type)) * elements +
          sizeof(float) * static_cast<double>(slot(in, 3).elements());
 }
@@ -279,8 +279,11 @@ void ChannelAttention::forward(Inputs inputs, const Tensor& y, Scratch scratch) 
   });
 }
 
-std::optional<Narrowed> ChannelAttention::narrow(const Shapes&, DType to, DeviceKind device) const {
-  if (device != DeviceKind::kCpu) return std::nullopt;
+std::optional<Narrowed> ChannelAttention::narrow(const Shapes& in, DType to,
+                                                 DeviceKind device) const {
+  if (device != DeviceKind::kCpu) {
+    return narrow_on_gpu(channel_attention_ladder(), *this, in, to);
+  }
   return narrow_inputs(*this, kTemperature, to);
 }
 

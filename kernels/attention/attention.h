@@ -149,7 +149,7 @@ struct ChannelAttention {
   enum Slot { kQ, kK, kV, kTemperature };
 
   int heads = 1;
-  /// Of q, k, v and y: f32, or on a CPU f16 or bf16.
+  /// Of q, k, v and y: f32, f16 or bf16.
   DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;

@@ -68,8 +68,9 @@ struct CudaChannelParts {
   int floats;  ///< sums of one part
 };
 /// working: [N, heads][parts.count + 1][parts.floats]; the last is for the weights
-void launch_channel_attention_split(const CudaAttentionCall& call, const CudaChannelParts& parts,
-                                    float* working);
+template <class T>
+void launch_channel_attention_split(const TypedCudaAttentionCall<T>& call,
+                                    const CudaChannelParts& parts, float* working);
 
 /// The operations of gradient.h, and op::GatherBias.
 void launch_split_windows(const CudaWindows& windows, bool keys, const View<const float>& x,

@@ -10,7 +10,9 @@
 // Operands go from global memory to the tensor cores without a stop: the order of an mma's rows, columns and
 // depth is free, so a lane reads two neighbouring channels, 8 lanes 64 bytes of a pixel, and nothing twice.
 // Memory limits it: 8 pixels of 48 channels are 3 KB, 240 cycles of an SM's share of the DRAM; their 18 mma
-// take 30. So numbers are split in two (cuda_factors.cuh), and f32's accuracy costs no time.
+// take 30. So numbers are split in two (cuda_factors.cuh), and f32's accuracy costs no time. TF32 has every number of
+// f16 and bf16: these are not split, and half of the bytes are read; of what is multiplied the weights alone are
+// rounded.
 #include <algorithm>
 
 #include "engine/cuda/check.h"
@@ -18,6 +20,7 @@
 #include "kernels/attention/cuda_channels.cuh"
 #include "kernels/attention/cuda_factors.cuh"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/run.cuh"
 
 namespace mend {
 namespace channel_attention {
@@ -38,10 +41,14 @@ struct Sums {
   static constexpr int pitch() { return kDepth + 8; }
 };
 
+template <class T>
+constexpr bool kSplits = sizeof(T) == 4;
+
+template <class T>
 struct Arguments {
-  View<const float> q, k, v;
+  View<const T> q, k, v;
   const float* temperature;
-  View<float> y;
+  View<T> y;
   Pixels pixels;
   int heads, depth;
   int parts, part_pixels;  ///< of sum_products
@@ -51,12 +58,11 @@ struct Arguments {
 };
 
 /// Channels c and c + 1 of a head; zeros behind its last.
-template <bool kPairs>
-__device__ float2 load_pair(const float* head, int c, int depth) {
-  if constexpr (kPairs) {
-    return c < depth ? *reinterpret_cast<const float2*>(head + c) : float2{0, 0};
-  }
-  return {c < depth ? head[c] : 0.0f, c + 1 < depth ? head[c + 1] : 0.0f};
+template <bool kPairs, class T>
+__device__ float2 load_pair(const T* head, int c, int depth) {
+  Run<T, 2> pair{};
+  if (c < depth) pair = load_run<T, 2>(head + c, kPairs, depth - c);
+  return {as_float(pair.values[0]), as_float(pair.values[1])};
 }
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
@@ -66,15 +72,15 @@ template <int kTiles>
 struct TwoPixels {
   float2 of[2][kTiles];
 
-  template <bool kPairs>
-  __device__ void load(const Arguments& a, const View<const float>& from, int n, int head,
-                       int pixel, int last, int lane) {
+  template <bool kPairs, class T>
+  __device__ void load(const Arguments<T>& a, const View<const T>& from, int n, int head, int pixel,
+                       int last, int lane) {
     // Hides where the number comes from: else addresses are kept in registers, which are all taken here.
     if constexpr (kTiles == 4) asm volatile("" : "+r"(lane));
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int own = pixel + lane % 4 + 4 * half;
-      const float* const at = a.pixels(from, n, min(own, last - 1)) + head * a.depth;
+      const T* const at = a.pixels(from, n, min(own, last - 1)) + head * a.depth;
       const int depth = own < last ? a.depth : 0;
 #pragma unroll
       for (int m = 0; m < kTiles; ++m)
@@ -85,8 +91,8 @@ struct TwoPixels {
 
 #endif  // from compute capability 8.0 on
 
-template <int kTiles, bool kPairs>
-__global__ void __launch_bounds__(kThreads, kTiles < 4 ? 3 : 2) sum_products(const Arguments a) {
+template <int kTiles, bool kPairs, class T>
+__global__ void __launch_bounds__(kThreads, kTiles < 4 ? 3 : 2) sum_products(const Arguments<T> a) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   using Its = Sums<kTiles>;
   __shared__ __align__(16) float products[Its::kDepth * Its::pitch()];
@@ -119,7 +125,7 @@ __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 3 : 2) sum_products(con
 #pragma unroll
     for (int m = 0; m < kTiles; ++m) {
       // Row g is channel 2g of the 16, row g + 8 channel 2g + 1.
-      const Factors<true> rows(
+      const Factors<kSplits<T>> rows(
           {now_q.of[0][m].x, now_q.of[0][m].y, now_q.of[1][m].x, now_q.of[1][m].y});
 #pragma unroll
       for (int j = 0; j < kTiles; ++j) {
@@ -172,8 +178,8 @@ constexpr int kAdders = 16;  // who share the parts of a column
 
 /// The weights of one row: a block adds the parts of its scores and of the squares that they need, in
 /// double and in one order.
-template <int kTiles>
-__global__ void __launch_bounds__(16 * kTiles * kAdders) weigh(const Arguments a) {
+template <int kTiles, class T>
+__global__ void __launch_bounds__(16 * kTiles * kAdders) weigh(const Arguments<T> a) {
   using Its = Sums<kTiles>;
   __shared__ double shared[3][kAdders][Its::kDepth];
   __shared__ float scores[Its::kDepth];
@@ -208,8 +214,8 @@ __global__ void __launch_bounds__(16 * kTiles * kAdders) weigh(const Arguments a
       a.depth, [&](int j) { return scores[j]; }, [&](int j, float w) { to[j] = w; });
 }
 
-template <int kTiles, bool kPairs>
-__global__ void __launch_bounds__(kThreads, kTiles < 4 ? 4 : 2) mix(const Arguments a) {
+template <int kTiles, bool kPairs, class T>
+__global__ void __launch_bounds__(kThreads, kTiles < 4 ? 4 : 2) mix(const Arguments<T> a) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   using Its = Sums<kTiles>;
   constexpr int kPitch = Its::pitch();  // also 8 or 24 mod 32: four rows of 32 bytes have all banks
@@ -223,7 +229,8 @@ __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 4 : 2) mix(const Argume
 #pragma unroll 6
   for (int at = threadIdx.x; at < Its::kSquares; at += kThreads) {
     const int i = at / Its::kDepth, j = at % Its::kDepth;
-    weights[i * kPitch + j] = i < a.depth && j < a.depth ? from[i * a.depth + j] : 0.0f;
+    const float weight = i < a.depth && j < a.depth ? from[i * a.depth + j] : 0.0f;
+    weights[i * kPitch + j] = kSplits<T> ? weight : rounded_to_tf32(weight);
   }
   __syncthreads();
 
@@ -235,7 +242,7 @@ __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 4 : 2) mix(const Argume
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int pixel = first + g + 8 * half;
-      const float* const at = a.pixels(a.v, n, min(pixel, last - 1)) + head * a.depth;
+      const T* const at = a.pixels(a.v, n, min(pixel, last - 1)) + head * a.depth;
 #pragma unroll
       for (int step = 0; step < 2 * kTiles; ++step)
         v[half][step] = load_pair<kPairs>(at, 8 * step + 2 * t, a.depth);
@@ -243,7 +250,7 @@ __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 4 : 2) mix(const Argume
     float sum[2 * kTiles][4] = {};
 #pragma unroll
     for (int step = 0; step < 2 * kTiles; ++step) {
-      const Factors<true> rows({v[0][step].x, v[1][step].x, v[0][step].y, v[1][step].y});
+      const Factors<kSplits<T>> rows({v[0][step].x, v[1][step].x, v[0][step].y, v[1][step].y});
 #pragma unroll
       for (int i = 0; i < 2 * kTiles; ++i) {
         const float2 w =
@@ -255,25 +262,20 @@ __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 4 : 2) mix(const Argume
     for (int half = 0; half < 2; ++half) {
       const int pixel = first + g + 8 * half;
       if (pixel >= last) continue;
-      float* const to = a.pixels(a.y, n, pixel) + head * a.depth;
+      T* const to = a.pixels(a.y, n, pixel) + head * a.depth;
 #pragma unroll
       for (int i = 0; i < 2 * kTiles; ++i) {
         const int c = 8 * i + 2 * t;
-        const float low = sum[i][2 * half], high = sum[i][2 * half + 1];
-        if constexpr (kPairs) {
-          if (c < a.depth) *reinterpret_cast<float2*>(to + c) = {low, high};
-        } else {
-          if (c < a.depth) to[c] = low;
-          if (c + 1 < a.depth) to[c + 1] = high;
-        }
+        const Run<float, 2> pair{{sum[i][2 * half], sum[i][2 * half + 1]}};
+        if (c < a.depth) store_run(to + c, from_floats<T>(pair), kPairs, a.depth - c);
       }
     }
   }
 #endif
 }
 
-template <int kTiles, bool kPairs>
-void launch(Arguments a, cudaStream_t stream) {
+template <int kTiles, bool kPairs, class T>
+void launch(const Arguments<T>& a, cudaStream_t stream) {
   const int groups = a.q.shape.n * a.heads;
   sum_products<kTiles, kPairs><<<static_cast<unsigned>(groups * a.parts), kThreads, 0, stream>>>(a);
   cuda_check(cudaGetLastError(), kName);
@@ -285,8 +287,8 @@ void launch(Arguments a, cudaStream_t stream) {
   cuda_check(cudaGetLastError(), kName);
 }
 
-template <bool kPairs>
-void launch_tiles(const Arguments& a, cudaStream_t stream) {
+template <bool kPairs, class T>
+void launch_tiles(const Arguments<T>& a, cudaStream_t stream) {
   switch (divide_up(a.depth, 16)) {
     case 1:
       return launch<1, kPairs>(a, stream);
@@ -299,17 +301,12 @@ void launch_tiles(const Arguments& a, cudaStream_t stream) {
   }
 }
 
-template <class T>
-bool starts_pairs(const View<T>& view) {
-  return reinterpret_cast<std::uintptr_t>(view.data) % (2 * sizeof(float)) == 0 &&
-         view.w_stride % 2 == 0 && view.h_stride % 2 == 0 && view.n_stride % 2 == 0;
-}
-
 }  // namespace
 }  // namespace channel_attention
 
-void launch_channel_attention_split(const CudaAttentionCall& call, const CudaChannelParts& parts,
-                                    float* working) {
+template <class T>
+void launch_channel_attention_split(const TypedCudaAttentionCall<T>& call,
+                                    const CudaChannelParts& parts, float* working) {
   using namespace channel_attention;
   const int depth = call.q.shape.c / call.heads;
   const Pixels pixels(call.q.shape);
@@ -318,22 +315,28 @@ void launch_channel_attention_split(const CudaAttentionCall& call, const CudaCha
   const int most_blocks = std::max(1, kChannelBlocks / groups);
   const int rows = kWarps * kRowsOfMma;
   const int wanted = std::clamp(divide_up(pixels.count, 2 * rows), 1, most_blocks);
-  const Arguments a{call.q,
-                    call.k,
-                    call.v,
-                    call.bias.data,
-                    call.y,
-                    pixels,
-                    call.heads,
-                    depth,
-                    parts.count,
-                    parts.pixels,
-                    divide_up(divide_up(pixels.count, wanted), rows) * rows,
-                    working,
-                    working + std::int64_t{groups} * parts.count * parts.floats};
-  const bool pairs = depth % 2 == 0 && starts_pairs(call.q) && starts_pairs(call.k) &&
-                     starts_pairs(call.v) && starts_pairs(call.y);
+  const Arguments<T> a{call.q,
+                       call.k,
+                       call.v,
+                       call.bias.data,
+                       call.y,
+                       pixels,
+                       call.heads,
+                       depth,
+                       parts.count,
+                       parts.pixels,
+                       divide_up(divide_up(pixels.count, wanted), rows) * rows,
+                       working,
+                       working + std::int64_t{groups} * parts.count * parts.floats};
+  const bool pairs =
+      depth % 2 == 0 && runs<2>(call.q) && runs<2>(call.k) && runs<2>(call.v) && runs<2>(call.y);
   pairs ? launch_tiles<true>(a, call.stream) : launch_tiles<false>(a, call.stream);
 }
+template void launch_channel_attention_split(const TypedCudaAttentionCall<float>&,
+                                             const CudaChannelParts&, float*);
+template void launch_channel_attention_split(const TypedCudaAttentionCall<Half>&,
+                                             const CudaChannelParts&, float*);
+template void launch_channel_attention_split(const TypedCudaAttentionCall<BFloat16>&,
+                                             const CudaChannelParts&, float*);
 
 }  // namespace mend

@@ -127,7 +127,7 @@ struct Movement {
         if (c >= a.depth_v || first + token >= tokens.queries) return;
         const TokenPixel at = tokens.query(group, first + token);
         *reinterpret_cast<Run<T, unit>*>(to + std::int64_t{at.h} * h_stride +
-                                       std::int64_t{at.w} * w_stride + c) =
+                                         std::int64_t{at.w} * w_stride + c) =
             *reinterpret_cast<const Run<T, unit>*>(rows + token * kPitch + c);
       });
     });
@@ -168,7 +168,9 @@ __device__ void start_scores(const Arguments<typename Products::Number>& a, cons
         const bool is_key = key + 8 * j + e < tokens.keys;
         const bool is_biased =
             a.bias.data != nullptr && is_key && query + 8 * half < tokens.queries;
-        score[j][i] = is_biased ? bias[e * stride + 8 * half] * unscaled : is_key ? 0.0f : -INFINITY;
+        score[j][i] = is_biased ? bias[e * stride + 8 * half] * unscaled
+                      : is_key  ? 0.0f
+                                : -INFINITY;
       }
   }
   if (!tokens.is_masked(group)) return;
@@ -211,9 +213,7 @@ __global__ void __launch_bounds__((kOneTile ? kLeastWarps : kMostWarps) * kLanes
 
   T* const queries = shared;
   T* const rows = queries + warp * kWarpQueries * kPitch;
-  const auto tile_k = [&](int i) {
-    return shared + block_queries * kPitch + 2 * i * kTile;
-  };
+  const auto tile_k = [&](int i) { return shared + block_queries * kPitch + 2 * i * kTile; };
 
   if (a.tokens_are_both) {
     movement.template bring_keys<true>(0, queries, tile_k(0), tile_k(0) + kTile);
@@ -268,7 +268,8 @@ __global__ void __launch_bounds__((kOneTile ? kLeastWarps : kMostWarps) * kLanes
 }
 
 template <class Products, class Tokens>
-void launch_kernel(Arguments<typename Products::Number> a, const Tokens& tokens, cudaStream_t stream, const char* name) {
+void launch_kernel(Arguments<typename Products::Number> a, const Tokens& tokens,
+                   cudaStream_t stream, const char* name) {
   // Blocks of many queries read keys and values less often; but first of all they must fill the GPU.
   int warps = std::min(kMostWarps, divide_up(tokens.queries, kWarpQueries));
   const auto blocks_of = [&](int of_warps) {

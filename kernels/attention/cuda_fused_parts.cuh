@@ -74,7 +74,6 @@ __device__ inline float exp2_approximately(float x) {
   return power;
 }
 
-
 /// The scores of a lane, and what the softmax knows of its two queries, g and g + 8.
 struct Softmax {
   float largest[2] = {kLowest, kLowest}, total[2] = {0, 0};

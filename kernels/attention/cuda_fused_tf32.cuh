@@ -40,8 +40,7 @@ struct Tf32Products {
   /// The rows of q that a warp multiplies, times `scale`, as fragments of 8 channels.
   __device__ static void load_queries(std::uint32_t rows, int lane, float scale, Queries& q) {
     // Matrices: tokens 0 to 7 and 8 to 15 of channels 0 to 3, then of 4 to 7.
-    const std::uint32_t at =
-        rows + ((lane % 16) * kPitch + lane / 16 * 4) * sizeof(float);
+    const std::uint32_t at = rows + ((lane % 16) * kPitch + lane / 16 * 4) * sizeof(float);
     for_each_index<kDepth / 8>([&](auto step) {
       std::uint32_t a[4];
       load_matrices<step * 8 * sizeof(float)>(a, at);
@@ -54,7 +53,8 @@ struct Tf32Products {
   }
 
   /// score += q · kᵀ for the keys of a tile.
-  __device__ static void multiply_keys(const Queries& q, std::uint32_t keys, int lane, Scores& score) {
+  __device__ static void multiply_keys(const Queries& q, std::uint32_t keys, int lane,
+                                       Scores& score) {
     const std::uint32_t at = keys + (lane % 8 * kPitch + lane / 8 * 4) * sizeof(float);
     for_each_index<kDepth / 16>([&](auto two) {
       const Factors<kSplit> first(q[2 * two]), second(q[2 * two + 1]);
@@ -98,7 +98,8 @@ struct Tf32Products {
   }
 
   /// Puts the sums of a warp's queries, divided by the totals of their weights, into its rows.
-  __device__ static void store_rows(const Sums& sum, const float (&total)[2], float* rows, int lane) {
+  __device__ static void store_rows(const Sums& sum, const float (&total)[2], float* rows,
+                                    int lane) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const float share = 1 / total[half];

@@ -160,7 +160,9 @@ void channel_attention_cuda_naive(const op::ChannelAttention& op, const Attentio
       Tensor::empty({q.n, 1, q.c, q.c / op.heads}, DType::kF32, current_cuda_device());
   launch_channel_attention_naive(cuda_call(call, op.heads, 1), scores.view<float>().data);
 }
-void channel_attention_cuda_split(const op::ChannelAttention& op, const AttentionCall& call) {
+template <class T>
+void channel_attention_cuda_split(const op::ChannelAttention& op,
+                                  const TypedAttentionCall<T>& call) {
   const Shape& q = call.q.shape;
   const int groups = q.n * op.heads;
   const CudaChannelParts parts(q.h * q.w, groups, q.c / op.heads);
@@ -168,6 +170,11 @@ void channel_attention_cuda_split(const op::ChannelAttention& op, const Attentio
       Tensor::empty({1, groups, parts.count + 1, parts.floats}, DType::kF32, current_cuda_device());
   launch_channel_attention_split(cuda_call(call, op.heads, 1), parts, working.view<float>().data);
 }
+template void channel_attention_cuda_split(const op::ChannelAttention&, const AttentionCall&);
+template void channel_attention_cuda_split(const op::ChannelAttention&,
+                                           const TypedAttentionCall<Half>&);
+template void channel_attention_cuda_split(const op::ChannelAttention&,
+                                           const TypedAttentionCall<BFloat16>&);
 /// q and k are read for every score.
 double channel_attention_cuda_naive_seconds(const op::ChannelAttention& op, const Shapes& in) {
   const Shape& q = in[op::ChannelAttention::kQ];

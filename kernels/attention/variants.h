@@ -51,7 +51,9 @@ double attention_cuda_f16_seconds(const op::Attention& op, const Shapes& in);
 std::string attention_cuda_f16_refuses(const op::Attention& op, const Shapes& in);
 
 void channel_attention_cuda_naive(const op::ChannelAttention& op, const AttentionCall& call);
-void channel_attention_cuda_split(const op::ChannelAttention& op, const AttentionCall& call);
+template <class T>
+void channel_attention_cuda_split(const op::ChannelAttention& op,
+                                  const TypedAttentionCall<T>& call);
 double channel_attention_cuda_naive_seconds(const op::ChannelAttention& op, const Shapes& in);
 std::string channel_attention_cuda_split_refuses(const op::ChannelAttention& op, const Shapes& in);
 

@@ -233,8 +233,12 @@ std::optional<Narrowed> Conv2d::narrow(const Shapes& in, DType to, DeviceKind de
     return Narrowed{narrowed, 1u << kX | 1u << kResidual};
   }
   // The plain rung takes every type, and is slower than f32's better ones. It alone packs no weight.
-  if (!rung_of(narrowed, in, DeviceKind::kCuda).kernel.packs()) return std::nullopt;
-  return Narrowed{narrowed, 1u << kX | 1u << kResidual, true};
+  const auto has_better = [&](const Conv2d& conv) {
+    return rung_of(conv, in, device).kernel.packs();
+  };
+  const bool leads = has_better(narrowed);
+  if (!leads && has_better(*this)) return std::nullopt;
+  return Narrowed{narrowed, 1u << kX | 1u << kResidual, leads};
 }
 
 std::optional<RowPart> Conv2d::row_part(const Shapes& in, RowRange y) const {

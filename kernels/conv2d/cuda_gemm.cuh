@@ -35,16 +35,10 @@ __global__ void pack(View<const float> weight, int width, std::int64_t count, T*
   const std::int64_t tap = at / width;
   const int s = static_cast<int>(tap % S), r = static_cast<int>(tap / S % R);
   const int row = static_cast<int>(tap / S / R);
-  constexpr int kRun = ConvolutionEpilogue<T>::kRun;
-  // The rows of two mma, dealt out so that a lane has neighbours.
-  const int k = kRun == 2 ? row : row / 16 * 16 + row % 8 / 2 * 4 + row / 8 % 2 * 2 + row % 2;
+  const int k = dealt_column<ConvolutionEpilogue<T>::kRun>(row);
   const bool is_there = k < weight.shape.n && c < weight.shape.c;
   const float number = is_there ? pixel_of(weight, k, r, s)[c] : 0;
-  if constexpr (sizeof(T) == 4) {
-    packed[at] = rounded_to_tf32(number);
-  } else {
-    packed[at] = from_float<T>(number);
-  }
+  packed[at] = packed_number<T>(number);
 #endif
 }
 

@@ -23,6 +23,25 @@ struct PixelPlaces {
   }
 };
 
+/// The long formulas: one copy of them for each row of sums, in a loop over what the lane has put into its part
+/// of shared memory. All warps have used up that slot.
+template <class Tile>
+__device__ void activate_sums(const Activation& activation,
+                              float (&sum)[Tile::kRows][Tile::kColumns][4], float* own) {
+  __syncthreads();
+  constexpr int kCount = Tile::kColumns * 4;
+  static_assert(kCount * 32 * sizeof(float) <= Tile::kBytesOfWarp);
+#pragma unroll
+  for (int i = 0; i < Tile::kRows; ++i) {
+#pragma unroll
+    for (int e = 0; e < kCount; ++e) own[e * 32] = sum[i][e / 4][e % 4];
+#pragma unroll 1
+    for (int e = 0; e < kCount; ++e) own[e * 32] = activate(activation, own[e * 32], 0);
+#pragma unroll
+    for (int e = 0; e < kCount; ++e) sum[i][e / 4][e % 4] = own[e * 32];
+  }
+}
+
 template <class T>
 struct ConvolutionEpilogue {
   static constexpr int kRun = sizeof(T) == 4 ? 2 : 4;
@@ -55,28 +74,10 @@ struct ConvolutionEpilogue {
     }
   }
 
-  /// The long formulas: one copy of them for each row of sums, in a loop over what the lane has put into its part
-  /// of shared memory. All warps have used up that slot.
-  template <class Tile>
-  __device__ void activate_sums(float (&sum)[Tile::kRows][Tile::kColumns][4], float* own) const {
-    __syncthreads();
-    constexpr int kCount = Tile::kColumns * 4;
-    static_assert(kCount * 32 * sizeof(float) <= Tile::kBytesOfWarp);
-#pragma unroll
-    for (int i = 0; i < Tile::kRows; ++i) {
-#pragma unroll
-      for (int e = 0; e < kCount; ++e) own[e * 32] = sum[i][e / 4][e % 4];
-#pragma unroll 1
-      for (int e = 0; e < kCount; ++e) own[e * 32] = activate(activation, own[e * 32], 0);
-#pragma unroll
-      for (int e = 0; e < kCount; ++e) sum[i][e / 4][e % 4] = own[e * 32];
-    }
-  }
-
   template <class Tile>
   __device__ void finish(const Share& share, float (&sum)[Tile::kRows][Tile::kColumns][4],
                          float* own) const {
-    if (!is_a_slope(activation.kind)) activate_sums<Tile>(sum, own);
+    if (!is_a_slope(activation.kind)) activate_sums<Tile>(activation, sum, own);
     const bool plain = activation.kind == ActivationKind::kNone && scale == 1;
     if (!runs) return store<Tile, false, false>(share, sum);
     plain ? store<Tile, true, true>(share, sum) : store<Tile, false, true>(share, sum);

@@ -82,9 +82,10 @@ Cost ConvTranspose2d::cost(const Shapes& in) const {
   const ConvTranspose2d op = with_extents(*this, in);
   const Shape x = in[kX], y = shape_of(op, in);
   const double taps = static_cast<double>(op.kernel_h) * op.kernel_w * (op.outputs / groups);
-  const double elements =
-      static_cast<double>(x.elements() + y.elements() + slot(in, kBias).elements()) + taps * x.c;
-  return {2 * taps * static_cast<double>(x.elements()), elements * sizeof(float)};
+  const double elements = static_cast<double>(x.elements() + y.elements()) + taps * x.c;
+  return {2 * taps * static_cast<double>(x.elements()),
+          elements * static_cast<double>(size_of(type)) +
+              static_cast<double>(slot(in, kBias).elements()) * sizeof(float)};
 }
 
 Footprint ConvTranspose2d::footprint(const Shapes& in) const {
@@ -122,9 +123,10 @@ void ConvTranspose2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) c
     ConvTranspose2d fixed = with_extents(*this, in);
     fixed.variant = &choose(conv_transpose2d_ladder(), *this, in, y.device().kind());
     std::vector<Tensor> operands(inputs.begin(), inputs.end());
-    if (fixed.variant->kernel.pack != nullptr) {
+    if (fixed.variant->kernel.packs()) {
       const PackConvTranspose2dWeight pack{fixed};
-      operands[kWeight] = Tensor::empty(pack.shape({inputs[kWeight].shape()}));
+      operands[kWeight] =
+          Tensor::empty(pack.shape({inputs[kWeight].shape()}), pack.dtype(), y.device());
       pack.forward(inputs.subspan(kWeight, 1), operands[kWeight], {});
     }
     const std::int64_t bytes = fixed.scratch_bytes(shapes_of(operands));
@@ -142,10 +144,21 @@ std::optional<Lowering> ConvTranspose2d::lower(const Shapes& in, DeviceKind devi
   ConvTranspose2d fixed = with_extents(*this, in);
   fixed.variant = &choose(conv_transpose2d_ladder(), *this, in, device);
   Lowering lowering{fixed, std::vector<std::optional<AnyOp>>(in.size())};
-  if (fixed.variant->kernel.pack != nullptr) {
+  if (fixed.variant->kernel.packs()) {
     lowering.repack[kWeight] = PackConvTranspose2dWeight{fixed};
   }
   return lowering;
+}
+
+std::optional<Narrowed> ConvTranspose2d::narrow(const Shapes& in, DType to) const {
+  ConvTranspose2d narrowed = *this;
+  narrowed.type = to;
+  for (const ConvTranspose2dVariant& rung : conv_transpose2d_ladder()) {
+    if (rung.device == DeviceKind::kCuda && rung.refuses(narrowed, in).empty()) {
+      return Narrowed{narrowed, 1u << kX, true};
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<Fusion> ConvTranspose2d::absorb(const AnyOp& next, int, const Shapes&) const {
@@ -178,6 +191,9 @@ std::string PackConvTranspose2dWeight::describe() const {
 }
 
 void PackConvTranspose2dWeight::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  if (conv.variant->kernel.launch_pack != nullptr) {
+    return conv.variant->kernel.launch_pack(conv, inputs[0], y);
+  }
   conv.variant->kernel.pack(conv, inputs[0].view<const float>(), y.view<float>());
 }
 

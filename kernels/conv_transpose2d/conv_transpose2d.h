@@ -44,8 +44,11 @@ struct ConvTranspose2d {
   /// R, S and K, which a packed weight's shape does not tell. Set with `variant`; until then the
   /// weight's shape is what counts.
   int kernel_h = 0, kernel_w = 0, outputs = 0;
+  /// Of x and y: f32, or on a GPU f16 or bf16 with f32 sums; a rung's packed weight is of this type there.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -55,15 +58,18 @@ struct ConvTranspose2d {
   Saves saves(const std::vector<bool>& wanted) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
 };
 
 /// The weight as the rung of `conv` wants it: [K,R,S,C/groups] -> what the rung says.
 struct PackConvTranspose2dWeight {
   static constexpr std::string_view kName = "pack_conv_transpose2d_weight";
+  static constexpr bool kOnGpu = true;
 
   ConvTranspose2d conv;  ///< with its variant
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return conv.type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;

@@ -8,6 +8,8 @@
 #include "kernels/conv_transpose2d/cuda.h"
 #include "kernels/conv_transpose2d/variant.h"
 #include "kernels/cuda/machine.h"
+#include "kernels/cuda/refuses.h"
+#include "kernels/narrow.h"
 
 namespace mend {
 namespace {
@@ -26,6 +28,15 @@ void launch(void (*kernel)(const CudaConvTranspose2dCall& call), const Op& op, I
           input(Op::kBias), input(Op::kSlope), y, device.stream()});
 }
 
+std::string refuses_taps_that_meet(const Op& op, const Shapes& in) {
+  if (op.groups != 1) return "needs one group";
+  if (op.padding != 0 || op.output_padding != 0) return "needs no padding";
+  const Shape& weight = in[Op::kWeight];
+  if (weight.h == op.stride && weight.w == op.stride) return {};
+  return fmt::format("needs a kernel as large as its stride, not {}x{} of {}", weight.h, weight.w,
+                     op.stride);
+}
+
 }  // namespace
 
 double conv_transpose2d_cuda_naive_seconds(const Op& op, const Shapes& in) {
@@ -33,12 +44,35 @@ double conv_transpose2d_cuda_naive_seconds(const Op& op, const Shapes& in) {
 }
 
 std::string conv_transpose2d_cuda_tiled_refuses(const Op& op, const Shapes& in) {
-  if (op.groups != 1) return "needs one group";
-  if (op.padding != 0 || op.output_padding != 0) return "needs no padding";
+  const std::string why = takes_f32_alone(op, in);
+  return why.empty() ? refuses_taps_that_meet(op, in) : why;
+}
+
+std::string conv_transpose2d_cuda_gemm_refuses(const Op& op, const Shapes& in) {
+  const std::string why = refuses_taps_that_meet(op, in);
+  return why.empty() ? refuses_before_ampere() : why;
+}
+
+Shape conv_transpose2d_cuda_gemm_packed_shape(const Op& op, const Shape& weight) {
+  const int unit = 16 / static_cast<int>(size_of(op.type)),
+            columns = weight.n * weight.h * weight.w;
+  return {(columns + 15) / 16 * 16, 1, 1, (weight.c + unit - 1) / unit * unit};
+}
+
+double conv_transpose2d_cuda_gemm_seconds(const Op& op, const Shapes& in) {
   const Shape& weight = in[Op::kWeight];
-  if (weight.h == op.stride && weight.w == op.stride) return {};
-  return fmt::format("needs a kernel as large as its stride, not {}x{} of {}", weight.h, weight.w,
-                     op.stride);
+  const GemmProblem problem =
+      conv_transpose2d_gemm_problem(in[Op::kX], weight.n * weight.h * weight.w, size_of(op.type));
+  return std::max(gemm_plan(problem).seconds, op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+}
+
+void conv_transpose2d_cuda_gemm_pack(const Op&, const Tensor& weight, const Tensor& packed) {
+  const CudaDevice& device = cuda_device(packed.device());
+  device.make_current();
+  launch_conv_transpose2d_gemm_pack(weight, packed, device.stream());
+}
+void conv_transpose2d_cuda_gemm(const Op& op, Inputs inputs, const Tensor& y) {
+  launch(launch_conv_transpose2d_gemm, op, inputs, y);
 }
 
 double conv_transpose2d_cuda_tiled_seconds(const Op& op, const Shapes& in) {

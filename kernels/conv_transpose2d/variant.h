@@ -24,8 +24,12 @@ struct ConvTranspose2dKernel {
   /// Working memory of one run; null: none. Grows with threads(), so ask under the count that runs.
   std::int64_t (*scratch_bytes)(const op::ConvTranspose2d& op, const Shapes& in) = nullptr;
   void (*run)(const ConvTranspose2dCall& call) = nullptr;
-  /// Of a rung on a GPU, in place of run.
+  /// Of a rung on a GPU, in place of pack and run: x and y are of op.type, the packed weight too.
+  void (*launch_pack)(const op::ConvTranspose2d& op, const Tensor& weight,
+                      const Tensor& packed) = nullptr;
   void (*launch)(const op::ConvTranspose2d& op, Inputs inputs, const Tensor& y) = nullptr;
+
+  bool packs() const { return packed_shape != nullptr; }
 };
 
 // The rungs; ladder.cpp lists them.
@@ -47,5 +51,12 @@ void conv_transpose2d_cuda_naive(const op::ConvTranspose2d& op, Inputs inputs, c
 std::string conv_transpose2d_cuda_tiled_refuses(const op::ConvTranspose2d& op, const Shapes& in);
 double conv_transpose2d_cuda_tiled_seconds(const op::ConvTranspose2d& op, const Shapes& in);
 void conv_transpose2d_cuda_tiled(const op::ConvTranspose2d& op, Inputs inputs, const Tensor& y);
+
+std::string conv_transpose2d_cuda_gemm_refuses(const op::ConvTranspose2d& op, const Shapes& in);
+double conv_transpose2d_cuda_gemm_seconds(const op::ConvTranspose2d& op, const Shapes& in);
+Shape conv_transpose2d_cuda_gemm_packed_shape(const op::ConvTranspose2d& op, const Shape& weight);
+void conv_transpose2d_cuda_gemm_pack(const op::ConvTranspose2d& op, const Tensor& weight,
+                                     const Tensor& packed);
+void conv_transpose2d_cuda_gemm(const op::ConvTranspose2d& op, Inputs inputs, const Tensor& y);
 
 }  // namespace mend

@@ -77,11 +77,9 @@ void separable_cuda_two_pass(const KeptAxis& rows, const KeptAxis& columns, View
   launch_separable(kSame, columns.on_gpu(), between.view<const float>(), y, device.stream());
 }
 
-#define MEND_SEPARABLE(T)                                                               \
-  template void separable_cuda_direct(const KeptAxis&, const KeptAxis&, View<const T>,  \
-                                      View<T>);                                         \
-  template void separable_cuda_two_pass(const KeptAxis&, const KeptAxis&, View<const T>, \
-                                        View<T>)
+#define MEND_SEPARABLE(T)                                                                        \
+  template void separable_cuda_direct(const KeptAxis&, const KeptAxis&, View<const T>, View<T>); \
+  template void separable_cuda_two_pass(const KeptAxis&, const KeptAxis&, View<const T>, View<T>)
 MEND_SEPARABLE(float);
 MEND_SEPARABLE(Half);
 MEND_SEPARABLE(BFloat16);

@@ -94,7 +94,7 @@ void launch_separable(SeparableAxisOnGpu rows, SeparableAxisOnGpu columns, const
   }
   launch_axes<1>(rows, columns, x, y, stream);
 }
-#define MEND_SEPARABLE(X, Y)                                                              \
+#define MEND_SEPARABLE(X, Y)                                                                   \
   template void launch_separable(SeparableAxisOnGpu, SeparableAxisOnGpu, const View<const X>&, \
                                  const View<Y>&, cudaStream_t)
 MEND_SEPARABLE(float, float);

@@ -92,6 +92,12 @@ constexpr int sum_column(int j) {
   return kRun == 2 ? j * 8 : j / 2 * 16 + j % 2 * 2;
 }
 
+/// The column that row `row` of a packed b is, so that a lane's kRun sums are neighbours.
+template <int kRun>
+__device__ int dealt_column(int row) {
+  return kRun == 2 ? row : row / 16 * 16 + row % 8 / 2 * 4 + row / 8 % 2 * 2 + row % 2;
+}
+
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
 
 template <class Tile, bool kAInner, bool kBInner, class Product>
@@ -102,6 +108,13 @@ __device__ void load_item(const Product& p, const Position& at, std::uint32_t st
                                                   stage);
   load_tile<kBInner, Tile::kIt.n, Tile::kThreads>(p.b, p.b.cursor(at.batch, tap), at.n, depth,
                                                   stage + Tile::kBytesOfA);
+}
+
+/// A number of b as it is packed.
+template <class T>
+__device__ T packed_number(float number) {
+  if constexpr (sizeof(T) == 4) return rounded_to_tf32(number);
+  return from_float<T>(number);
 }
 
 /// sum += a · b of T, eight words deep.

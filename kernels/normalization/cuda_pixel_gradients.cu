@@ -16,7 +16,7 @@ struct PixelNormGradientWork {
 
   template <class Lane>
   __device__ typename Lane::Values gradient_at(const LineOf<Lane, float>& of_y, int i,
-                                                       int unit) const {
+                                               int unit) const {
     auto values = of_y.at(i, unit);
     const auto factor = channels_at<Lane>(gamma, unit, 1);
 #pragma unroll
@@ -82,14 +82,15 @@ struct SoftmaxGradientWork {
 
 void launch_pixel_norm_gradient(PixelMeasure measure, float eps, View<const float> x,
                                 View<const float> dy, View<const float> gamma, View<float> y) {
-  const bool wide =
-      x.shape.c % kWideUnit == 0 && runs<kWideUnit>(x) && runs<kWideUnit>(dy) && runs<kWideUnit>(y) && starts_a_unit(gamma.data);
+  const bool wide = x.shape.c % kWideUnit == 0 && runs<kWideUnit>(x) && runs<kWideUnit>(dy) &&
+                    runs<kWideUnit>(y) && starts_a_unit(gamma.data);
   launch_lines("pixel_norm_gradient", PixelNormGradientWork{measure, eps, x, dy, gamma.data, y},
                x.shape, wide, current_cuda_device().stream());
 }
 
 void launch_softmax_gradient(View<const float> softmax, View<const float> dy, View<float> y) {
-  const bool wide = softmax.shape.c % kWideUnit == 0 && runs<kWideUnit>(softmax) && runs<kWideUnit>(dy) && runs<kWideUnit>(y);
+  const bool wide = softmax.shape.c % kWideUnit == 0 && runs<kWideUnit>(softmax) &&
+                    runs<kWideUnit>(dy) && runs<kWideUnit>(y);
   launch_lines("softmax_gradient", SoftmaxGradientWork{softmax, dy, y}, softmax.shape, wide,
                current_cuda_device().stream());
 }

@@ -1,10 +1,10 @@
 // From the operations to their launches.
+#include "kernels/narrow_type.h"
 #include "kernels/normalization/adaptive_instance.h"
 #include "kernels/normalization/batch_norm.h"
 #include "kernels/normalization/cuda.h"
 #include "kernels/normalization/global_response.h"
 #include "kernels/normalization/gradient.h"
-#include "kernels/narrow_type.h"
 #include "kernels/normalization/variants.h"
 
 namespace mend {

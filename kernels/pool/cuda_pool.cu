@@ -80,9 +80,9 @@ void launch_adaptive_pool(PoolKind kind, const View<const T>& x, const View<T>& 
   launch(kind, AdaptiveWindows{}, x, y, stream);
 }
 
-#define MEND_POOL(T)                                                                            \
-  template void launch_pool(PoolKind, int, int, int, const View<const T>&, const View<T>&,      \
-                            cudaStream_t);                                                      \
+#define MEND_POOL(T)                                                                       \
+  template void launch_pool(PoolKind, int, int, int, const View<const T>&, const View<T>&, \
+                            cudaStream_t);                                                 \
   template void launch_adaptive_pool(PoolKind, const View<const T>&, const View<T>&, cudaStream_t)
 MEND_POOL(float);
 MEND_POOL(Half);

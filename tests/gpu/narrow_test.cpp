@@ -10,6 +10,7 @@
 #include "kernels/activation/activation.h"
 #include "kernels/attention/attention.h"
 #include "kernels/channels/channels.h"
+#include "kernels/conv_transpose2d/conv_transpose2d.h"
 #include "kernels/convert/convert.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/normalization/normalization.h"
@@ -60,8 +61,7 @@ void check_narrow(const Op& op, const std::vector<Tensor>& inputs, double error)
       std::vector<GuardedOnGpu> guards;
       std::vector<Tensor> operands;
       for (const Tensor& input : rounded) {
-        operands.push_back(
-            guards.emplace_back(input, type_of(operands.size()), margins).tensor());
+        operands.push_back(guards.emplace_back(input, type_of(operands.size()), margins).tensor());
       }
       const GuardedOnGpu y(expected.shape(), type, margins);
       narrowed->op.forward(operands, y.tensor(), {});
@@ -150,8 +150,9 @@ TEST_CASE("gpu, narrow: operations compute in f32 and round once") {
         check_narrow(op::Resample{.mode = mode, .height = height, .width = width}, {x}, 1);
       }
     }
-    check_narrow(op::Resample{.mode = ResampleMode::kBicubic, .height = 10, .width = 9, .antialias = true},
-                 {large}, 1);
+    check_narrow(
+        op::Resample{.mode = ResampleMode::kBicubic, .height = 10, .width = 9, .antialias = true},
+        {large}, 1);
     for (const PoolKind kind : {PoolKind::kMax, PoolKind::kAverage}) {
       check_narrow(op::Pool{kind, 3, 2, 1}, {x}, 1);
       check_narrow(op::AdaptivePool{kind, 3, 2}, {x}, 1);
@@ -163,6 +164,44 @@ TEST_CASE("gpu, narrow: operations compute in f32 and round once") {
       check_narrow(op::PixelShuffle{factor}, {random_tensor({2, 3, 5, c * factor * factor}, 1)}, 0);
       check_narrow(op::PixelUnshuffle{factor}, {random_tensor({2, 2 * factor, 3 * factor, c}, 1)},
                    0);
+    }
+  }
+}
+
+TEST_CASE("gpu, narrow: transposed convolutions whose kernel is as large as the stride") {
+  struct Case {
+    Shape x;
+    int outputs, stride;
+    Activation activation = {};
+  };
+  for (const Case& c : {Case{{2, 5, 9, 6}, 18, 2},
+                        {{1, 8, 16, 48}, 48, 2},
+                        {{1, 5, 13, 17}, 17, 2, {ActivationKind::kPrelu}},
+                        {{1, 4, 5, 72}, 20, 3, {ActivationKind::kGelu}},
+                        {{1, 4, 5, 8}, 3, 1, {ActivationKind::kLeakyRelu, 0.1f}}}) {
+    const Tensor weight = random_tensor({c.outputs, c.stride, c.stride, c.x.c}, 2);
+    // What every type can hold, as the packed weight is of it.
+    const Tensor exact = converted(converted(weight, DType::kBF16), DType::kF32);
+    for (const DType type : kNarrow) {
+      op::ConvTranspose2d op{.stride = c.stride, .activation = c.activation};
+      const Tensor x = converted(converted(random_tensor(c.x, 1), type), DType::kF32);
+      const Tensor bias = random_tensor(vector_shape(c.outputs), 3);
+      Tensors inputs{x, exact, bias};
+      if (c.activation.kind == ActivationKind::kPrelu) {
+        inputs.push_back(random_tensor(vector_shape(c.outputs), 4));
+      }
+      const Tensor expected = mend::apply(op, inputs);
+      const auto narrowed = AnyOp(op).narrow(shapes_of(inputs), type, DeviceKind::kCuda);
+      REQUIRE(narrowed.has_value());
+      CHECK(narrowed->leads);
+      for (const Margins& margins : {Margins{0, 0}, Margins{3, 2}, Margins{8, 8}}) {
+        const GuardedOnGpu from(x, type, margins), y(expected.shape(), type, margins);
+        Tensors operands{from.tensor()};
+        for (std::size_t i = 1; i < inputs.size(); ++i) operands.push_back(to_gpu(inputs[i]));
+        narrowed->op.forward(operands, y.tensor(), {});
+        CHECK(relative_error(to_host(y.tensor()), expected) <= 2 * rounding(type));
+        CHECK(y.intact());
+      }
     }
   }
 }
@@ -201,6 +240,15 @@ TEST_CASE("gpu, narrow: attention has f32 scores and rounds weights and results"
   check_rows(1, {1, 2, 5, 24}, 130, 31);
   check_rows(2, {1, 1, 200, 64}, 70, 64);
   check_rows(1, {1, 1, 40, 20}, 65, 64);
+  for (const auto& [heads, shape] : {std::pair{1, Shape{1, 5, 7, 48}},
+                                     {2, {2, 16, 20, 60}},
+                                     {8, {1, 30, 9, 8}},
+                                     {3, {1, 4, 33, 15}}}) {
+    check_narrow(op::ChannelAttention{heads},
+                 {random_tensor(shape, 1), random_tensor(shape, 2), random_tensor(shape, 3),
+                  random_within(vector_shape(heads), 4, 4)},
+                 kError);
+  }
 }
 
 TEST_CASE("gpu, narrow: what has no rung for the type stays in f32") {

@@ -33,8 +33,8 @@ Tensor far_from_zero(const Shape& shape) {
 }
 
 template <class Op, class Kernel>
-void check_pixels(std::span<const Variant<Op, Kernel>> ladder, const Op& op,
-                  PixelMeasure measure, float eps, const std::vector<Tensor>& inputs) {
+void check_pixels(std::span<const Variant<Op, Kernel>> ladder, const Op& op, PixelMeasure measure,
+                  float eps, const std::vector<Tensor>& inputs) {
   check_gpu_rungs(ladder, op, inputs, [&](const Kernel& kernel, Inputs in, const Tensor& y) {
     kernel(measure, eps, slot(in, 0), slot(in, 1), slot(in, 2), y.view<float>());
   });

@@ -51,13 +51,14 @@ Tensor channels_last(const Golden& golden, const std::string& name) {
 
 void check_pixel_norm(std::span<const Variant<op::LayerNorm, LayerNormKernel>> ladder,
                       const op::LayerNorm& norm, const std::vector<Tensor>& inputs) {
-  check_rungs(
-      ladder, norm, inputs, [&](const LayerNormKernel& kernel, Inputs in, const Tensor& y, Scratch) {
-        const auto vector = [&](std::size_t i) {
-          return i < in.size() ? in[i].view<const float>() : View<const float>{};
-        };
-        kernel(norm.measure(), norm.eps, in[0].view<const float>(), vector(1), vector(2), y.view<float>());
-      });
+  check_rungs(ladder, norm, inputs,
+              [&](const LayerNormKernel& kernel, Inputs in, const Tensor& y, Scratch) {
+                const auto vector = [&](std::size_t i) {
+                  return i < in.size() ? in[i].view<const float>() : View<const float>{};
+                };
+                kernel(norm.measure(), norm.eps, in[0].view<const float>(), vector(1), vector(2),
+                       y.view<float>());
+              });
 }
 
 template <class Op>
