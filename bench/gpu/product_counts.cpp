@@ -5,6 +5,7 @@
 #include "engine/gpu.h"
 #include "kernels/conv2d/gradient.h"
 #include "kernels/conv2d/variant.h"
+#include "kernels/conv_transpose2d/conv_transpose2d.h"
 #include "kernels/matmul/matmul.h"
 
 namespace mend::bench {
@@ -40,6 +41,14 @@ constexpr Case kCases[] = {
      1, 1},
     {"conv2d/cuda_tf32_gemm/64to128/128x128/2x2s2", "conv2d/cuda_tf32_gemm", DType::kF32, 128, 64,
      128, 1, 2, 2},
+    {"conv2d/cuda_f16_gemm/64to64/128x128/1x1/f16", "conv2d/cuda_f16_gemm", DType::kF16, 128, 64,
+     64, 1, 1},
+    {"conv2d/cuda_f16_gemm/60to120/64x64/1x1/f16", "conv2d/cuda_f16_gemm", DType::kF16, 64, 60, 120,
+     1, 1},
+    {"conv2d/cuda_f16_gemm/180to540/64x64/1x1/f16", "conv2d/cuda_f16_gemm", DType::kF16, 64, 180,
+     540, 1, 1},
+    {"conv2d/cuda_depthwise/64to64/256x256/3x3/f16", "conv2d/cuda_depthwise", DType::kF16, 256, 64,
+     64, 1, 3, 1, 64},
     {"conv2d/cuda_depthwise/64to64/256x256/3x3", "conv2d/cuda_depthwise", DType::kF32, 256, 64, 64,
      1, 3, 1, 64},
     {"conv2d/cuda_depthwise/64to64/128x128/5x5", "conv2d/cuda_depthwise", DType::kF32, 128, 64, 64,
@@ -48,6 +57,23 @@ constexpr Case kCases[] = {
      "conv2d_weight_gradient/cuda_tf32_gemm", DType::kF32, 128, 64, 128, 1, 1},
     {"conv2d_weight_gradient/cuda_depthwise/64to64/128x128/3x3",
      "conv2d_weight_gradient/cuda_depthwise", DType::kF32, 128, 64, 64, 1, 3, 1, 64},
+};
+
+/// Transposed 2x2 of stride 2.
+struct Enlarging {
+  const char* name;
+  const char* rung;
+  DType type;
+  int side, C, K;
+};
+
+constexpr Enlarging kEnlargings[] = {
+    {"conv_transpose2d/cuda_tiled/128to64/64x64/f32", "conv_transpose2d/cuda_tiled", DType::kF32,
+     64, 128, 64},
+    {"conv_transpose2d/cuda_tf32_gemm/128to64/64x64/f32", "conv_transpose2d/cuda_tf32_gemm",
+     DType::kF32, 64, 128, 64},
+    {"conv_transpose2d/cuda_f16_gemm/128to64/64x64/f16", "conv_transpose2d/cuda_f16_gemm",
+     DType::kF16, 64, 128, 64},
 };
 
 /// Products [rows, inner] x [inner, columns].
@@ -101,6 +127,16 @@ CountedProblem run(const Case& c) {
   return {c.rung, x.bytes(), weight.bytes(), y.bytes(), flops};
 }
 
+CountedProblem run(const Enlarging& e) {
+  force(e.rung);
+  const Tensor x = Tensor::zeros({1, e.side, e.side, e.C}, e.type, gpu(0));
+  const Tensor weight = Tensor::zeros({e.K, 2, 2, e.C}, DType::kF32, gpu(0));
+  const op::ConvTranspose2d op{.stride = 2, .type = e.type};
+  const Tensor y = apply(op, {x, weight});
+  return {e.rung, x.bytes(), weight.bytes() * static_cast<std::int64_t>(size_of(e.type)) / 4,
+          y.bytes(), op.cost({x.shape(), weight.shape()}).flops};
+}
+
 CountedProblem run(const Product& p) {
   force(p.rung);
   const bool ta = p.matmul.transpose_a, tb = p.matmul.transpose_b;
@@ -117,6 +153,7 @@ CountedProblem run(const Product& p) {
 std::vector<CountedCase> product_counts() {
   std::vector<CountedCase> counts;
   for (const Case& c : kCases) counts.push_back({c.name, [&c] { return run(c); }});
+  for (const Enlarging& e : kEnlargings) counts.push_back({e.name, [&e] { return run(e); }});
   for (const Product& p : kProducts) counts.push_back({p.name, [&p] { return run(p); }});
   return counts;
 }

@@ -181,7 +181,7 @@ void launch_type(const CudaConv2dCall& call) {
   a.bias = call.bias.view<const float>().data;
   a.slope = call.slope.view<const float>().data;
   a.y = call.y.view<T>();
-  a.layout = layout_of(a.y.shape, a.op.kernel_h);
+  a.layout = layout_of(a.y.shape, a.op.kernel_h, kUnitBytes<T>);
   a.x_units = runs<kUnit>(a.x);
   a.y_units = runs<kUnit>(a.y);
   a.residual_units = runs<kUnit>(a.residual);

@@ -38,7 +38,7 @@ struct Layout {
 
 /// With the least waste, and strips that are high where there are enough of them: neighbouring strips both read
 /// the rows between them.
-inline Layout layout_of(const Shape& y, int size) {
+inline Layout layout_of(const Shape& y, int size, int unit_bytes) {
   constexpr int kFilling = 198;  // three blocks for two of an H100's multiprocessors
   Layout best{};
   double least = 0;
@@ -49,7 +49,7 @@ inline Layout layout_of(const Shape& y, int size) {
     layout.tiles_along_q = divide_up(y.w, columns);
     const double waste = static_cast<double>(layout.tiles_along_c) * units * kUnit / y.c *
                          layout.tiles_along_q * (columns + size - 1) / y.w *
-                         (units < 8 ? 1.5 : 1.0);  // two pixels of 64 bytes lie in the same banks
+                         (units * unit_bytes < 128 ? 1.5 : 1.0);  // pixels of 64 bytes share banks
     if (best.units == 0 || waste < least) {
       best = layout;
       least = waste;
