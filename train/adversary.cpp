@@ -126,12 +126,12 @@ double Adversary::judge(const Tensor& real, const Tensor& made) {
 double Adversary::gradient_norm(Replicas& replicas) {
   mean_ = gradient_.mean();
   average(mean_, replicas);
-  return norm_of(mean_);
+  return norm_ = optimizer_->norm(mean_);
 }
 
 void Adversary::learn(double rate) {
   optimizer_->set_learning_rate(rate * learning_rate_);
-  optimizer_->step(mean_);
+  optimizer_->step(mean_, norm_);
   discriminator_.iterate(tensors_);
 }
 

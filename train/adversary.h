@@ -65,6 +65,7 @@ class Adversary {
   double learning_rate_ = 0;
   AccumulatedGradient gradient_;
   Tensors mean_;
+  double norm_ = 0;  // of mean_
 };
 
 }  // namespace mend
