@@ -74,8 +74,9 @@ void Trainer::set_up(const OpenCheckpoint& open) {
   std::vector<Critic> critics;
   if (recipe_.loss.perceptual) critics.push_back(perceptual_critic(*recipe_.loss.perceptual));
   if (recipe_.loss.adversarial) {
-    adversary_ = std::make_unique<Adversary>(*recipe_.loss.adversarial, recipe_.optimizer, target,
-                                             recipe_.accumulate, recipe_.seed ^ kDiscriminatorSeed);
+    adversary_ =
+        std::make_unique<Adversary>(*recipe_.loss.adversarial, recipe_.optimizer, target,
+                                    recipe_.accumulate, recipe_.seed ^ kDiscriminatorSeed, device_);
     critics.push_back(adversary_->critic());
   }
   step_ = std::make_unique<TrainingStep>(
