@@ -56,6 +56,12 @@ std::vector<bool> lent_of(const Shapes& shapes) {
   return lent;
 }
 
+/// Undefined numbers, if there is a gradient.
+Tensor place_like(const Tensor& gradient) {
+  if (!gradient) return {};
+  return Tensor::empty(gradient.shape(), gradient.dtype(), gradient.device());
+}
+
 /// What the loss is of, where its gradient starts, and its values.
 struct Judgement {
   Tensors ends, cotangents, values;
@@ -183,8 +189,7 @@ void AccumulatedGradient::add(const Tensors& gradients) {
     return;
   }
   if (sums_.empty()) {
-    for (const Tensor& gradient : gradients)
-      sums_.push_back(gradient ? gradient.clone() : Tensor());
+    for (const Tensor& gradient : gradients) sums_.push_back(place_like(gradient));
   }
   Device* device = &cpu();
   std::vector<PieceRow> rows;
