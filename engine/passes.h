@@ -83,8 +83,10 @@ struct Placement {
 };
 
 /// Places everything by lifetime: what is never alive at once shares memory. The inputs of the
-/// network are alive from before the first step, its outputs until after the last.
+/// network are alive from before the first step, its outputs until after the last. Values `elsewhere`, whose
+/// memory is not the arena's, get no buffer.
 Placement place(const Graph& graph, const std::vector<Home>& homes,
-                const std::vector<std::int64_t>& scratch_bytes);
+                const std::vector<std::int64_t>& scratch_bytes,
+                const std::vector<int>& elsewhere = {});
 
 }  // namespace mend

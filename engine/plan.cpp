@@ -63,6 +63,8 @@ Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<Constan
       graph_(traced_),
       threads_(threads()),
       constants_(constants ? std::move(constants) : std::make_shared<ConstantCache>()),
+      takes_loan_(options.lent),
+      lent_(inputs.size()),
       sent_(*device_),
       fetched_(*device_),
       is_sending_(inputs.size()) {
@@ -85,7 +87,11 @@ Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<Constan
     const Shapes in = graph_.shapes(step.inputs);
     scratch_bytes_.push_back(on_cpu ? step.op.scratch_bytes(in) : 0);
   }
-  placement_ = place(graph_, homes_, scratch_bytes_);
+  std::vector<int> elsewhere;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (is_lent(static_cast<int>(i))) elsewhere.push_back(graph_.inputs[i]);
+  }
+  placement_ = place(graph_, homes_, scratch_bytes_, elsewhere);
 }
 
 std::int64_t Plan::constant_bytes() const {
@@ -100,11 +106,12 @@ std::int64_t Plan::constant_bytes() const {
 }
 
 void Plan::prepare() {
-  if (arena_ != nullptr) return;
-  compute_constants();
-  arena_ = std::make_shared<Storage>(
-      static_cast<std::size_t>(std::max<std::int64_t>(placement_.arena_bytes, 1)), *device_);
-  bind();
+  if (arena_ == nullptr) {
+    compute_constants();
+    arena_ = std::make_shared<Storage>(
+        static_cast<std::size_t>(std::max<std::int64_t>(placement_.arena_bytes, 1)), *device_);
+  }
+  if (!is_bound_) bind();
 }
 
 Tensor Plan::on_device(const Tensor& constant) {
@@ -173,7 +180,8 @@ void Plan::compute_constants() {
 }
 
 void Plan::bind() {
-  tensors_.resize(graph_.values.size());
+  tensors_.assign(graph_.values.size(), {});
+  step_inputs_.clear();
   const auto in_arena = [&](int value) {
     const Home home = homes_[value];
     const Tensor buffer =
@@ -184,8 +192,14 @@ void Plan::bind() {
   for (std::size_t v = 0; v < tensors_.size(); ++v) {
     tensors_[v] = on_device(graph_.values[v].constant);
   }
-  for (const int input : graph_.inputs) {
+  for (std::size_t i = 0; i < graph_.inputs.size(); ++i) {
+    const int input = graph_.inputs[i];
     if (placement_.buffer_offset[input] >= 0) tensors_[input] = in_arena(input);
+    if (!is_lent(static_cast<int>(i))) continue;
+    if (!lent_[i]) {
+      throw UsageError(fmt::format("the plan reads input {} where it lies, and was lent none", i));
+    }
+    tensors_[input] = lent_[i];
   }
   for (const Step& step : graph_.steps) {
     tensors_[step.output] =
@@ -195,6 +209,7 @@ void Plan::bind() {
       inputs.push_back(input == kNoValue ? Tensor() : tensors_[input]);
     }
   }
+  is_bound_ = true;
 }
 
 Tensor Plan::input(int i) {
@@ -207,12 +222,33 @@ Tensor Plan::output(int i) {
   return tensors_[graph_.outputs[i]];
 }
 
-void Plan::set_input(int i, const Tensor& x) {
-  const Tensor place = input(i);
-  if (x.shape() != place.shape()) {
-    throw ShapeError(fmt::format("the plan was made for input {} of shape {} and cannot run on {}",
-                                 i, to_string(place.shape()), to_string(x.shape())));
+void Plan::check_shape(int i, const Tensor& x) const {
+  const Shape& made_for = graph_.values[graph_.inputs[i]].shape;
+  if (x.shape() == made_for) return;
+  throw ShapeError(fmt::format("the plan was made for input {} of shape {} and cannot run on {}", i,
+                               to_string(made_for), to_string(x.shape())));
+}
+
+void Plan::lend_input(int i, const Tensor& x) {
+  check_shape(i, x);
+  if (!is_lent(i) || !x.dense() || &x.device() != device_) {
+    throw UsageError(fmt::format("the plan cannot read input {} where it lies: {}", i,
+                                 !is_lent(i)  ? "it was made to copy it"
+                                 : !x.dense() ? "it is a slice"
+                                              : fmt::format("it must lie on {}", device_->name())));
   }
+  Tensor& lent = lent_[static_cast<std::size_t>(i)];
+  if (lent && lent.address() == x.address()) return;
+  lent = x;
+  is_bound_ = false;
+}
+
+void Plan::set_input(int i, const Tensor& x) {
+  check_shape(i, x);
+  if (is_lent(i)) {
+    throw UsageError(fmt::format("the plan reads input {} where it lies; lend it", i));
+  }
+  const Tensor place = input(i);
   if (device_->kind() == DeviceKind::kCpu) return copy_pixels(x, place);
   const auto slot = static_cast<std::size_t>(i);
   if (is_sending_[slot]) wait();

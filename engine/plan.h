@@ -66,6 +66,9 @@ struct PlanOptions {
   Device* device = &cpu();
   /// Keeps images between the steps in f16 or bf16.
   std::optional<NarrowImages> narrow = {};
+  /// By input: those that the plan reads where they lie, and has no memory for; see Plan::lend_input. Inputs
+  /// beyond the end of this are copied.
+  std::vector<bool> lent = {};
 };
 
 class Plan {
@@ -81,8 +84,12 @@ class Plan {
   Tensor input(int i);
   Tensor output(int i);
   int outputs() const { return static_cast<int>(graph_.outputs.size()); }
-  /// Copies `x`, in the host's memory, into input i.
+  /// Copies `x`, in the host's memory, into input i. Throws ShapeError, or UsageError for a lent one.
   void set_input(int i, const Tensor& x);
+  /// Input i, one of PlanOptions::lent, is `x` from now on, read where it lies: dense, on the plan's device.
+  /// Its numbers may change between runs; with another tensor the plan's steps are bound anew. All of them must
+  /// be lent before another input is set. Throws ShapeError, or UsageError if `x` cannot be read so.
+  void lend_input(int i, const Tensor& x);
   /// Outputs [first, last) in the host's memory, until the next run: themselves on a CPU, copies of a GPU's,
   /// always at the same places.
   Tensors results(int first, int last);
@@ -116,6 +123,8 @@ class Plan {
   /// What names the constant that a step makes.
   std::string constant_key(const Step& step) const;
   Tensor compute_constant(const Step& step, SideBySide& memory);
+  bool is_lent(int i) const { return i < static_cast<int>(takes_loan_.size()) && takes_loan_[i]; }
+  void check_shape(int i, const Tensor& x) const;
   void bind();
   void check_threads() const;
   /// Until the device has done all that it was given.
@@ -132,11 +141,14 @@ class Plan {
   std::vector<std::int64_t> scratch_bytes_;
   int threads_;
   std::shared_ptr<ConstantCache> constants_;
+  std::vector<bool> takes_loan_;  // by input
+  Tensors lent_;
 
   // Filled by prepare(), on first use.
   std::shared_ptr<Storage> arena_;
   std::vector<Tensor> tensors_;                   // by value
   std::vector<std::vector<Tensor>> step_inputs_;  // by step
+  bool is_bound_ = false;                         // whether both are filled
 
   // What is under way between the host and a GPU.
   HostCopies sent_, fetched_;

@@ -1,7 +1,5 @@
 #include "layers/spectral_norm.h"
 
-#include <algorithm>
-
 #include "kernels/matmul/matmul.h"
 #include "kernels/normalization/normalization.h"
 #include "layers/functions.h"
@@ -40,8 +38,8 @@ void power_iteration(const Tensor& weight, const Tensor& u, const Tensor& v) {
   const Shape& s = weight.shape();
   const Tensor matrix = weight.reshaped({1, 1, s.n, s.h * s.w * s.c});
   const auto replace = [](const Tensor& vector, const Tensor& by) {
-    const Tensor unit = apply(op::L2Normalize{}, {by});
-    std::copy_n(unit.view<const float>().data, unit.shape().elements(), vector.view<float>().data);
+    Tensor in_place = vector.reshaped(by.shape());
+    apply_into(op::L2Normalize{}, {&by, 1}, in_place);
   };
   replace(v, apply(op::Matmul{}, {u, matrix}));
   replace(

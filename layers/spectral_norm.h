@@ -31,8 +31,8 @@ struct SpectralNormConv2d {
 ///
 ///   v ← Wᵀ·u / |Wᵀ·u|,   u ← W·v / |W·v|
 ///
-/// weight {K,R,S,C}, u {1,1,1,K}, v {1,R,S,C}: plain f32 tensors with memory of their own. A vector that
-/// would be 0 stays so.
+/// weight {K,R,S,C}, u {1,1,1,K}, v {1,R,S,C}: plain f32 tensors with memory of their own, on one device. A
+/// vector that would be 0 stays so.
 void power_iteration(const Tensor& weight, const Tensor& u, const Tensor& v);
 
 }  // namespace mend

@@ -1,68 +1,42 @@
-#include <cmath>
-
-#include "train/loss_sums.h"
+#include "engine/error.h"
+#include "kernels/pixel_loss/pixel_loss.h"
 #include "train/losses.h"
 
 namespace mend {
 namespace {
 
-/// The mean of term(z) over all numbers.
-template <class TermOf>
-Loss mean_over(const Tensor& z, const TermOf& term) {
+Loss judged(const PixelLoss& loss, const Tensor& z, bool is_real) {
   if (!z) throw ShapeError("adversarial loss: there are no logits");
-  const Shape& shape = z.shape();
-  const Tensor gradient = Tensor::empty(shape);
-  const View<const float> from = z.view<const float>();
-  const View<float> to = gradient.view<float>();
-  const double share = 1 / static_cast<double>(shape.elements());
-  const std::vector<double> rows = each_row(shape, [&](int n, int h) {
-    double row = 0;
-    for (int w = 0; w < shape.w; ++w)
-      for (int c = 0; c < shape.c; ++c) {
-        const Term t = term(double{from(n, h, w, c)});
-        row += t.value;
-        to(n, h, w, c) = static_cast<float>(t.slope * share);
-      }
-    return row;
-  });
-  return {sum(rows) * share, gradient};
-}
-
-/// ln(1 + exp(a)), and the sigmoid: without overflow for any a.
-Term softplus(double a) {
-  const double decay = std::exp(-std::abs(a));
-  const double sigmoid = a > 0 ? 1 / (1 + decay) : decay / (1 + decay);
-  return {(a > 0 ? a : 0) + std::log1p(decay), sigmoid};
-}
-
-/// The term of a verdict that should lie on the side of `sign`: 1 for real, −1 for made.
-Term judged(double z, GanKind kind, double sign) {
-  switch (kind) {
-    case GanKind::kVanilla: {
-      const Term t = softplus(-sign * z);
-      return {t.value, -sign * t.slope};
-    }
-    case GanKind::kLeastSquares: {
-      const double d = z - (sign > 0 ? 1 : 0);
-      return {d * d, 2 * d};
-    }
-    case GanKind::kHinge:
-      break;
-  }
-  const double lacking = 1 - sign * z;
-  if (std::isnan(z)) return {z, z};
-  return lacking > 0 ? Term{lacking, -sign} : Term{0, 0};
+  const Tensor wanted = Tensor::full(z.shape(), is_real ? 1.0f : 0.0f);
+  const Tensor gradient = Tensor::empty(z.shape());
+  const double value =
+      pixel_loss(loss, z.view<const float>(), wanted.view<const float>(), gradient.view<float>());
+  return {value, gradient};
 }
 
 }  // namespace
 
-Loss generator_loss(const Tensor& z, GanKind kind) {
-  if (kind == GanKind::kHinge) return mean_over(z, [](double of) { return Term{-of, -1}; });
-  return mean_over(z, [kind](double of) { return judged(of, kind, 1); });
+PixelLoss discriminator_loss(GanKind kind) {
+  switch (kind) {
+    case GanKind::kVanilla:
+      return {PixelLossKind::kLogistic};
+    case GanKind::kLeastSquares:
+      return {PixelLossKind::kMse};
+    case GanKind::kHinge:
+      break;
+  }
+  return {PixelLossKind::kHinge};
 }
 
+PixelLoss generator_loss(GanKind kind) {
+  if (kind == GanKind::kHinge) return {PixelLossKind::kWasserstein};
+  return discriminator_loss(kind);
+}
+
+Loss generator_loss(const Tensor& z, GanKind kind) { return judged(generator_loss(kind), z, true); }
+
 Loss discriminator_loss(const Tensor& z, GanKind kind, bool is_real) {
-  return mean_over(z, [=](double of) { return judged(of, kind, is_real ? 1 : -1); });
+  return judged(discriminator_loss(kind), z, is_real);
 }
 
 }  // namespace mend

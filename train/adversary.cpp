@@ -12,10 +12,8 @@
 namespace mend {
 namespace {
 
-LossTerm verdict_term(const std::string& name, double weight,
-                      std::function<Loss(const Tensor& logits)> loss) {
-  return {name, weight, "", LossTerm::Other::kNothing,
-          [loss = std::move(loss)](const Tensor& logits, const Tensor&) { return loss(logits); }};
+LossTerm verdict_term(double weight, const PixelLoss& loss, bool is_real) {
+  return {"gan", weight, "", LossTerm::Other::kLabel, {}, loss, is_real ? 1.0f : 0.0f};
 }
 
 Shapes shapes_of(const Discriminator& discriminator) {
@@ -32,6 +30,13 @@ Shapes step_shapes(const Discriminator& discriminator, const Shape& picture) {
   return shapes;
 }
 
+/// All but the real pictures.
+std::vector<bool> lent_of(const Shapes& shapes) {
+  std::vector<bool> lent(shapes.size(), true);
+  lent[0] = false;
+  return lent;
+}
+
 /// [real, made, tensors...] -> [loss of real, loss of made, gradients...], of these those that there are.
 Network step_of(const Discriminator& discriminator, GanKind kind, std::vector<bool>& has_gradient) {
   return [&discriminator, kind, &has_gradient](const Tensors& given) {
@@ -44,9 +49,7 @@ Network step_of(const Discriminator& discriminator, GanKind kind, std::vector<bo
     const Tensors verdicts = discriminator(tensors, {given[0], given[1]});
     Tensors made, cotangents;
     for (const bool is_real : {true, false}) {
-      const Objective term{verdict_term("gan", 1, [kind, is_real](const Tensor& logits) {
-        return discriminator_loss(logits, kind, is_real);
-      })};
+      const Objective term{verdict_term(1, discriminator_loss(kind), is_real)};
       const Tensor logits = verdicts[is_real ? 0 : 1].taped(nullptr);
       made.push_back(value_of(term, {logits}));
       cotangents.push_back(gradient_of(term, {logits}));
@@ -66,28 +69,28 @@ Network step_of(const Discriminator& discriminator, GanKind kind, std::vector<bo
 }  // namespace
 
 Adversary::Adversary(const AdversarialOptions& options, const Json& usual_optimizer,
-                     const Shape& picture, int accumulate, std::uint64_t seed)
-    : options_(options),
+                     const Shape& picture, int accumulate, std::uint64_t seed, Device& device)
+    : device_(device),
+      options_(options),
       optimizer_options_(options.optimizer.is_null() ? usual_optimizer : options.optimizer),
       discriminator_(options.discriminator, picture, seed),
       plan_(step_of(discriminator_, options.kind, has_gradient_),
-            step_shapes(discriminator_, picture)),
+            step_shapes(discriminator_, picture), nullptr,
+            {.device = &device_, .lent = lent_of(step_shapes(discriminator_, picture))}),
       gradient_(accumulate) {
   start();
 }
 
 Critic Adversary::critic() const {
-  const GanKind kind = options_.kind;
   return {[this](const Tensors& tensors, const Tensor& picture) {
             return discriminator_(tensors, {picture});
           },
           shapes_of(discriminator_),
-          {verdict_term("gan", options_.weight,
-                        [kind](const Tensor& logits) { return generator_loss(logits, kind); })}};
+          {verdict_term(options_.weight, generator_loss(options_.kind), true)}};
 }
 
 void Adversary::own(const Tensors& tensors) {
-  tensors_ = copies_of(tensors);
+  tensors_ = on(device_, copies_of(tensors));
   optimizer_ = make_optimizer(optimizer_options_, tensors_);
   learning_rate_ = optimizer_->learning_rate();
   forget();
@@ -105,11 +108,11 @@ void Adversary::restore(const Tensors& tensors, const Optimizer::State& optimize
 }
 
 double Adversary::judge(const Tensor& real, const Tensor& made) {
-  plan_.set_input(0, real);
-  plan_.set_input(1, made);
+  plan_.lend_input(1, made.dense() ? made : made.clone());
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
-    plan_.set_input(static_cast<int>(i) + 2, tensors_[i]);
+    plan_.lend_input(static_cast<int>(i) + 2, tensors_[i]);
   }
+  plan_.set_input(0, real);
   plan_.run();
   Tensors gradients;
   int next = 2;
@@ -117,21 +120,22 @@ double Adversary::judge(const Tensor& real, const Tensor& made) {
     gradients.push_back(there ? plan_.output(next++) : Tensor());
   }
   gradient_.add(gradients);
-  const auto value = [&](int output) {
-    return double{plan_.output(output).view<const float>()(0, 0, 0, 0)};
-  };
-  return value(0) + value(1);
+  double loss = 0;
+  for (const Tensor& value : plan_.results(0, 2)) {
+    loss += double{value.view<const float>()(0, 0, 0, 0)};
+  }
+  return loss;
 }
 
 double Adversary::gradient_norm(Replicas& replicas) {
   mean_ = gradient_.mean();
   average(mean_, replicas);
-  return norm_of(mean_);
+  return norm_ = optimizer_->norm(mean_);
 }
 
 void Adversary::learn(double rate) {
   optimizer_->set_learning_rate(rate * learning_rate_);
-  optimizer_->step(mean_);
+  optimizer_->step(mean_, norm_);
   discriminator_.iterate(tensors_);
 }
 
@@ -139,7 +143,7 @@ void Adversary::write(const std::string& path) const {
   std::map<std::string, StoredTensor> tensors;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const Parameter& parameter = discriminator_.tensors()[i];
-    tensors[parameter.key] = to_stored(parameter, tensors_[i]);
+    tensors[parameter.key] = to_stored(parameter, tensors_[i].on(cpu()));
   }
   write_safetensors(path, tensors, {{"discriminator", discriminator_.description()}});
 }

@@ -22,9 +22,10 @@ namespace mend {
 class Adversary {
  public:
   /// For batches of pictures of this shape, `accumulate` of them a step. `usual_optimizer` is the network's.
-  /// Throws as Discriminator and make_optimizer do.
+  /// All is computed on `device`, where the discriminator's tensors lie. Throws as Discriminator and
+  /// make_optimizer do, and UsageError if something in it does not run there.
   Adversary(const AdversarialOptions& options, const Json& usual_optimizer, const Shape& picture,
-            int accumulate, std::uint64_t seed);
+            int accumulate, std::uint64_t seed, Device& device = cpu());
 
   /// weight · generator_loss, for the network's step; its parameters are tensors().
   Critic critic() const;
@@ -37,7 +38,8 @@ class Adversary {
   Optimizer::State state() const { return optimizer_->state(); }
   const Discriminator& discriminator() const { return discriminator_; }
 
-  /// The discriminator's loss of one batch, whose gradient is added to those before.
+  /// The discriminator's loss of one batch, whose gradient is added to those before; `real` lies in the host's
+  /// memory, `made` on the device.
   double judge(const Tensor& real, const Tensor& made);
   /// √Σ g² of the mean gradient of the batches of this step, on all replicas; once a step, after the last
   /// of them. Collective.
@@ -55,6 +57,7 @@ class Adversary {
  private:
   void own(const Tensors& tensors);
 
+  Device& device_;
   AdversarialOptions options_;
   Json optimizer_options_;
   Discriminator discriminator_;
@@ -65,6 +68,7 @@ class Adversary {
   double learning_rate_ = 0;
   AccumulatedGradient gradient_;
   Tensors mean_;
+  double norm_ = 0;  // of mean_
 };
 
 }  // namespace mend

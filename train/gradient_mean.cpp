@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "engine/parallel.h"
-#include "train/training_step.h"
+#include "kernels/parameter_update/parameter_update.h"
 
 namespace mend {
 namespace {
@@ -68,13 +68,16 @@ void GradientMean::finish(const Tensors& gradients) {
 
 void average(const Tensors& gradients, Replicas& replicas) {
   if (replicas.size() == 1) return;
+  std::vector<PieceRow> rows;
   for (const Tensor& gradient : gradients) {
     if (!gradient) continue;
-    replicas.start_sum(
-        {gradient.view<float>().data, static_cast<std::size_t>(gradient.shape().elements())});
+    rows.push_back({gradient});
+    replicas.start_sum({rows.back().arrays[0], static_cast<std::size_t>(rows.back().numbers)});
   }
   replicas.finish_sums();
-  scale_by(gradients, 1.0 / replicas.size());
+  TensorPieces pieces;
+  pieces.assign(cpu(), rows);
+  for_each_number(ScaleRule{1.0 / replicas.size()}, pieces.all());
 }
 
 }  // namespace mend

@@ -18,12 +18,13 @@ using Other = LossTerm::Other;
 Tensor other_of(const LossTerm& term, Inputs inputs) {
   return term.other == Other::kTarget  ? inputs[1]
          : term.other == Other::kInput ? inputs[2]
+         : term.other == Other::kLabel ? Tensor::full(inputs[0].shape(), term.label)
                                        : Tensor();
 }
 
 void check(const Objective& terms, const Shapes& in) {
   for (const LossTerm& term : terms) {
-    if (term.other == Other::kNothing) continue;
+    if (term.other == Other::kNothing || term.other == Other::kLabel) continue;
     const bool is_target = term.other == Other::kTarget;
     const Shape& other = in[is_target ? 1 : 2];
     if (in[0] == other) continue;

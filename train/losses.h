@@ -8,6 +8,7 @@
 #pragma once
 
 #include "engine/tensor.h"
+#include "kernels/pixel_loss/kind.h"
 
 namespace mend {
 
@@ -119,5 +120,9 @@ Loss generator_loss(const Tensor& z, GanKind kind);
 ///   hinge   L = Σ max(0, 1 ∓ z) / M      the upper sign is that of real pictures
 /// Equals BasicSR's GANLoss with its targets 1 and 0.
 Loss discriminator_loss(const Tensor& z, GanKind kind, bool is_real);
+
+/// Both as losses of logits beside what they should be: 1 real, 0 made. The generator's are beside 1.
+PixelLoss generator_loss(GanKind kind);
+PixelLoss discriminator_loss(GanKind kind);
 
 }  // namespace mend

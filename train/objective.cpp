@@ -141,7 +141,7 @@ PerceptualOptions perceptual_of(const Json& given, const std::string& place) {
   if (criterion != "l1" && criterion != "mse") {
     entries.refuse(fmt::format("'criterion' is '{}'; it must be l1 or mse", criterion));
   }
-  options.criterion = criterion == "l1" ? l1_loss : mse_loss;
+  options.criterion = criterion == "l1" ? PixelLossKind::kL1 : PixelLossKind::kMse;
   entries.finish();
   return options;
 }

@@ -35,7 +35,8 @@ namespace mend {
 using LossOf = std::function<Loss(const Tensor& x, const Tensor& other)>;
 
 struct LossTerm {
-  enum class Other { kTarget, kInput, kNothing };  ///< with kNothing `other` is not looked at
+  /// With kNothing `other` is not looked at; with kLabel it is `label` everywhere.
+  enum class Other { kTarget, kInput, kNothing, kLabel };
 
   std::string name;
   double weight = 1;
@@ -44,6 +45,7 @@ struct LossTerm {
   LossOf loss;
   /// In place of `loss`, if it looks at one number at a time: then it runs on a GPU too.
   std::optional<PixelLoss> pixel = {};
+  float label = 0;
 };
 
 /// L = Σ weight · loss over the terms.
@@ -62,7 +64,7 @@ struct PerceptualOptions {
   double weight = 1;
   std::string vgg19;  ///< path of torchvision's weights
   std::vector<std::pair<std::string, double>> layers;
-  LossOf criterion;  ///< l1 or mse
+  PixelLossKind criterion = PixelLossKind::kL1;  ///< or kMse
 };
 
 /// A discriminator that learns to tell results from targets, and weight · generator_loss of its verdict.

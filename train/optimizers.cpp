@@ -2,26 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "engine/error.h"
-#include "engine/parallel.h"
 
 namespace mend {
 namespace {
-
-/// Numbers of a piece: enough to be worth a task, and their five arrays fit L2.
-constexpr std::int64_t kPiece = 8192;
-
-std::int64_t pieces_of(const Tensor& tensor) {
-  return (tensor.shape().elements() + kPiece - 1) / kPiece;
-}
-
-bool all_finite(const float* numbers, std::int64_t count) {
-  return std::all_of(numbers, numbers + count, [](float number) { return std::isfinite(number); });
-}
 
 /// The rule of momenta and betas.
 bool below_one(double factor) { return factor >= 0 && factor < 1; }
@@ -42,7 +30,11 @@ Optimizer::Optimizer(std::string_view name, std::vector<Tensor> parameters, doub
           fmt::format("{}: {} {} is not a whole f32 tensor, which alone can be trained", name_,
                       label(parameters_.size() - 1), to_string(own.shape())));
     }
-    for (int i = 0; i < memories; ++i) parameter.memory.push_back(Tensor::zeros(own.shape()));
+    if (parameters_.size() == 1) device_ = &own.device();
+    require(&own.device() == device_, "all parameters on one device");
+    for (int i = 0; i < memories; ++i) {
+      parameter.memory.push_back(Tensor::zeros(own.shape(), DType::kF32, *device_));
+    }
   }
 }
 
@@ -60,7 +52,7 @@ std::string Optimizer::label(std::size_t i) const {
   return name.empty() ? fmt::format("parameter {}", i) : name;
 }
 
-/// The gradients, each dense and finite.
+/// The gradients, each dense.
 std::vector<Tensor> Optimizer::checked(Inputs gradients) const {
   if (gradients.size() != parameters_.size()) {
     throw ShapeError(fmt::format("{}: {} gradients for {} parameters", name_, gradients.size(),
@@ -75,46 +67,46 @@ std::vector<Tensor> Optimizer::checked(Inputs gradients) const {
       throw ShapeError(fmt::format("{}: {} is {}, but its gradient {}", name_, label(i),
                                    to_string(shape), to_string(gradient.shape())));
     }
+    require(&gradient.device() == device_, "gradients on the parameters' device");
     if (!gradient.dense()) gradient = gradient.clone();
-    const float* numbers = gradient.view<const float>().data;
-    std::vector<char> finite(static_cast<std::size_t>(pieces_of(gradient)));
-    parallel_for(pieces_of(gradient), [&](std::int64_t piece, int) {
-      const std::int64_t first = piece * kPiece;
-      finite[static_cast<std::size_t>(piece)] =
-          all_finite(numbers + first, std::min(kPiece, shape.elements() - first));
-    });
-    if (std::find(finite.begin(), finite.end(), 0) != finite.end()) {
-      throw NumericError(
-          fmt::format("{}: the gradient of {} is not finite; no parameter was changed (a lower "
-                      "learning rate may "
-                      "help)",
-                      name_, label(i)));
-    }
   }
   return dense;
 }
 
-void Optimizer::step(Inputs gradients) {
+double Optimizer::norm(Inputs gradients) { return norm_of_(checked(gradients)); }
+
+void Optimizer::refuse_numbers(Inputs gradients) {
+  std::size_t i = 0;
+  while (i + 1 < gradients.size() && std::isfinite(norm_of_(gradients.subspan(i, 1)))) ++i;
+  throw NumericError(
+      fmt::format("{}: the gradient of {} is not finite; no parameter was changed (a lower "
+                  "learning rate may help)",
+                  name_, label(i)));
+}
+
+void Optimizer::step(Inputs gradients, double norm, double scale) {
   const std::vector<Tensor> dense = checked(gradients);
-  std::vector<Piece> pieces;  // of all parameters, so that small ones share the threads too
+  if (!std::isfinite(norm)) refuse_numbers(dense);
+  // By their count of steps, which differs where a parameter had no gradient once: the rules are those of a count.
+  std::map<std::int64_t, std::vector<PieceRow>> rows;
   for (std::size_t i = 0; i < dense.size(); ++i) {
     if (!dense[i].defined()) continue;
     Parameter& parameter = parameters_[i];
-    ++parameter.steps;
-    const std::int64_t elements = parameter.value.shape().elements();
-    for (std::int64_t first = 0; first < elements; first += kPiece) {
-      Piece& piece = pieces.emplace_back();
-      piece.value = parameter.value.view<float>().data + first;
-      piece.gradient = dense[i].view<const float>().data + first;
-      for (std::size_t m = 0; m < parameter.memory.size(); ++m) {
-        piece.memory[m] = parameter.memory[m].view<float>().data + first;
-      }
-      piece.count = static_cast<int>(std::min(kPiece, elements - first));
-      piece.step = parameter.steps;
+    PieceRow& row = rows[++parameter.steps].emplace_back();
+    row = {parameter.value, dense[i]};
+    for (std::size_t m = 0; m < parameter.memory.size(); ++m) {
+      row.arrays[kFirstMemory + m] = parameter.memory[m].view<float>().data;
     }
   }
-  parallel_for(static_cast<std::int64_t>(pieces.size()),
-               [&](std::int64_t piece, int) { update(pieces[static_cast<std::size_t>(piece)]); });
+  std::vector<PieceRow> all;
+  for (const auto& [steps, of_these] : rows)
+    all.insert(all.end(), of_these.begin(), of_these.end());
+  pieces_.assign(*device_, all);
+  std::size_t first = 0;
+  for (const auto& [steps, of_these] : rows) {
+    for_each_number(rule(steps, scale), pieces_.of_rows(first, first + of_these.size()));
+    first += of_these.size();
+  }
 }
 
 Optimizer::State Optimizer::state() const {
@@ -134,8 +126,9 @@ void Optimizer::restore(const State& state) {
   }
   if (!fits) throw ShapeError(fmt::format("{}: the state is of other parameters", name_));
   for (std::size_t i = 0; i < own.memory.size(); ++i) {
-    std::copy_n(state.memory[i].view<const float>().data, own.memory[i].shape().elements(),
-                own.memory[i].view<float>().data);
+    const Tensor& from = state.memory[i];
+    device_->copy(own.memory[i].storage()->data(), from.address(),
+                  static_cast<std::size_t>(from.bytes()));
   }
   for (std::size_t i = 0; i < parameters_.size(); ++i) parameters_[i].steps = state.steps[i];
 }
@@ -146,15 +139,8 @@ Sgd::Sgd(std::vector<Tensor> parameters, const SgdOptions& options)
   require(below_one(options.momentum), "a momentum in [0,1)");
 }
 
-void Sgd::update(const Piece& piece) const {
-  const double rate = learning_rate();
-  for (int i = 0; i < piece.count; ++i) {
-    const double value = piece.value[i];
-    const double g = piece.gradient[i] + options_.weight_decay * value;
-    const double v = options_.momentum * piece.memory[0][i] + g;
-    piece.memory[0][i] = static_cast<float>(v);
-    piece.value[i] = static_cast<float>(value - rate * v);
-  }
+NumberRule Sgd::rule(std::int64_t, double gradient_scale) const {
+  return SgdRule{learning_rate(), options_.momentum, options_.weight_decay, gradient_scale};
 }
 
 Adam::Adam(std::vector<Tensor> parameters, const AdamOptions& options)
@@ -165,26 +151,19 @@ Adam::Adam(std::vector<Tensor> parameters, const AdamOptions& options)
   require(std::isfinite(options.eps) && options.eps > 0, "an eps above 0");
 }
 
-void Adam::update(const Piece& piece) const {
-  const double beta1 = options_.beta1, beta2 = options_.beta2;
+NumberRule Adam::rule(std::int64_t step, double gradient_scale) const {
   const bool decoupled = options_.decay == WeightDecay::kDecoupled;
-  const double l2 = decoupled ? 0 : options_.weight_decay;
-  const double kept = decoupled ? 1 - learning_rate() * options_.weight_decay : 1;
-  const double t = static_cast<double>(piece.step);
-  // m̂ / (√v̂ + eps) with the corrections taken out of the loop
-  const double rate = learning_rate() / (1 - std::pow(beta1, t));
-  const double root = 1 / std::sqrt(1 - std::pow(beta2, t));
-  float *first = piece.memory[0], *second = piece.memory[1];
-  for (int i = 0; i < piece.count; ++i) {
-    const double value = piece.value[i];
-    const double g = piece.gradient[i] + l2 * value;
-    const double m = beta1 * first[i] + (1 - beta1) * g;
-    const double v = beta2 * second[i] + (1 - beta2) * g * g;
-    first[i] = static_cast<float>(m);
-    second[i] = static_cast<float>(v);
-    piece.value[i] =
-        static_cast<float>(kept * value - rate * m / (std::sqrt(v) * root + options_.eps));
-  }
+  const auto t = static_cast<double>(step);
+  return AdamRule{
+      .beta1 = options_.beta1,
+      .beta2 = options_.beta2,
+      .eps = options_.eps,
+      .l2 = decoupled ? 0 : options_.weight_decay,
+      .kept = decoupled ? 1 - learning_rate() * options_.weight_decay : 1,
+      .rate = learning_rate() / (1 - std::pow(options_.beta1, t)),
+      .root = 1 / std::sqrt(1 - std::pow(options_.beta2, t)),
+      .gradient_scale = gradient_scale,
+  };
 }
 
 Lion::Lion(std::vector<Tensor> parameters, const LionOptions& options)
@@ -193,16 +172,9 @@ Lion::Lion(std::vector<Tensor> parameters, const LionOptions& options)
   require(below_one(options.beta1) && below_one(options.beta2), "betas in [0, 1)");
 }
 
-void Lion::update(const Piece& piece) const {
-  const double rate = learning_rate(), decay = options_.weight_decay;
-  float* m = piece.memory[0];
-  for (int i = 0; i < piece.count; ++i) {
-    const double g = piece.gradient[i];
-    const double mix = options_.beta1 * m[i] + (1 - options_.beta1) * g;
-    const double sign = mix > 0 ? 1 : mix < 0 ? -1 : 0;
-    piece.value[i] = static_cast<float>(piece.value[i] - rate * (sign + decay * piece.value[i]));
-    m[i] = static_cast<float>(options_.beta2 * m[i] + (1 - options_.beta2) * g);
-  }
+NumberRule Lion::rule(std::int64_t, double gradient_scale) const {
+  return LionRule{learning_rate(), options_.beta1, options_.beta2, options_.weight_decay,
+                  gradient_scale};
 }
 
 }  // namespace mend

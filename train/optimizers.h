@@ -1,11 +1,8 @@
 // How a network's parameters follow their gradients.
 //
 // An optimizer holds the parameters (handles: the network that has them sees them change) and what it
-// remembers of their gradients, in f32. Arithmetic is in double and rounds once for each number
-// stored, so a step has the same bits for any number of threads.
-//
-// Next idea: the loops are plain C++ for the baseline instruction set. Adam takes 6.6 ns a number on
-// one core, for a square root and a division on two lanes; its 28 bytes of traffic would take 2 ns.
+// remembers of their gradients, in f32, all on one device. The arithmetic is that of the rules of
+// kernels/parameter_update: a step has the same bits on every device and for any number of threads.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +11,7 @@
 #include <vector>
 
 #include "engine/op.h"
+#include "kernels/parameter_update/parameter_update.h"
 
 namespace mend {
 
@@ -27,7 +25,12 @@ class Optimizer {
   /// undefined: then the parameter stays as it is, and so does what is remembered of it.
   /// Throws ShapeError if number or shapes differ, NumericError if a gradient is NaN or infinite;
   /// nothing has changed then.
-  void step(Inputs gradients);
+  void step(Inputs gradients) { step(gradients, norm(gradients)); }
+  /// The same with each gradient times `scale`, in the same pass; `norm` is what norm() said of them, and
+  /// all that is looked at to see whether they are finite.
+  void step(Inputs gradients, double norm, double scale = 1);
+  /// √Σ g² over all gradients, NaN or infinite exactly if one of them is (GradientNorm). Throws ShapeError.
+  double norm(Inputs gradients);
 
   /// What is remembered of the gradients, parameter by parameter, and how many steps each has taken: all
   /// that a resumed training needs beside the parameters.
@@ -45,20 +48,13 @@ class Optimizer {
   void set_learning_rate(double rate);
 
  protected:
-  /// The parameters: f32, dense, each once. Throws ShapeError for a slice, UsageError for the
-  /// learning rate or a negative weight decay.
+  /// The parameters: f32, dense, each once, on one device. Throws ShapeError for a slice, UsageError for the
+  /// learning rate, a negative weight decay, or two devices.
   Optimizer(std::string_view name, std::vector<Tensor> parameters, double learning_rate,
             double weight_decay, int memories);
 
-  /// Neighbouring numbers of one parameter, of its gradient, and of what is remembered of it.
-  struct Piece {
-    float* value;
-    const float* gradient;
-    float* memory[2];
-    int count;
-    std::int64_t step;  ///< 1 for the first step of this parameter
-  };
-  virtual void update(const Piece& piece) const = 0;
+  /// What step number `step` of a parameter, from 1 on, does to each of its numbers.
+  virtual NumberRule rule(std::int64_t step, double gradient_scale) const = 0;
 
   void require(bool condition, std::string_view rule) const;
 
@@ -70,20 +66,17 @@ class Optimizer {
   };
   std::string label(std::size_t i) const;
   std::vector<Tensor> checked(Inputs gradients) const;
+  [[noreturn]] void refuse_numbers(Inputs gradients);
 
   std::string_view name_;
   double learning_rate_ = 0;
+  Device* device_ = &cpu();
   std::vector<Parameter> parameters_;
+  GradientNorm norm_of_;
+  TensorPieces pieces_;
 };
 
-/// Gradient descent with momentum.
-///
-///   g = dL/dθ + weight_decay · θ
-///   v ← momentum · v + g
-///   θ ← θ − learning_rate · v
-///
-/// Polyak 1964 in the form of Sutskever et al. 2013 that torch.optim.SGD has (dampening 0, without
-/// Nesterov's step): the rate is outside of v, so a changed rate acts at once.
+/// Gradient descent with momentum: SgdRule.
 struct SgdOptions {
   double learning_rate = 1e-2;
   double momentum = 0.9;  ///< in [0,1)
@@ -95,7 +88,7 @@ class Sgd final : public Optimizer {
   Sgd(std::vector<Tensor> parameters, const SgdOptions& options);
 
  private:
-  void update(const Piece& piece) const override;
+  NumberRule rule(std::int64_t step, double gradient_scale) const override;
   SgdOptions options_;
 };
 
@@ -105,15 +98,7 @@ enum class WeightDecay {
   kDecoupled,  ///< θ ← θ − learning_rate · weight_decay · θ before the step: torch.optim.AdamW
 };
 
-/// Steps as large as the mean of the gradients is beside their root mean square.
-///
-///   m ← beta1 · m + (1 − beta1) · g          m̂ = m / (1 − beta1ᵗ)
-///   v ← beta2 · v + (1 − beta2) · g²         v̂ = v / (1 − beta2ᵗ)
-///   θ ← θ − learning_rate · m̂ / (√v̂ + eps)
-///
-/// in step t = 1, 2, … of a parameter (Kingma & Ba 2015, arXiv:1412.6980, algorithm 1). Decoupled
-/// decay: AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2), with the learning rate in
-/// the place of the schedule η, as PyTorch has it.
+/// Adam and AdamW: AdamRule.
 struct AdamOptions {
   double learning_rate = 1e-3;
   double beta1 = 0.9, beta2 = 0.999;  ///< in [0,1)
@@ -127,16 +112,11 @@ class Adam final : public Optimizer {
   Adam(std::vector<Tensor> parameters, const AdamOptions& options);
 
  private:
-  void update(const Piece& piece) const override;
+  NumberRule rule(std::int64_t step, double gradient_scale) const override;
   AdamOptions options_;
 };
 
-/// Steps of one size, in the direction of a sign.
-///
-///   θ ← θ − learning_rate · (sign(beta1 · m + (1 − beta1) · g) + weight_decay · θ)
-///   m ← beta2 · m + (1 − beta2) · g
-///
-/// Lion (Chen et al. 2023, arXiv:2302.06675, algorithm 2). Rates are 3 to 10 times lower than Adam's.
+/// Lion: LionRule. Rates are 3 to 10 times lower than Adam's.
 struct LionOptions {
   double learning_rate = 1e-4;
   double beta1 = 0.9, beta2 = 0.99;  ///< in [0,1)
@@ -148,7 +128,7 @@ class Lion final : public Optimizer {
   Lion(std::vector<Tensor> parameters, const LionOptions& options);
 
  private:
-  void update(const Piece& piece) const override;
+  NumberRule rule(std::int64_t step, double gradient_scale) const override;
   LionOptions options_;
 };
 

@@ -62,11 +62,10 @@ class Pupil {
     const double loss = step_.run(weights_, pairs.input, pairs.target);
     if (!std::isfinite(loss))
       throw NumericError("adapt: the loss is not finite; try another --seed");
-    const double norm = norm_of(step_.gradients());
-    if (norm > kClip) scale_by(step_.gradients(), kClip / norm);
-    optimizer_->step(step_.gradients());
+    const double norm = optimizer_->norm(step_.gradients());
+    optimizer_->step(step_.gradients(), norm, norm > kClip ? kClip / norm : 1);
     constexpr double kKeep = 0.98;
-    move_averages(averages_, weights_, kKeep);
+    move_averages(averages_, weights_, kKeep, averaged_);
   }
   /// dB of the averaged weights.
   double score() const {
@@ -84,6 +83,7 @@ class Pupil {
   TrainableModel model_;
   TrainingStep step_;
   Tensors weights_, averages_;
+  TensorPieces averaged_;
   std::unique_ptr<Optimizer> optimizer_;
 };
 

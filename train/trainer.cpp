@@ -74,8 +74,9 @@ void Trainer::set_up(const OpenCheckpoint& open) {
   std::vector<Critic> critics;
   if (recipe_.loss.perceptual) critics.push_back(perceptual_critic(*recipe_.loss.perceptual));
   if (recipe_.loss.adversarial) {
-    adversary_ = std::make_unique<Adversary>(*recipe_.loss.adversarial, recipe_.optimizer, target,
-                                             recipe_.accumulate, recipe_.seed ^ kDiscriminatorSeed);
+    adversary_ =
+        std::make_unique<Adversary>(*recipe_.loss.adversarial, recipe_.optimizer, target,
+                                    recipe_.accumulate, recipe_.seed ^ kDiscriminatorSeed, device_);
     critics.push_back(adversary_->critic());
   }
   step_ = std::make_unique<TrainingStep>(
@@ -116,7 +117,7 @@ void Trainer::say(const std::string& line) const {
 }
 
 void Trainer::start() {
-  state_.parameters = copies_of(values_of(*model_));
+  state_.parameters = on(device_, copies_of(values_of(*model_)));
   state_.averages = copies_of(state_.parameters);
   state_.recipe = recipe_.text;
   optimizer_ = make_optimizer(recipe_.optimizer, state_.parameters);
@@ -130,6 +131,8 @@ void Trainer::resume() {
         "{}: holds a training by another recipe; give another folder, or the recipe as it was",
         folder_));
   }
+  state_.parameters = on(device_, state_.parameters);
+  state_.averages = on(device_, state_.averages);
   optimizer_ = make_optimizer(recipe_.optimizer, state_.parameters);
   optimizer_->restore(state_.optimizer);
   if (adversary_) adversary_->restore(state_.discriminator, state_.discriminator_optimizer);
@@ -181,16 +184,14 @@ bool Trainer::train(StepLosses& losses) {
     gradient_.add(step_->gradients());
   }
   const Tensors& gradient = gradient_.mean();
-  losses.gradient_norm = norm_of(gradient);
+  losses.gradient_norm = optimizer_->norm(gradient);
   const double opposite_norm = adversary_ ? adversary_->gradient_norm(*replicas_) : 0;
   if (!std::isfinite(losses.loss + losses.gradient_norm)) return false;
   if (!std::isfinite(losses.discriminator_loss + opposite_norm)) return false;
-  if (recipe_.clip > 0 && losses.gradient_norm > recipe_.clip) {
-    scale_by(gradient, recipe_.clip / losses.gradient_norm);
-  }
+  const bool clips = recipe_.clip > 0 && losses.gradient_norm > recipe_.clip;
   const double rate = state_.rate_factor * recipe_.schedule.rate(state_.step);
   optimizer_->set_learning_rate(rate);
-  optimizer_->step(gradient);
+  optimizer_->step(gradient, losses.gradient_norm, clips ? recipe_.clip / losses.gradient_norm : 1);
   if (adversary_) adversary_->learn(rate > 0 ? rate / recipe_.schedule.peak : 0);
   update_averages();
   return true;
@@ -200,7 +201,7 @@ bool Trainer::train(StepLosses& losses) {
 void Trainer::update_averages() {
   const auto step = static_cast<double>(state_.step);
   const double keep = std::min(recipe_.average, (1 + step) / (10 + step));
-  move_averages(state_.averages, state_.parameters, keep);
+  move_averages(state_.averages, state_.parameters, keep, averaged_);
 }
 
 void Trainer::roll_back() {
@@ -222,9 +223,10 @@ void Trainer::roll_back() {
 }
 
 void Trainer::validate() {
-  const ValidationScore score = validation_->score(*model_, state_.averages);
+  const Tensors averages = on(cpu(), state_.averages);
+  const ValidationScore score = validation_->score(*model_, averages);
   log_->add(state_.step, score);
-  write_image(file("sheet.png"), validation_->sheet(*model_, state_.averages, 4));
+  write_image(file("sheet.png"), validation_->sheet(*model_, averages, 4));
   write_image(file("curve.png"), draw_curve(log_->validations()));
   const bool is_best = score.psnr > state_.best_psnr;
   tell_(fmt::format("step {}: PSNR {:.3f} dB on held-out pictures (their inputs {:.3f}){}",
@@ -236,7 +238,7 @@ void Trainer::validate() {
 }
 
 void Trainer::write_model(const std::string& path) const {
-  write_safetensors(path, checkpoint_of(*model_, state_.averages).tensors,
+  write_safetensors(path, checkpoint_of(*model_, on(cpu(), state_.averages)).tensors,
                     {{"hyperparameters", model_->hyperparameters().dump()},
                      {"task", recipe_.task},
                      {"recipe", recipe_.text},
@@ -253,7 +255,7 @@ void Trainer::gather_state() {
 
 void Trainer::save() {
   for (std::size_t i = 0; i < state_.parameters.size(); ++i) {
-    const Tensor& parameter = state_.parameters[i];
+    const Tensor parameter = state_.parameters[i].on(cpu());
     const auto* numbers = static_cast<const std::byte*>(parameter.address());
     replicas_->check_same(
         {numbers, static_cast<std::size_t>(parameter.bytes())},

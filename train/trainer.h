@@ -11,8 +11,9 @@
 // the gradients are averaged before anything is decided by them. So they end with the same weights as
 // one process, but for rounding. Rank 0 alone reads and writes the folder, validates, and speaks.
 //
-// On a GPU the forward and the backward pass run there; samples, optimizer and averages stay on the CPU, which
-// makes the next batch meanwhile.
+// On a GPU all of a step but its samples runs there, and parameters, gradients, averages and what the optimizer
+// remembers never leave it but for a validation and the files. The CPU makes the next batch meanwhile; of a
+// step it sees the loss and the gradient's norm, by which it decides.
 //
 // The folder of a training:
 //   state.safetensors   all to go on from            model.safetensors  the averaged weights, as now
@@ -119,6 +120,7 @@ class Trainer {
   std::unique_ptr<Adversary> adversary_;  ///< or none
   std::unique_ptr<TrainingLog> log_;
   TrainingState state_;
+  TensorPieces averaged_;
 };
 
 /// The optimizer that a recipe's "optimizer" describes, on these parameters. Throws UsageError.

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "engine/error.h"
-#include "engine/parallel.h"
+#include "kernels/parameter_update/parameter_update.h"
 #include "weights/safetensors.h"
 
 namespace mend {
@@ -15,7 +15,8 @@ namespace {
 /// As it lies in memory.
 StoredTensor stored(const Tensor& tensor) {
   const Shape& shape = tensor.shape();
-  const float* values = tensor.view<const float>().data;
+  const Tensor on_host = tensor.on(cpu());
+  const float* values = on_host.view<const float>().data;
   return make_stored_tensor({shape.n, shape.h, shape.w, shape.c},
                             {values, values + shape.elements()});
 }
@@ -102,15 +103,19 @@ std::vector<Tensor> copies_of(const std::vector<Tensor>& tensors) {
   return copies;
 }
 
+std::vector<Tensor> on(Device& device, const std::vector<Tensor>& tensors) {
+  std::vector<Tensor> there;
+  for (const Tensor& tensor : tensors) there.push_back(tensor.on(device));
+  return there;
+}
+
 void move_averages(const std::vector<Tensor>& averages, const std::vector<Tensor>& values,
-                   double keep) {
-  parallel_for(static_cast<std::int64_t>(values.size()), [&](std::int64_t i, int) {
-    const float* value = values[i].view<const float>().data;
-    float* average = averages[i].view<float>().data;
-    for (std::int64_t k = 0; k < values[i].shape().elements(); ++k) {
-      average[k] = static_cast<float>(keep * average[k] + (1 - keep) * value[k]);
-    }
-  });
+                   double keep, TensorPieces& pieces) {
+  if (averages.empty()) return;
+  std::vector<PieceRow> rows;
+  for (std::size_t i = 0; i < values.size(); ++i) rows.push_back({averages[i], values[i]});
+  pieces.assign(averages.front().device(), rows);
+  for_each_number(AverageRule{keep}, pieces.all());
 }
 
 void write_training_state(const std::string& path, const TrainingState& state,

@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "engine/tensor.h"
+#include "kernels/parameter_update/pieces.h"
 #include "train/optimizers.h"
 #include "train/replicas.h"
 #include "weights/parameter.h"
 
 namespace mend {
 
+/// Tensors lie on the device that the training runs on.
 struct TrainingState {
   std::int64_t step = 0;   ///< how many steps are done
   double rate_factor = 1;  ///< of the schedule's learning rate; halved after a rollback
@@ -28,17 +30,20 @@ struct TrainingState {
 
 /// Tensors with memory of their own.
 std::vector<Tensor> copies_of(const std::vector<Tensor>& tensors);
+/// Each tensor if it lies there, else its copy.
+std::vector<Tensor> on(Device& device, const std::vector<Tensor>& tensors);
 
-/// average <- keep·average + (1 − keep)·value, number by number, on all threads.
+/// average <- keep·average + (1 − keep)·value, number by number, on the tensors' device. `pieces` keeps what such
+/// a call can use again.
 void move_averages(const std::vector<Tensor>& averages, const std::vector<Tensor>& values,
-                   double keep);
+                   double keep, TensorPieces& pieces);
 
 /// Writes beside `path` and renames when all is on the disk. Throws WriteError.
 void write_training_state(const std::string& path, const TrainingState& state,
                           const std::vector<Parameter>& parameters,
                           const std::vector<Parameter>& discriminator = {});
 
-/// Throws CheckpointError if the file is none, or is of another network.
+/// Into the host's memory. Throws CheckpointError if the file is none, or is of another network.
 TrainingState read_training_state(const std::string& path, const std::vector<Parameter>& parameters,
                                   const std::vector<Parameter>& discriminator = {});
 

@@ -7,8 +7,8 @@
 #include <map>
 
 #include "engine/error.h"
-#include "engine/parallel.h"
 #include "kernels/gradient_tape.h"
+#include "kernels/parameter_update/parameter_update.h"
 #include "train/loss_steps.h"
 #include "train/pairs.h"
 
@@ -47,6 +47,19 @@ Shapes shapes_of(const TrainableModel& model, const Shape& input, const Shape& t
     shapes.insert(shapes.end(), critic.parameters.begin(), critic.parameters.end());
   }
   return shapes;
+}
+
+/// All but a batch's input and target.
+std::vector<bool> lent_of(const Shapes& shapes) {
+  std::vector<bool> lent(shapes.size(), true);
+  lent[0] = lent[1] = false;
+  return lent;
+}
+
+/// Undefined numbers, if there is a gradient.
+Tensor place_like(const Tensor& gradient) {
+  if (!gradient) return {};
+  return Tensor::empty(gradient.shape(), gradient.dtype(), gradient.device());
 }
 
 /// What the loss is of, where its gradient starts, and its values.
@@ -120,7 +133,9 @@ TrainingStep::TrainingStep(const TrainableModel& model, const Shape& input, cons
                            LateReads late_reads, Device& device)
     : plan_(step_of(model, judged_outputs(model, objective), critics, values_, has_gradient_),
             shapes_of(model, input, target, critics), nullptr,
-            {.late_reads = late_reads, .device = &device}) {
+            {.late_reads = late_reads,
+             .device = &device,
+             .lent = lent_of(shapes_of(model, input, target, critics))}) {
   find_final_steps();
 }
 
@@ -141,19 +156,18 @@ void TrainingStep::find_final_steps() {
 
 double TrainingStep::run(const Tensors& parameters, const Tensor& input, const Tensor& target,
                          const Tensors& critic_parameters, const Progress& progress) {
-  plan_.set_input(0, input);
-  plan_.set_input(1, target);
   int slot = 2;
   for (const Tensors* tensors : {&parameters, &critic_parameters}) {
-    for (const Tensor& tensor : *tensors) plan_.set_input(slot++, tensor);
+    for (const Tensor& tensor : *tensors) plan_.lend_input(slot++, tensor);
   }
-  if (gradients_.empty() && plan_.device().kind() == DeviceKind::kCpu) take_gradients();
+  plan_.set_input(0, input);
+  plan_.set_input(1, target);
+  if (gradients_.empty()) take_gradients();
   plan_.run([&](int done, int) {
     if (!progress) return;
     const auto end = std::lower_bound(final_steps_.begin(), final_steps_.end(), done);
     progress(static_cast<std::size_t>(end - final_steps_.begin()));
   });
-  if (plan_.device().kind() != DeviceKind::kCpu) take_gradients();
   double loss = 0;
   for (const Tensor& value : plan_.results(1, static_cast<int>(values_) + 1)) {
     loss += double{value.view<const float>()(0, 0, 0, 0)};
@@ -162,58 +176,38 @@ double TrainingStep::run(const Tensors& parameters, const Tensor& input, const T
 }
 
 void TrainingStep::take_gradients() {
-  const Tensors made = plan_.results(static_cast<int>(values_) + 1, plan_.outputs());
-  auto next = made.begin();
-  gradients_.clear();
-  for (const bool there : has_gradient_) gradients_.push_back(there ? *next++ : Tensor());
+  int next = static_cast<int>(values_) + 1;
+  for (const bool there : has_gradient_) {
+    gradients_.push_back(there ? plan_.output(next++) : Tensor());
+  }
 }
 
 void AccumulatedGradient::add(const Tensors& gradients) {
-  const bool is_first = added_ == 0;
-  ++added_;
-  if (count_ == 1 || sums_.empty()) {
-    sums_.clear();
-    for (const Tensor& gradient : gradients) {
-      sums_.push_back(gradient && count_ > 1 ? gradient.clone() : gradient);
-    }
+  const bool is_first = added_++ == 0;
+  if (count_ == 1) {
+    sums_ = gradients;
     return;
   }
-  parallel_for(static_cast<std::int64_t>(gradients.size()), [&](std::int64_t i, int) {
-    if (!gradients[i]) return;
-    const float* from = gradients[i].view<const float>().data;
-    float* to = sums_[i].view<float>().data;
-    for (std::int64_t k = 0; k < gradients[i].shape().elements(); ++k) {
-      to[k] = is_first ? from[k] : to[k] + from[k];
-    }
-  });
+  if (sums_.empty()) {
+    for (const Tensor& gradient : gradients) sums_.push_back(place_like(gradient));
+  }
+  Device* device = &cpu();
+  std::vector<PieceRow> rows;
+  Tensors dense;  // until the work with it is under way
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    if (!gradients[i]) continue;
+    dense.push_back(gradients[i].dense() ? gradients[i] : gradients[i].clone());
+    rows.push_back({sums_[i], dense.back()});
+    device = &sums_[i].device();
+  }
+  pieces_.assign(*device, rows);
+  for_each_number(is_first ? NumberRule(CopyRule{}) : AddRule{}, pieces_.all());
 }
 
 const Tensors& AccumulatedGradient::mean() {
-  if (added_ > 1) scale_by(sums_, 1.0 / added_);
+  if (added_ > 1) for_each_number(ScaleRule{1.0 / added_}, pieces_.all());
   added_ = 0;
   return sums_;
-}
-
-double norm_of(const Tensors& gradients) {
-  double squares = 0;
-  for (const Tensor& gradient : gradients) {
-    if (!gradient) continue;
-    const float* values = gradient.view<const float>().data;
-    for (std::int64_t i = 0; i < gradient.shape().elements(); ++i) {
-      squares += double{values[i]} * values[i];
-    }
-  }
-  return std::sqrt(squares);
-}
-
-void scale_by(const Tensors& gradients, double factor) {
-  for (const Tensor& gradient : gradients) {
-    if (!gradient) continue;
-    float* values = gradient.view<float>().data;
-    for (std::int64_t i = 0; i < gradient.shape().elements(); ++i) {
-      values[i] = static_cast<float>(factor * values[i]);
-    }
-  }
 }
 
 }  // namespace mend

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/plan.h"
+#include "kernels/parameter_update/pieces.h"
 #include "models/trainable.h"
 #include "train/objective.h"
 
@@ -23,7 +24,7 @@ struct Critic {
 
 class TrainingStep {
  public:
-  /// For batches of these shapes, computed on `device`; all that goes in and out lies in the host's memory.
+  /// For batches of these shapes, in the host's memory. All else lies on `device`, where the step is computed.
   /// `critics` add their terms to the objective. Throws ShapeError if the
   /// network or a critic cannot take its input, or a term cannot compare what it is given, UsageError if
   /// the network has no output that the objective looks at, or an operation has no gradient or no kernel on
@@ -36,7 +37,8 @@ class TrainingStep {
   using Progress = std::function<void(std::size_t final)>;
 
   /// The loss of this batch, with the parameters as they are given, those of the critics one critic after
-  /// the other; then gradients() and picture() are its own.
+  /// the other; then gradients() and picture() are its own. Parameters are read where they lie: dense, on the
+  /// device, and best always the same tensors.
   double run(const Tensors& parameters, const Tensor& input, const Tensor& target,
              const Tensors& critic_parameters = {}, const Progress& progress = {});
   /// The gradients that there are, by their indices, in the order in which a run makes them.
@@ -45,7 +47,7 @@ class TrainingStep {
   /// one. Valid until the next run.
   const Tensors& gradients() const { return gradients_; }
   /// What the network made of the input, not clipped. Valid until the next run.
-  Tensor picture() { return plan_.results(0, 1)[0]; }
+  Tensor picture() { return plan_.output(0); }
 
   /// Bytes of activations, gradients and scratch.
   std::int64_t arena_bytes() const { return plan_.arena_bytes(); }
@@ -63,7 +65,8 @@ class TrainingStep {
   std::vector<int> final_steps_;  // of the plan, by place in final_order_
 };
 
-/// The mean of several batches' gradients, for steps that a single batch of that size would be too large for.
+/// The mean of several batches' gradients, on their device, for steps that a single batch of that size would be
+/// too large for.
 class AccumulatedGradient {
  public:
   /// Of so many.
@@ -79,11 +82,7 @@ class AccumulatedGradient {
  private:
   int count_, added_ = 0;
   Tensors sums_;
+  TensorPieces pieces_;  // rows of a sum and a gradient
 };
-
-/// √Σ g² over all gradients, in double and in their order; undefined ones count nothing.
-double norm_of(const Tensors& gradients);
-/// Multiplies all of them, in place.
-void scale_by(const Tensors& gradients, double factor);
 
 }  // namespace mend

@@ -54,7 +54,7 @@ std::vector<int> buffers_of(const Graph& graph, const std::vector<Home>& homes) 
 }  // namespace
 
 Placement place(const Graph& graph, const std::vector<Home>& homes,
-                const std::vector<std::int64_t>& scratch_bytes) {
+                const std::vector<std::int64_t>& scratch_bytes, const std::vector<int>& elsewhere) {
   const int end = static_cast<int>(graph.steps.size());
   const std::vector<int> buffer = buffers_of(graph, homes);
   std::vector<Block> buffers(graph.values.size());
@@ -67,6 +67,7 @@ Placement place(const Graph& graph, const std::vector<Home>& homes,
     needed_at(graph.steps[s].output, s);
   }
   for (const int output : graph.outputs) needed_at(output, end);
+  for (const int value : elsewhere) buffers[value] = {};
 
   Placement placement;
   placement.buffer_offset.assign(graph.values.size(), -1);

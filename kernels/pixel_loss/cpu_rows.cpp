@@ -9,10 +9,23 @@
 namespace mend {
 namespace {
 
-/// ρ(d) and ρ'(d).
+/// ρ and ∂ρ/∂x.
 struct Term {
   double value, slope;
 };
+
+/// Without overflow for any logit.
+Term logistic(double x, double s) {
+  const double a = -s * x, decay = std::exp(-std::abs(a));
+  const double sigmoid = a > 0 ? 1 / (1 + decay) : decay / (1 + decay);
+  return {(a > 0 ? a : 0) + std::log1p(decay), -s * sigmoid};
+}
+
+Term hinge(double x, double s) {
+  const double lacking = 1 - s * x;
+  if (std::isnan(lacking)) return {lacking, lacking};
+  return lacking > 0 ? Term{lacking, -s} : Term{0, 0};
+}
 
 /// −1, 0 or 1; a NaN stays one.
 double sign(double d) { return d > 0 ? 1 : d < 0 ? -1 : d; }
@@ -28,7 +41,7 @@ double rows(const PixelLoss& loss, View<const float> x, View<const float> target
     double sum = 0;
     for (int w = 0; w < W; ++w)
       for (int c = 0; c < C; ++c) {
-        const Term t = term(double{x(n, h, w, c)} - target(n, h, w, c));
+        const Term t = term(double{x(n, h, w, c)}, double{target(n, h, w, c)});
         sum += t.value;
         if (gradient) gradient(n, h, w, c) = static_cast<float>(loss.weight * (t.slope * share));
       }
@@ -43,7 +56,12 @@ double rows(const PixelLoss& loss, View<const float> x, View<const float> target
 
 double pixel_loss(const PixelLoss& loss, View<const float> x, View<const float> target,
                   View<float> gradient) {
-  const auto with = [&](const auto& term) { return rows(loss, x, target, gradient, term); };
+  const auto with = [&](const auto& term) {  // of d
+    return rows(loss, x, target, gradient, [&](double a, double b) { return term(a - b); });
+  };
+  const auto judged = [&](const auto& term) {  // of a logit and s
+    return rows(loss, x, target, gradient, [&](double a, double b) { return term(a, 2 * b - 1); });
+  };
   const double parameter = loss.parameter;
   switch (loss.kind) {
     case PixelLossKind::kL1:
@@ -60,6 +78,12 @@ double pixel_loss(const PixelLoss& loss, View<const float> x, View<const float> 
         const double length = std::sqrt(d * d + eps * eps);
         return Term{length, d / length};
       });
+    case PixelLossKind::kLogistic:
+      return judged(logistic);
+    case PixelLossKind::kHinge:
+      return judged(hinge);
+    case PixelLossKind::kWasserstein:
+      return judged([](double a, double s) { return Term{-s * a, -s}; });
   }
   return 0;
 }

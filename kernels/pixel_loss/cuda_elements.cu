@@ -9,6 +9,23 @@ namespace {
 
 __device__ double sign(double d) { return d > 0 ? 1 : d < 0 ? -1 : d; }
 
+/// A logit, and the sign s = 2·target − 1 that it should have.
+struct Logit {
+  double x, s;
+  __device__ explicit Logit(const float (&in)[2]) : x(in[0]), s(2 * double{in[1]} - 1) {}
+
+  __device__ double softplus() const {
+    const double a = -s * x;
+    return (a > 0 ? a : 0) + log1p(exp(-fabs(a)));
+  }
+  /// The derivative of the softplus.
+  __device__ double sigmoid() const {
+    const double a = -s * x, decay = exp(-fabs(a));
+    return a > 0 ? 1 / (1 + decay) : decay / (1 + decay);
+  }
+  __device__ double lacking() const { return 1 - s * x; }
+};
+
 /// ρ of x and the target.
 struct ValueOf {
   PixelLossKind kind;
@@ -24,20 +41,26 @@ struct ValueOf {
         return fabs(d) < parameter ? d * d / (2 * parameter) : fabs(d) - parameter / 2;
       case PixelLossKind::kCharbonnier:
         return sqrt(d * d + parameter * parameter);
+      case PixelLossKind::kLogistic:
+        return Logit(in).softplus();
+      case PixelLossKind::kHinge:
+        return Logit(in).lacking() <= 0 ? 0 : Logit(in).lacking();  // a NaN stays
+      case PixelLossKind::kWasserstein:
+        return -Logit(in).s * in[0];
     }
     return 0;
   }
 };
 
-/// ρ' of x and the target, times `scale`.
+/// ∂ρ/∂x of x and the target, times `scale`.
 struct SlopeOf {
   PixelLossKind kind;
   double parameter, scale;
   __device__ float operator()(const float (&in)[2]) const {
-    const double d = double{in[0]} - in[1];
-    return static_cast<float>(scale * slope(d));
+    return static_cast<float>(scale * slope(in));
   }
-  __device__ double slope(double d) const {
+  __device__ double slope(const float (&in)[2]) const {
+    const double d = double{in[0]} - in[1];
     switch (kind) {
       case PixelLossKind::kL1:
         return sign(d);
@@ -47,6 +70,14 @@ struct SlopeOf {
         return fabs(d) < parameter ? d / parameter : sign(d);
       case PixelLossKind::kCharbonnier:
         return d / sqrt(d * d + parameter * parameter);
+      case PixelLossKind::kLogistic:
+        return -Logit(in).s * Logit(in).sigmoid();
+      case PixelLossKind::kHinge: {
+        const double lacking = Logit(in).lacking();
+        return lacking > 0 ? -Logit(in).s : lacking <= 0 ? 0 : lacking;
+      }
+      case PixelLossKind::kWasserstein:
+        return -Logit(in).s;
     }
     return 0;
   }

@@ -62,7 +62,8 @@ void run(std::span<const Variant<Op, Kernel>> ladder, const Op& op, Inputs input
 }  // namespace
 
 std::string_view name_of(PixelLossKind kind) {
-  constexpr std::string_view kNames[] = {"l1", "mse", "smooth_l1", "charbonnier"};
+  constexpr std::string_view kNames[] = {"l1",       "mse",   "smooth_l1",  "charbonnier",
+                                         "logistic", "hinge", "wasserstein"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -22,7 +22,7 @@ void check_parameter(const PixelLoss& loss);
 
 namespace op {
 
-/// y = weight · Σ ρ(x − target) / M
+/// y = weight · Σ ρ(x, target) / M
 ///
 /// x, target [N,H,W,C], M = N·H·W·C -> y [1,1,1,1]. Throws ShapeError if the shapes differ, UsageError
 /// for a parameter out of range. Summed in double, in an order that depends on the shapes alone. A NaN in x
@@ -41,7 +41,7 @@ struct PixelLossValue {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
 };
 
-/// y = weight · ρ'(x − target) / M, the gradient of PixelLossValue with respect to x
+/// y = weight · ∂ρ/∂x(x, target) / M, the gradient of PixelLossValue with respect to x
 ///
 /// x, target [N,H,W,C] -> y like x. Where ρ has a kink, 0. Throws as PixelLossValue does.
 struct PixelLossGradient {

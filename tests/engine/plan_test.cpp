@@ -153,6 +153,52 @@ TEST_CASE("plan: an input that nothing reads is taken all the same") {
   CHECK(identical(plan(inputs)[0], apply(Shift{1}, {inputs[1]})));
 }
 
+TEST_CASE("plan: a lent input is read where it lies, as it is by then, and takes no memory") {
+  const Shape shape{1, 4, 4, 2};
+  const Network network = [](const Tensors& in) {
+    const Tensor y = apply(Shift{1}, {apply(Sum{}, {in[0], in[1]})});
+    return Tensors{apply(Sum{}, {y, in[1]})};
+  };
+  Plan plan(network, {shape, shape}, nullptr, {.lent = {false, true}});
+  CHECK(plan.arena_bytes() < Plan(network, {shape, shape}).arena_bytes());
+  const Tensor x = small_integers(shape, 1), other = small_integers(shape, 3);
+  Tensor lent = small_integers(shape, 2);
+  CHECK_THROWS_WITH_AS(plan.set_input(0, x),
+                       "the plan reads input 1 where it lies, and was lent none", UsageError);
+  const auto check = [&] {
+    plan.poison();
+    plan.set_input(0, x);
+    plan.run();
+    CHECK(identical(plan.output(0), network({x, lent})[0]));
+  };
+  plan.lend_input(1, lent);
+  check();
+  lent.view<float>()(0, 1, 2, 1) += 5;
+  check();
+  lent = other;
+  plan.lend_input(1, lent);
+  check();
+  CHECK(plan.input(1).address() == other.address());
+}
+
+TEST_CASE("plan: what cannot be read where it lies is not lent") {
+  const Shape shape{1, 4, 4, 2};
+  Plan plan(
+      [](const Tensors& in) {
+        return Tensors{apply(Sum{}, {in[0], in[1]})};
+      },
+      {shape, shape}, nullptr, {.lent = {false, true}});
+  const Tensor x = small_integers(shape, 1);
+  CHECK_THROWS_WITH_AS(plan.lend_input(0, x),
+                       "the plan cannot read input 0 where it lies: it was made to copy it",
+                       UsageError);
+  CHECK_THROWS_WITH_AS(plan.lend_input(1, Tensor::zeros({1, 4, 4, 3}).channels(0, 2)),
+                       "the plan cannot read input 1 where it lies: it is a slice", UsageError);
+  CHECK_THROWS_AS(plan.lend_input(1, Tensor::zeros({1, 4, 5, 2})), ShapeError);
+  CHECK_THROWS_WITH_AS(plan.set_input(1, x), "the plan reads input 1 where it lies; lend it",
+                       UsageError);
+}
+
 TEST_CASE("plan: inputs of another shape or number are refused") {
   const Shape shape{1, 4, 4, 2};
   Plan plan([](const Tensors& in) { return Tensors{apply(Shift{1}, {in[0]})}; }, {shape});

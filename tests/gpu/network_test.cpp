@@ -183,15 +183,17 @@ TEST_CASE("gpu: a training step has the loss and the gradients of the CPU's") {
     TrainingStep here(model, in, target.shape(), objective);
     TrainingStep there(model, in, target.shape(), objective, {}, LateReads::kKept, gpu(0));
     const Tensors parameters = values_of(model);
+    Tensors on_gpu;
+    for (const Tensor& parameter : parameters) on_gpu.push_back(to_gpu(parameter));
     for (int run = 0; run < 2; ++run) {
       const double loss = here.run(parameters, x, target);
-      CHECK(there.run(parameters, x, target) == doctest::Approx(loss).epsilon(1e-3));
+      CHECK(there.run(on_gpu, x, target) == doctest::Approx(loss).epsilon(1e-3));
     }
-    CHECK(relative_error(there.picture(), here.picture()) < kTf32);
+    CHECK(relative_error(to_host(there.picture()), here.picture()) < kTf32);
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       CAPTURE(model.parameters()[i].key);
       // A sign of l1, or a side of a ReLU, may differ where the numbers are next to nothing.
-      CHECK(relative_error(there.gradients()[i], here.gradients()[i]) < 10 * kTf32);
+      CHECK(relative_error(to_host(there.gradients()[i]), here.gradients()[i]) < 10 * kTf32);
     }
   }
 }

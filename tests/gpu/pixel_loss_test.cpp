@@ -14,7 +14,10 @@ constexpr PixelLoss kLosses[] = {{kL1},
                                  {kSmoothL1, 0.3},
                                  {kSmoothL1, 0, 2},
                                  {kCharbonnier, 1e-3, 0.7},
-                                 {kCharbonnier, 1e-6}};
+                                 {kCharbonnier, 1e-6},
+                                 {kLogistic, 0, 0.3},
+                                 {kHinge},
+                                 {kWasserstein}};
 constexpr Shape kAwkward[] = {{2, 3, 5, 3}, {1, 4, 3, 1}, {2, 5, 3, 8}, {1, 1, 1, 1}};
 
 void check(const PixelLoss& loss, const Shape& shape) {
