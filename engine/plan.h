@@ -66,6 +66,8 @@ struct PlanOptions {
   Device* device = &cpu();
   /// Keeps images between the steps in f16 or bf16.
   std::optional<NarrowImages> narrow = {};
+  /// On a GPU the second run is recorded, and from then on a run is one launch; the same bits.
+  bool records = true;
 };
 
 class Plan {
@@ -87,9 +89,11 @@ class Plan {
   /// always at the same places.
   Tensors results(int first, int last);
   /// Computes the outputs from the inputs. `progress`, if given, is told after each step how many are
-  /// done, of how many.
+  /// done, of how many; of a recording, once, when all are given to the GPU. check_cancel() is called as often.
   void run(const std::function<void(int done, int all)>& progress = {});
-  /// As run(), and notes the seconds of each step.
+  /// What a run replays; null on a CPU, before the second run, and where the device could not record it.
+  const Recording* recording() const { return recording_.get(); }
+  /// As run(), step by step, and notes the seconds of each.
   std::vector<StepTime> run_timed();
   /// Copies the inputs in, runs, and returns copies of the outputs.
   std::vector<Tensor> operator()(const std::vector<Tensor>& inputs);
@@ -123,6 +127,8 @@ class Plan {
   /// A constant where the plan runs.
   Tensor on_device(const Tensor& constant);
   void run_step(std::size_t step);
+  /// Has the device note the steps, if it can; else runs go on step by step.
+  void record();
 
   Device* device_;
   Graph traced_, graph_;
@@ -131,6 +137,7 @@ class Plan {
   Placement placement_;
   std::vector<std::int64_t> scratch_bytes_;
   int threads_;
+  bool records_;
   std::shared_ptr<ConstantCache> constants_;
 
   // Filled by prepare(), on first use.
@@ -141,6 +148,9 @@ class Plan {
   // What is under way between the host and a GPU.
   HostCopies sent_, fetched_;
   std::vector<bool> is_sending_;  // by input, since the device was last waited for
+
+  bool ran_ = false;  // step by step, so that kernels are loaded and working memory is there
+  std::unique_ptr<Recording> recording_;
 };
 
 }  // namespace mend
