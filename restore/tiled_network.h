@@ -14,25 +14,10 @@
 
 #include "engine/calibration.h"
 #include "engine/plan.h"
+#include "restore/precision.h"
 #include "restore/tiles.h"
 
 namespace mend {
-
-enum class Precision {
-  kF32,
-  kInt8,  ///< layers that can run on 8-bit integers do; engine/calibration.h
-  kF16,   ///< images between the layers, and on a GPU the products of those that can take them
-  kBF16,
-};
-std::string_view name_of(Precision precision);
-/// "f32", "int8", "f16" or "bf16". Throws UsageError for other names.
-Precision precision_named(std::string_view name);
-/// What a plan makes narrow images with, where they have 16 bits.
-std::optional<NarrowImages> narrow_images_of(Precision precision);
-/// Whether images between layers have 16 bits.
-constexpr bool is_narrow(Precision precision) {
-  return precision == Precision::kF16 || precision == Precision::kBF16;
-}
 
 struct TileOptions {
   enum class Mode { kAuto, kOff, kFixed };
