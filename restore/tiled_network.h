@@ -32,7 +32,8 @@ struct TileOptions {
   bool eager = false;
   Precision precision = Precision::kF32;
   Device* device = &cpu();  ///< where the network runs
-  /// Is told after each step of each tile how many are done, of how many.
+  bool records = true;      ///< PlanOptions::records
+  /// Is told after each step of each tile how many are done, of how many; of tiles that overlap on a GPU, after each.
   std::function<void(int done, int all)> progress;
   /// Is called when memory ran out and all outputs will be given again with smaller tiles: what the
   /// sink got so far is void.
@@ -132,6 +133,10 @@ class TiledNetwork {
                    const Sink& sink);
   void run_tiles(const Tiling& tiling, const std::vector<Tile>& tiles, int width,
                  const TileOptions& options, const Source& source, const Sink& sink);
+  using Take = std::function<void(const Tile& tile, const Tensor& pixels)>;
+  /// The same on a GPU, where the next tile is read and sent while one is computed, and the last one fetched.
+  void run_overlapped(const Tiling& tiling, const std::vector<Tile>& tiles, const Source& source,
+                      const Take& take);
   /// Runs a plan on the pixels of `window`.
   Tensor run_plan(Plan& plan, const Rectangle& window, const Source& source,
                   const std::function<void(int done, int all)>& progress) const;
@@ -140,6 +145,9 @@ class TiledNetwork {
                       const Source& source);
   Tensor compute(const Tiling& tiling, const Rectangle& window, const TileOptions& options,
                  const Source& source, const std::function<void(int done, int all)>& progress);
+  /// What a plan made of `window`, or again_in_f32. Throws NumericError if it is not finite.
+  Tensor checked(const Tensor& made, const Tiling& tiling, const Rectangle& window,
+                 const Source& source);
   /// Finds the first layer whose output is not finite; throws NumericError that names it.
   [[noreturn]] void refuse_numbers(const Tiling& tiling, const Rectangle& window,
                                    const Source& source);
@@ -147,6 +155,7 @@ class TiledNetwork {
   TileableNetwork net_;
   // What the plans are for.
   Device* device_ = &cpu();
+  bool records_ = true;
   Precision precision_ = Precision::kF32;
   std::optional<Calibration> calibration_;
   std::shared_ptr<ConstantCache> constants_ = std::make_shared<ConstantCache>();

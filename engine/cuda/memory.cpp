@@ -21,8 +21,9 @@ std::size_t rounded_up(std::size_t bytes) {
 }  // namespace
 
 FreeBlocks::iterator find_fitting(FreeBlocks& blocks, std::size_t bytes) {
-  const auto found = blocks.lower_bound(bytes);
-  const bool fits = found != blocks.end() && found->first - found->first / 4 <= bytes;
+  const std::size_t size = rounded_up(bytes);
+  const auto found = blocks.lower_bound(size);
+  const bool fits = found != blocks.end() && found->first - found->first / 4 <= size;
   return fits ? found : blocks.end();
 }
 
@@ -47,7 +48,7 @@ void* CachingAllocator::try_allocate(std::size_t bytes) {
 void* CachingAllocator::find_or_make(std::size_t bytes) {
   std::size_t size = rounded_up(bytes);
   void* memory = nullptr;
-  if (const auto found = find_fitting(cached_, size); found != cached_.end()) {
+  if (const auto found = find_fitting(cached_, bytes); found != cached_.end()) {
     std::tie(size, memory) = *found;
     cached_.erase(found);
     cached_bytes_ -= size;
