@@ -153,8 +153,7 @@ void print_layers(const NetworkBench& bench) {
                           "{:>7.1f}  {:<24} {}",
                           layer.layer, fmt::format("{} {}", layer.op, layer.parameters),
                           1e3 * layer.timing.median(), 1e3 * layer.timing.quantile(0.1),
-                          1e3 * layer.timing.quantile(0.9), flops / 1e9,
-                          of_peak(flops, bench),
+                          1e3 * layer.timing.quantile(0.9), flops / 1e9, of_peak(flops, bench),
                           per_second(layer.cost.bytes, layer.timing) / 1e9, intensity(layer.cost),
                           layer.variant(), runners_up(layer))
                   .c_str());
@@ -167,18 +166,18 @@ void print_summary(const NetworkBench& bench) {
       bench.launches.empty()
           ? fmt::format("{} thread{}", bench.threads, bench.threads == 1 ? "" : "s")
           : fmt::format("{} ({})", bench.device, bench.launches);
-  const std::string of_the_peak =
-      bench.fma_peak > 0 ? fmt::format("{:.0f}% of the FMA peak of {:.0f}, ",
-                                       of_peak(flops, bench), bench.fma_peak / 1e9)
-                         : "";
-  std::puts(
-      fmt::format("{}{} at {}, {}: median {:.2f} ms (10% {:.2f}, 90% {:.2f}, {} runs), "
-                  "{:.1f} GFLOP/s, {}{:.1f} GB/s, {:.1f} FLOP/B",
-                  bench.network, bench.made_up ? " with made-up parameters" : "", bench.size, where,
-                  1e3 * bench.timing.median(), 1e3 * bench.timing.quantile(0.1),
-                  1e3 * bench.timing.quantile(0.9), bench.timing.runs(), flops / 1e9, of_the_peak,
-                  per_second(bench.cost.bytes, bench.timing) / 1e9, intensity(bench.cost))
-          .c_str());
+  const std::string of_the_peak = bench.fma_peak > 0
+                                      ? fmt::format("{:.0f}% of the FMA peak of {:.0f}, ",
+                                                    of_peak(flops, bench), bench.fma_peak / 1e9)
+                                      : "";
+  std::puts(fmt::format("{}{} at {}, {}: median {:.2f} ms (10% {:.2f}, 90% {:.2f}, {} runs), "
+                        "{:.1f} GFLOP/s, {}{:.1f} GB/s, {:.1f} FLOP/B",
+                        bench.network, bench.made_up ? " with made-up parameters" : "", bench.size,
+                        where, 1e3 * bench.timing.median(), 1e3 * bench.timing.quantile(0.1),
+                        1e3 * bench.timing.quantile(0.9), bench.timing.runs(), flops / 1e9,
+                        of_the_peak, per_second(bench.cost.bytes, bench.timing) / 1e9,
+                        intensity(bench.cost))
+                .c_str());
 }
 
 }  // namespace mend

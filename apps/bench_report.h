@@ -46,7 +46,7 @@ struct NetworkBench {
   double fma_peak = 0;      ///< FLOP/s, measured; 0 on a GPU
   std::string device = "cpu";
   std::string launches;  ///< on a GPU: what a run is, a graph or a launch for each step
-  Cost cost;                ///< FLOPs as traced, bytes as the plan's steps move them
+  Cost cost;             ///< FLOPs as traced, bytes as the plan's steps move them
   std::int64_t arena_bytes = 0;
   double peak_rss_mb = 0;
   Timing timing;

@@ -91,9 +91,9 @@ void print_summary(const Model& model, const Plan& plan, const Shapes& inputs, b
   line("traffic", fmt::format("{:.1f} MB at least, layer by layer", cost.bytes / 1e6));
   const bool on_gpu = plan.device().kind() != DeviceKind::kCpu;
   if (on_gpu) {
-    line("runs on", fmt::format("{}: {}", plan.device().name(),
-                                records ? "one CUDA graph, from the second run on"
-                                        : "launch by launch"));
+    line("runs on",
+         fmt::format("{}: {}", plan.device().name(),
+                     records ? "one CUDA graph, from the second run on" : "launch by launch"));
   }
   line("memory of a run", fmt::format("{:.1f} MB", static_cast<double>(plan.arena_bytes()) / 1e6));
   line("constants", fmt::format("{:.1f} MB", static_cast<double>(plan.constant_bytes()) / 1e6));

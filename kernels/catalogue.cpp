@@ -170,8 +170,7 @@ const std::vector<LadderSummary>& all_ladders() {
   return kLadders;
 }
 
-std::vector<ConsideredRung> considered_rungs(const AnyOp& op, const Shapes& in,
-                                             DeviceKind device) {
+std::vector<ConsideredRung> considered_rungs(const AnyOp& op, const Shapes& in, DeviceKind device) {
   for (const LadderSummary& ladder : all_ladders()) {
     if (ladder.op == op.name()) return ladder.consider(op, in, device);
   }

@@ -64,8 +64,8 @@ void CudaDevice::copy_later(void* to, const void* from, std::size_t bytes) {
 void* CudaDevice::allocate(std::size_t bytes) {
   CudaCapture* const recording = capture();
   const Unrecorded now(*this);  // cudaMalloc is none of the work that is recorded
-  void* const memory = recording != nullptr ? recording->memory().allocate(bytes)
-                                            : allocator_.allocate(bytes);
+  void* const memory =
+      recording != nullptr ? recording->memory().allocate(bytes) : allocator_.allocate(bytes);
   count_allocation(static_cast<std::int64_t>(bytes));
   return memory;
 }
@@ -168,6 +168,7 @@ void CudaDevice::refuse_to_record(std::string_view what) const {
 }
 
 Recorded CudaDevice::record(const std::function<void()>& work) {
+  refuse_to_record("a recording");
   const std::scoped_lock one_at_a_time(recording_mutex_);
   make_current();
   const std::int64_t left = info_.memory_bytes / kRecordedPart - recorded_bytes_;

@@ -76,7 +76,8 @@ std::unique_ptr<Recording> CudaCapture::take(CudaDevice& device) {
   cuda_check(cudaStreamEndCapture(stream_, &ended), "the work");
   const CapturedGraph graph(ended);
   if (memory_->in_use()) {
-    throw NotRecordable("a step keeps working memory for later runs, which would find it unwritten");
+    throw NotRecordable(
+        "a step keeps working memory for later runs, which would find it unwritten");
   }
   std::size_t nodes = 0;
   cuda_check(cudaGraphGetNodes(graph.get(), nullptr, &nodes), "counting a graph's nodes");

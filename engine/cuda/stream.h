@@ -10,8 +10,10 @@ namespace mend {
 /// A point in a stream's work.
 class CudaEvent {
  public:
-  CudaEvent() {
-    cuda_check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "making an event");
+  /// Who waits for one that `sleeps` leaves the processor to others, and wakes up a little later.
+  explicit CudaEvent(bool sleeps = false) {
+    const unsigned flags = cudaEventDisableTiming | (sleeps ? cudaEventBlockingSync : 0);
+    cuda_check(cudaEventCreateWithFlags(&event_, flags), "making an event");
   }
   ~CudaEvent() { cudaEventDestroy(event_); }
   CudaEvent(const CudaEvent&) = delete;

@@ -31,7 +31,7 @@ class CudaUpload final : public Upload {
   CudaDevice& device_;
   PinnedMemory host_;
   Storage block_;
-  CudaEvent arrived_, taken_;
+  CudaEvent arrived_{true}, taken_;  // who waits for an upload sleeps
 };
 
 class CudaDownload final : public Download {
@@ -45,7 +45,7 @@ class CudaDownload final : public Download {
   CudaDevice& device_;
   PinnedMemory host_;
   Storage block_;
-  CudaEvent left_, taken_;
+  CudaEvent left_, taken_{true};  // who waits for a tile sleeps
 };
 
 }  // namespace mend

@@ -20,19 +20,19 @@ struct Lesson {
 };
 
 inline const Json kSrvgg = {{"num_in_ch", 3}, {"num_out_ch", 3}, {"num_feat", 12},
-                     {"num_conv", 3},  {"upscale", 2},    {"act_type", "prelu"}};
+                            {"num_conv", 3},  {"upscale", 2},    {"act_type", "prelu"}};
 inline const Json kDrunet = {{"in_nc", 3},
-                      {"out_nc", 3},
-                      {"nc", {8, 12, 16, 16}},
-                      {"nb", 1},
-                      {"bias", false},
-                      {"act_mode", "R"},
-                      {"downsample_mode", "strideconv"},
-                      {"upsample_mode", "convtranspose"}};
+                             {"out_nc", 3},
+                             {"nc", {8, 12, 16, 16}},
+                             {"nb", 1},
+                             {"bias", false},
+                             {"act_mode", "R"},
+                             {"downsample_mode", "strideconv"},
+                             {"upsample_mode", "convtranspose"}};
 inline const Json kNafnet = {{"img_channel", 3},           {"width", 8},
-                      {"middle_blk_num", 1},        {"cls", "NAFNet"},
-                      {"enc_blk_nums", {1}},        {"dec_blk_nums", {1}},
-                      {"base_size", Json::array()}, {"train_size", {1, 3, 16, 24}}};
+                             {"middle_blk_num", 1},        {"cls", "NAFNet"},
+                             {"enc_blk_nums", {1}},        {"dec_blk_nums", {1}},
+                             {"base_size", Json::array()}, {"train_size", {1, 3, 16, 24}}};
 
 inline std::vector<Lesson> lessons() {
   return {

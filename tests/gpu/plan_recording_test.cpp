@@ -135,14 +135,17 @@ TEST_CASE("gpu: a replayed training step has the bits of its steps one by one") 
   }
 }
 
-TEST_CASE("gpu: plans that live side by side share an allocator, constants, and no working memory") {
+TEST_CASE(
+    "gpu: plans that live side by side share an allocator, constants, and no working memory") {
   const std::vector<Lesson> all = lessons();
   const Lesson &nafnet = all[3], &drunet = all[2];
   const TrainableModel first_model = made(nafnet), second_model = made(drunet);
   const auto constants = std::make_shared<ConstantCache>();
   const Tensor x = random_tensor(nafnet.input, 1), z = random_tensor(drunet.input, 2);
-  const Tensor expected_x = Plan(forward_of(first_model), {x.shape()}, nullptr, on_gpu(false))({x})[0];
-  const Tensor expected_z = Plan(forward_of(second_model), {z.shape()}, nullptr, on_gpu(false))({z})[0];
+  const Tensor expected_x =
+      Plan(forward_of(first_model), {x.shape()}, nullptr, on_gpu(false))({x})[0];
+  const Tensor expected_z =
+      Plan(forward_of(second_model), {z.shape()}, nullptr, on_gpu(false))({z})[0];
   auto twin =
       std::make_unique<Plan>(forward_of(first_model), Shapes{x.shape()}, constants, on_gpu(true));
   Plan first(forward_of(first_model), {x.shape()}, constants, on_gpu(true));
@@ -238,7 +241,8 @@ TEST_CASE("gpu: a plan that cannot be recorded runs step by step, and -v says wh
   CHECK(identical(unlucky({x})[0], expected));
 }
 
-TEST_CASE("gpu: a replayed plan says so at -v, tells progress once, and stops when it is asked to") {
+TEST_CASE(
+    "gpu: a replayed plan says so at -v, tells progress once, and stops when it is asked to") {
   const Network network = [](const Tensors& given) { return Tensors{given[0] + given[0]}; };
   const Tensor x = random_tensor({1, 3, 5, 7}, 1);
   Plan plan(network, {x.shape()}, nullptr, on_gpu(true));

@@ -1,6 +1,8 @@
 // Recordings: what a GPU notes once and does again, the memory that this keeps, and what cannot be noted.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -8,7 +10,7 @@
 
 #include "engine/cuda/cuda_device.h"
 #include "engine/error.h"
-#include "tests/gpu/on_gpu.h"
+#include "engine/tensor.h"
 
 namespace mend::test {
 namespace {

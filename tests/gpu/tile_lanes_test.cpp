@@ -1,11 +1,12 @@
 // Tiles whose copies overlap with computing: in their order, with their own pixels, also where something fails.
+#include "restore/tile_lanes.h"
+
 #include <doctest/doctest.h>
 
 #include <string>
 
 #include "engine/error.h"
 #include "layers/functions.h"
-#include "restore/tile_lanes.h"
 #include "restore/tiled_network.h"
 #include "tests/gpu/on_gpu.h"
 #include "tests/support/compare.h"
