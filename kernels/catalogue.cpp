@@ -155,7 +155,7 @@ const std::vector<LadderSummary>& all_ladders() {
       // No kernel, but chosen like one: whether the planner runs chains of steps depth first.
       {"row_chain",
        {"auto", "always", "never"},
-       [](const AnyOp&, const Shapes&) { return std::vector<ConsideredRung>(); }},
+       [](const AnyOp&, const Shapes&, DeviceKind) { return std::vector<ConsideredRung>(); }},
       summary(softmax_ladder()),
       summary(softmax_gradient_ladder()),
       summary(spectral_gain_ladder()),

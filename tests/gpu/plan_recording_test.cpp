@@ -192,7 +192,7 @@ TEST_CASE("gpu: a plan allocates nothing from its third run on, and gives all ba
 }
 
 TEST_CASE("gpu: tables that are dropped stay a recording's") {
-  const op::Resample half{.height = 5, .width = 4, .mode = ResampleMode::kBicubic};
+  const op::Resample half{.mode = ResampleMode::kBicubic, .height = 5, .width = 4};
   const Network network = [&](const Tensors& given) {
     return Tensors{mend::apply(half, {given[0]})};
   };
