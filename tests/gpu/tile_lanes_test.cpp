@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
+#include <limits>
 #include <string>
+#include <utility>
 
 #include "engine/error.h"
 #include "layers/functions.h"
@@ -23,7 +26,7 @@ void copy_into(const Tensor& from, const Tensor& to) {
   });
 }
 
-/// A picture on the GPU in tiles of 16; `at_read` and `at_write` are called first, with the number of the tile.
+/// A picture of three channels on the GPU in tiles of 64; `at_read` and `at_write` are called first, with the number of the tile.
 Tensor doubled(const Tensor& x, const std::function<void(int)>& at_read,
                const std::function<void(int)>& at_write, int* starts = nullptr) {
   TileOptions options;
@@ -72,7 +75,7 @@ TEST_CASE("tile lanes: results come in the order of starts, from plans of severa
 
 TEST_CASE("tile lanes: the next tile is read before the last one is written") {
   std::string order;
-  const Tensor x = random_tensor({1, 200, 64, 1}, 1);
+  const Tensor x = random_tensor({1, 200, 64, 3}, 1);
   const Tensor y = doubled(
       x, [&](int i) { order += "r" + std::to_string(i) + " "; },
       [&](int i) { order += "w" + std::to_string(i) + " "; });
@@ -81,7 +84,7 @@ TEST_CASE("tile lanes: the next tile is read before the last one is written") {
 }
 
 TEST_CASE("tile lanes: memory that runs out while tiles are under way starts over") {
-  const Tensor x = random_tensor({1, 200, 64, 1}, 1);
+  const Tensor x = random_tensor({1, 200, 64, 3}, 1);
   bool failed = false;
   int starts = 1;
   const Tensor y = doubled(
@@ -95,14 +98,14 @@ TEST_CASE("tile lanes: memory that runs out while tiles are under way starts ove
 }
 
 TEST_CASE("tile lanes: an error names the tile that it is of, not the next one") {
-  const Tensor x = random_tensor({1, 200, 64, 1}, 1);
+  const Tensor x = random_tensor({1, 200, 64, 3}, 1);
   x.view<float>()(0, 70, 5, 0) = std::numeric_limits<float>::infinity();
   CHECK_THROWS_WITH_AS(doubled(x, nothing, nothing),
                        doctest::Contains("in the tile of rows 64..127"), NumericError);
 }
 
 TEST_CASE("tile lanes: what the receiver throws comes through") {
-  const Tensor x = random_tensor({1, 200, 64, 1}, 1);
+  const Tensor x = random_tensor({1, 200, 64, 3}, 1);
   CHECK_THROWS_WITH_AS(doubled(x, nothing,
                                [](int i) {
                                  if (i == 1) throw WriteError("no space");
