@@ -286,7 +286,6 @@ void Plan::run(const std::function<void(int done, int all)>& progress) {
 }
 
 void Plan::record() {
-  records_ = false;  // one attempt: what a device refuses once, it refuses again
   Recorded recorded = device_->record([this] {
     for (std::size_t s = 0; s < graph_.steps.size(); ++s) {
       try {
@@ -297,6 +296,7 @@ void Plan::record() {
       }
     }
   });
+  records_ = false;  // a refusal stands, and is said once
   recording_ = std::move(recorded.recording);
   detail(recording_ != nullptr
              ? fmt::format("{} steps run as {}", graph_.steps.size(), recording_->describe())

@@ -167,6 +167,12 @@ void CudaDevice::refuse_to_record(std::string_view what) const {
   throw NotRecordable(fmt::format("{} cannot be recorded", what));
 }
 
+/// Also where the work throws.
+struct CudaDevice::EndOfWork {
+  CudaDevice& device;
+  ~EndOfWork() { device.set_capture(nullptr); }
+};
+
 Recorded CudaDevice::record(const std::function<void()>& work) {
   refuse_to_record("a recording");
   const std::scoped_lock one_at_a_time(recording_mutex_);
@@ -176,14 +182,11 @@ Recorded CudaDevice::record(const std::function<void()>& work) {
     CudaCapture capture(recording_stream_,
                         std::make_unique<RecordedMemory>(
                             allocator_, static_cast<std::size_t>(std::max<std::int64_t>(left, 0))));
-    set_capture(&capture);
-    try {
+    {
+      set_capture(&capture);
+      const EndOfWork end{*this};
       work();
-    } catch (...) {
-      set_capture(nullptr);
-      throw;
     }
-    set_capture(nullptr);
     return {capture.take(*this), {}};
   } catch (const NotRecordable& error) {
     return {nullptr, error.what()};

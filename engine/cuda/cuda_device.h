@@ -69,6 +69,7 @@ class CudaDevice final : public Device {
   std::int64_t recorded_bytes() const { return recorded_bytes_; }
 
  private:
+  struct EndOfWork;
   /// What this thread records, if it does.
   CudaCapture* capture() const;
   void set_capture(CudaCapture* capture);

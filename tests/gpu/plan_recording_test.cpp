@@ -239,7 +239,9 @@ TEST_CASE("gpu: a plan that cannot be recorded runs step by step, and -v says wh
   fails = true;
   CHECK_THROWS_WITH_AS(unlucky({x}), "told to fail", OutOfMemory);
   fails = false;
+  const VerboseLog log;
   CHECK(identical(unlucky({x})[0], expected));
+  CHECK(log.text().find("3 steps run one by one: ") != std::string::npos);  // it was tried again
 }
 
 TEST_CASE(
