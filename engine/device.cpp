@@ -79,8 +79,8 @@ class Cpu final : public Device {
 Recorded Device::record(const std::function<void()>&) {
   return {nullptr, std::string(name()) + " does its work at once"};
 }
-std::unique_ptr<Upload> Device::make_upload(std::size_t) { return nullptr; }
-std::unique_ptr<Download> Device::make_download(std::size_t) { return nullptr; }
+std::unique_ptr<DeviceUpload> Device::make_upload(std::size_t) { return nullptr; }
+std::unique_ptr<DeviceDownload> Device::make_download(std::size_t) { return nullptr; }
 
 Device& cpu() {
   static Cpu device;

@@ -30,9 +30,9 @@ struct Recorded {
 };
 
 /// The way of bytes to a device that computes something else meanwhile; one time after the other.
-class Upload {
+class DeviceUpload {
  public:
-  virtual ~Upload() = default;
+  virtual ~DeviceUpload() = default;
   /// Memory of the host to put them in. Waits until what was sent last has left it.
   virtual std::byte* host() = 0;
   /// Sends the first `bytes` bytes: work that is given to the device from now on finds them at `to`, work that
@@ -41,9 +41,9 @@ class Upload {
 };
 
 /// The way back.
-class Download {
+class DeviceDownload {
  public:
-  virtual ~Download() = default;
+  virtual ~DeviceDownload() = default;
   /// Fetches what the work given so far leaves at `from`; work that is given from now on may write there.
   virtual void fetch(const void* from, std::size_t bytes) = 0;
   /// Memory of the host where they lie until the next fetch. Waits for them.
@@ -79,8 +79,8 @@ class Device {
   /// moves bytes between it and the host, cannot be recorded; nor can anything on a CPU. Throws what `work` throws.
   virtual Recorded record(const std::function<void()>& work);
   /// Ways for at most so many bytes that overlap with computing; null on a CPU, which has none to go.
-  virtual std::unique_ptr<Upload> make_upload(std::size_t most_bytes);
-  virtual std::unique_ptr<Download> make_download(std::size_t most_bytes);
+  virtual std::unique_ptr<DeviceUpload> make_upload(std::size_t most_bytes);
+  virtual std::unique_ptr<DeviceDownload> make_download(std::size_t most_bytes);
 };
 
 /// The host's processor; always there.

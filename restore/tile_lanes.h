@@ -37,8 +37,8 @@ class TileLanes {
  private:
   /// Of one tile.
   struct Lane {
-    std::unique_ptr<Upload> upload;
-    std::unique_ptr<Download> download;
+    std::unique_ptr<DeviceUpload> upload;
+    std::unique_ptr<DeviceDownload> download;
     std::size_t upload_bytes = 0, download_bytes = 0;  // at most
     Shape result;
   };

@@ -215,12 +215,12 @@ void CudaDevice::count_recorded(std::int64_t bytes) {
   count_allocation(bytes);
 }
 
-std::unique_ptr<Upload> CudaDevice::make_upload(std::size_t most_bytes) {
+std::unique_ptr<DeviceUpload> CudaDevice::make_upload(std::size_t most_bytes) {
   make_current();
   return std::make_unique<CudaUpload>(*this, most_bytes);
 }
 
-std::unique_ptr<Download> CudaDevice::make_download(std::size_t most_bytes) {
+std::unique_ptr<DeviceDownload> CudaDevice::make_download(std::size_t most_bytes) {
   make_current();
   return std::make_unique<CudaDownload>(*this, most_bytes);
 }

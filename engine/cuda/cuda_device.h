@@ -47,8 +47,8 @@ class CudaDevice final : public Device {
   CachingAllocator& allocator() { return allocator_; }
 
   Recorded record(const std::function<void()>& work) override;
-  std::unique_ptr<Upload> make_upload(std::size_t most_bytes) override;
-  std::unique_ptr<Download> make_download(std::size_t most_bytes) override;
+  std::unique_ptr<DeviceUpload> make_upload(std::size_t most_bytes) override;
+  std::unique_ptr<DeviceDownload> make_download(std::size_t most_bytes) override;
   /// If this thread records, holds what the recorded work will read as long as the recording lives.
   void keep_for_recording(std::shared_ptr<const void> memory);
   /// As long as it lives, this thread's work is not recorded, but done, before all that is recorded.

@@ -20,7 +20,7 @@
 
 namespace mend {
 
-class CudaUpload final : public Upload {
+class CudaUpload final : public DeviceUpload {
  public:
   CudaUpload(CudaDevice& device, std::size_t most_bytes);
   ~CudaUpload() override;
@@ -34,7 +34,7 @@ class CudaUpload final : public Upload {
   CudaEvent arrived_{true}, taken_;  // who waits for an upload sleeps
 };
 
-class CudaDownload final : public Download {
+class CudaDownload final : public DeviceDownload {
  public:
   CudaDownload(CudaDevice& device, std::size_t most_bytes);
   ~CudaDownload() override;

@@ -216,9 +216,9 @@ TEST_CASE("gpu: other threads go on while one records") {
 TEST_CASE("gpu: uploads and downloads beside the computing bring what was sent, in turn") {
   Device& device = gpu(0);
   const Storage place(kBytes, device);
-  const std::unique_ptr<Upload> upload = device.make_upload(kBytes);
-  const std::unique_ptr<Download> first = device.make_download(kBytes),
-                                  second = device.make_download(kBytes);
+  const std::unique_ptr<DeviceUpload> upload = device.make_upload(kBytes);
+  const std::unique_ptr<DeviceDownload> first = device.make_download(kBytes),
+                                        second = device.make_download(kBytes);
   const auto send = [&](int value) {
     std::fill_n(upload->host(), kBytes, static_cast<std::byte>(value));
     upload->send(place.data(), kBytes);
