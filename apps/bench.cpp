@@ -30,22 +30,43 @@ struct BenchOptions {
   std::vector<std::string> compare;  ///< two files
 };
 
-/// Times the plan whole, and each of its layers.
+/// Of one call of `work`.
+template <class Work>
+double seconds_of(const Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Times the plan whole, and each of its layers; on a GPU those only where they are asked for, by runs of their
+/// own, since each is waited for then.
 void time_plan(Plan& plan, const BenchOptions& options, NetworkBench& bench) {
-  using Clock = std::chrono::steady_clock;
+  const bool on_gpu = plan.device().kind() != DeviceKind::kCpu;
   plan.run();  // the first run packs weights and touches memory
+  if (on_gpu) {
+    plan.run();  // the second makes the graph
+    bench.device = plan.device().name();
+    bench.launches = launches_of(plan);
+  }
   std::vector<std::size_t> steps;
   bench.layers = layers_of(plan, steps);
-  const Clock::time_point begin = Clock::now();
-  const auto since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
-  while (static_cast<int>(bench.timing.runs()) < options.min_runs ||
-         since(begin) < options.min_seconds) {
+  double spent = 0;
+  while (static_cast<int>(bench.timing.runs()) < options.min_runs || spent < options.min_seconds) {
     check_cancel();
-    const Clock::time_point start = Clock::now();
-    const std::vector<StepTime> run = plan.run_timed();
-    bench.timing.add(since(start));
+    std::vector<StepTime> run;
+    double seconds = 0;
+    if (on_gpu) {
+      seconds = seconds_of([&] {
+        plan.run();
+        plan.device().synchronize();
+      });
+      if (options.layers) run = plan.run_timed();
+    } else {
+      seconds = seconds_of([&] { run = plan.run_timed(); });
+    }
+    bench.timing.add(seconds);
+    spent += seconds;
+    if (run.empty()) continue;
     for (std::size_t i = 0; i < steps.size(); ++i) {
       bench.layers[i].timing.add(run[steps[i]].seconds);
     }
@@ -57,7 +78,11 @@ ExitCode bench_network(const BenchOptions& options) {
   const Model model = options.source.load_or_make_up();
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   const Precision precision = precision_named(options.common.precision);
-  if (precision == Precision::kInt8 || (is_narrow(precision) && !options.layers)) {
+  const bool on_gpu = options.common.chosen_device().kind() != DeviceKind::kCpu;
+  if (on_gpu && precision == Precision::kInt8) {
+    throw UsageError("--precision int8 runs on the CPU alone; use --device cpu");
+  }
+  if (!on_gpu && (precision == Precision::kInt8 || (is_narrow(precision) && !options.layers))) {
     bench_precision(model, {precision, options.size, options.picture, options.min_seconds,
                             options.min_runs, options.common.json});
     return ExitCode::kDone;
@@ -77,7 +102,7 @@ ExitCode bench_network(const BenchOptions& options) {
   bench.cost = {plan.cost().flops, plan.graph().cost().bytes};
   bench.arena_bytes = plan.arena_bytes();
   time_plan(plan, options, bench);
-  bench.fma_peak = measure_fma_peak(threads());
+  if (!on_gpu) bench.fma_peak = measure_fma_peak(threads());
   bench.peak_rss_mb = static_cast<double>(peak_resident_bytes()) / 1e6;
   if (options.common.json) {
     std::puts(to_json(bench, options.layers).dump().c_str());
@@ -112,10 +137,11 @@ void add_bench(Program& program) {
       "  mend bench restormer --json >> new.json    by its shapes, without a file\n"
       "  mend bench realesr-general-x4v3.pth --precision int8 --picture photo.png\n"
       "  mend bench realesr-general-x4v3.pth --precision f16    beside f32, in turn\n"
+      "  mend bench restormer --device cuda --cuda-graph off    launch by launch\n"
       "  mend bench --compare old.json new.json\n"
       "  mend bench --peak\n",
       [options] {
-        options->common.apply();
+        options->common.apply(/*takes_gpu=*/options->compare.empty() && !options->peak);
         if (!options->compare.empty()) {
           if (!options->source.weights.empty() || options->peak) {
             throw UsageError("--compare reads two files and times nothing");

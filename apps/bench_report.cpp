@@ -20,6 +20,11 @@ double per_second(double amount, const Timing& timing) {
 /// FLOP a byte of compulsory traffic.
 double intensity(const Cost& cost) { return cost.bytes > 0 ? cost.flops / cost.bytes : 0; }
 
+/// In percent; 0 on a GPU, whose peak nobody measured.
+double of_peak(double flops, const NetworkBench& bench) {
+  return bench.fma_peak > 0 ? 100 * flops / bench.fma_peak : 0;
+}
+
 Json times(const Timing& timing) {
   return {{"median_ms", 1e3 * timing.median()},
           {"p10_ms", 1e3 * timing.quantile(0.1)},
@@ -29,10 +34,11 @@ Json times(const Timing& timing) {
 
 Json rates(const Cost& cost, const Timing& timing, double peak) {
   const double flops = per_second(cost.flops, timing);
-  return {{"gflops", flops / 1e9},
-          {"of_peak", flops / peak},
-          {"gbs", per_second(cost.bytes, timing) / 1e9},
-          {"flop_per_byte", intensity(cost)}};
+  Json json = {{"gflops", flops / 1e9},
+               {"gbs", per_second(cost.bytes, timing) / 1e9},
+               {"flop_per_byte", intensity(cost)}};
+  if (peak > 0) json["of_peak"] = flops / peak;
+  return json;
 }
 
 Json to_json(const LayerBench& layer, double peak) {
@@ -91,6 +97,11 @@ std::string LayerBench::variant() const {
   return {};
 }
 
+std::string launches_of(const Plan& plan) {
+  if (plan.recording() != nullptr) return plan.recording()->describe();
+  return fmt::format("{} steps, launched one by one", plan.graph().steps.size());
+}
+
 std::vector<LayerBench> layers_of(const Plan& plan, std::vector<std::size_t>& steps) {
   std::vector<LayerBench> layers;
   const Graph& graph = plan.graph();
@@ -102,7 +113,7 @@ std::vector<LayerBench> layers_of(const Plan& plan, std::vector<std::size_t>& st
                       std::string(step.op.name()),
                       step.op.describe(),
                       step.op.cost(in),
-                      considered_rungs(step.op, in),
+                      considered_rungs(step.op, in, plan.device().kind()),
                       {}});
     steps.push_back(s);
   }
@@ -116,7 +127,11 @@ Json to_json(const NetworkBench& bench, bool layers) {
   json["runs"] = bench.timing.runs();
   json.update(times(bench.timing));
   json.update(rates(bench.cost, bench.timing, bench.fma_peak));
-  json["peak_gflops"] = bench.fma_peak / 1e9;
+  if (bench.fma_peak > 0) json["peak_gflops"] = bench.fma_peak / 1e9;
+  if (!bench.launches.empty()) {
+    json["device"] = bench.device;
+    json["launches"] = bench.launches;
+  }
   json["arena_mb"] = static_cast<double>(bench.arena_bytes) / 1e6;
   json["peak_rss_mb"] = bench.peak_rss_mb;
   if (!layers) return json;
@@ -138,8 +153,7 @@ void print_layers(const NetworkBench& bench) {
                           "{:>7.1f}  {:<24} {}",
                           layer.layer, fmt::format("{} {}", layer.op, layer.parameters),
                           1e3 * layer.timing.median(), 1e3 * layer.timing.quantile(0.1),
-                          1e3 * layer.timing.quantile(0.9), flops / 1e9,
-                          100 * flops / bench.fma_peak,
+                          1e3 * layer.timing.quantile(0.9), flops / 1e9, of_peak(flops, bench),
                           per_second(layer.cost.bytes, layer.timing) / 1e9, intensity(layer.cost),
                           layer.variant(), runners_up(layer))
                   .c_str());
@@ -148,16 +162,22 @@ void print_layers(const NetworkBench& bench) {
 
 void print_summary(const NetworkBench& bench) {
   const double flops = per_second(bench.cost.flops, bench.timing);
-  std::puts(
-      fmt::format("{}{} at {}, {} thread{}: median {:.2f} ms (10% {:.2f}, 90% {:.2f}, {} runs), "
-                  "{:.1f} GFLOP/s, {:.0f}% of the FMA peak of {:.0f}, {:.1f} GB/s, {:.1f} FLOP/B",
-                  bench.network, bench.made_up ? " with made-up parameters" : "", bench.size,
-                  bench.threads, bench.threads == 1 ? "" : "s", 1e3 * bench.timing.median(),
-                  1e3 * bench.timing.quantile(0.1), 1e3 * bench.timing.quantile(0.9),
-                  bench.timing.runs(), flops / 1e9, 100 * flops / bench.fma_peak,
-                  bench.fma_peak / 1e9, per_second(bench.cost.bytes, bench.timing) / 1e9,
-                  intensity(bench.cost))
-          .c_str());
+  const std::string where =
+      bench.launches.empty()
+          ? fmt::format("{} thread{}", bench.threads, bench.threads == 1 ? "" : "s")
+          : fmt::format("{} ({})", bench.device, bench.launches);
+  const std::string of_the_peak = bench.fma_peak > 0
+                                      ? fmt::format("{:.0f}% of the FMA peak of {:.0f}, ",
+                                                    of_peak(flops, bench), bench.fma_peak / 1e9)
+                                      : "";
+  std::puts(fmt::format("{}{} at {}, {}: median {:.2f} ms (10% {:.2f}, 90% {:.2f}, {} runs), "
+                        "{:.1f} GFLOP/s, {}{:.1f} GB/s, {:.1f} FLOP/B",
+                        bench.network, bench.made_up ? " with made-up parameters" : "", bench.size,
+                        where, 1e3 * bench.timing.median(), 1e3 * bench.timing.quantile(0.1),
+                        1e3 * bench.timing.quantile(0.9), bench.timing.runs(), flops / 1e9,
+                        of_the_peak, per_second(bench.cost.bytes, bench.timing) / 1e9,
+                        intensity(bench.cost))
+                .c_str());
 }
 
 }  // namespace mend

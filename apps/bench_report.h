@@ -43,13 +43,18 @@ struct NetworkBench {
   bool made_up = false;  ///< the parameters
   int threads = 1;
   double load_seconds = 0;  ///< from the name of the file to a network with its parameters
-  double fma_peak = 0;      ///< FLOP/s, measured
-  Cost cost;                ///< FLOPs as traced, bytes as the plan's steps move them
+  double fma_peak = 0;      ///< FLOP/s, measured; 0 on a GPU
+  std::string device = "cpu";
+  std::string launches;  ///< on a GPU: what a run is, a graph or a launch for each step
+  Cost cost;             ///< FLOPs as traced, bytes as the plan's steps move them
   std::int64_t arena_bytes = 0;
   double peak_rss_mb = 0;
   Timing timing;
   std::vector<LayerBench> layers;
 };
+
+/// What a run of a plan that has run twice is on a GPU: "a CUDA graph of 34 nodes, ...".
+std::string launches_of(const Plan& plan);
 
 /// The steps of `plan`, not timed yet; `steps` gets the number of each in the plan.
 std::vector<LayerBench> layers_of(const Plan& plan, std::vector<std::size_t>& steps);

@@ -69,7 +69,7 @@ std::string precision_of(const Graph& graph) {
   return "f32";
 }
 
-void print_summary(const Model& model, const Plan& plan, const Shapes& inputs) {
+void print_summary(const Model& model, const Plan& plan, const Shapes& inputs, bool records) {
   const Footprint footprint = plan.footprint();
   const Cost cost = plan.cost();
   const double megapixels = static_cast<double>(inputs[0].pixels()) / 1e6;
@@ -89,17 +89,25 @@ void print_summary(const Model& model, const Plan& plan, const Shapes& inputs) {
   line("arithmetic", fmt::format("{:.2f} GFLOP ({:.1f} GFLOP a megapixel)", cost.flops / 1e9,
                                  cost.flops / 1e9 / megapixels));
   line("traffic", fmt::format("{:.1f} MB at least, layer by layer", cost.bytes / 1e6));
+  const bool on_gpu = plan.device().kind() != DeviceKind::kCpu;
+  if (on_gpu) {
+    line("runs on",
+         fmt::format("{}: {}", plan.device().name(),
+                     records ? "one CUDA graph, from the second run on" : "launch by launch"));
+  }
   line("memory of a run", fmt::format("{:.1f} MB", static_cast<double>(plan.arena_bytes()) / 1e6));
   line("constants", fmt::format("{:.1f} MB", static_cast<double>(plan.constant_bytes()) / 1e6));
-  line("peak memory", fmt::format("{:.0f} MB of the process, for a picture in one piece",
-                                  static_cast<double>(predicted_peak_bytes(plan)) / 1e6));
+  if (!on_gpu) {
+    line("peak memory", fmt::format("{:.0f} MB of the process, for a picture in one piece",
+                                    static_cast<double>(predicted_peak_bytes(plan)) / 1e6));
+  }
   line("sees", receptive_field(footprint));
   line("tiles", std::string(name_of(model.traits.tile_policy)));
   line("tiles start on", fmt::format("multiples of {}", footprint.grid));
 }
 
 ExitCode explain(const ExplainOptions& options) {
-  options.common.apply();
+  options.common.apply(/*takes_gpu=*/options.steps.steps.empty());
   if (!options.steps.steps.empty()) {
     check_f32(options.common.tiles(), "explain --steps");
     if (!options.source.weights.empty()) {
@@ -129,16 +137,17 @@ ExitCode explain(const ExplainOptions& options) {
                  {"bytes", plan.cost().bytes},
                  {"arena_bytes", plan.arena_bytes()},
                  {"constant_bytes", plan.constant_bytes()},
-                 {"peak_bytes", predicted_peak_bytes(plan)},
+                 {"device", plan.device().name()},
                  {"radius", plan.footprint().radius},
                  {"global", plan.footprint().global},
                  {"tile_policy", name_of(model.traits.tile_policy)}};
+    if (plan.device().kind() == DeviceKind::kCpu) json["peak_bytes"] = predicted_peak_bytes(plan);
     std::puts(json.dump().c_str());
     return ExitCode::kDone;
   }
   print_steps(options.traced ? plan.traced() : plan.graph());
   std::puts("");
-  print_summary(model, plan, inputs);
+  print_summary(model, plan, inputs, options.common.records());
   return ExitCode::kDone;
 }
 

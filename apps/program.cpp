@@ -121,6 +121,13 @@ void CommonOptions::add_to(CLI::App& command) {
       .add_option("--kernel", kernels, "Force an implementation: op=variant, such as conv2d=direct")
       ->allow_extra_args(false)  // else it would take the pictures behind it too
       ->group(group);
+  command
+      .add_option("--cuda-graph", cuda_graph,
+                  "On a GPU: on launches a network at once from its second run on, off step by "
+                  "step; same result")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"on", "off"}))
+      ->group(group);
   command.add_flag("--eager", eager, "Run operation by operation instead of a plan; same result")
       ->group(group);
   command.add_flag("--json", json, "Print results as JSON, a line each")->group(group);
@@ -170,7 +177,9 @@ void CommonOptions::apply(bool takes_gpu) const {
 
 PlanOptions CommonOptions::plan_options(const std::optional<Calibration>& calibration) const {
   return {.calibration = calibration ? &*calibration : nullptr,
-          .narrow = narrow_images_of(precision_named(precision))};
+          .device = &chosen_device(),
+          .narrow = narrow_images_of(precision_named(precision)),
+          .records = records()};
 }
 
 TileOptions CommonOptions::tiles() const {
@@ -178,6 +187,7 @@ TileOptions CommonOptions::tiles() const {
   options.exact = tile_exact;
   options.eager = eager;
   options.device = &chosen_device();
+  options.records = records();
   options.precision = precision_named(precision);
   if (memory == "auto") {
     options.memory_bytes = usual_memory_of(*options.device);

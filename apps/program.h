@@ -26,6 +26,7 @@ struct CommonOptions {
   std::string device = "auto";
   int threads = 0;  ///< 0: all
   std::string precision = "f32";
+  std::string cuda_graph = "on";     ///< on or off
   std::vector<std::string> kernels;  ///< op=variant
   bool json = false, quiet = false, verbose = false;
 
@@ -36,8 +37,10 @@ struct CommonOptions {
   void apply(bool takes_gpu = false) const;
   /// What `--device` names. Throws DeviceError if there is no such GPU.
   Device& chosen_device() const;
+  /// Whether plans on a GPU become CUDA graphs.
+  bool records() const { return cuda_graph == "on"; }
   bool runs_int8() const { return precision == "int8"; }
-  /// How a plan of a network keeps its images; `calibration`: for int8.
+  /// Where and how a plan of a network runs; `calibration`: for int8.
   PlanOptions plan_options(const std::optional<Calibration>& calibration = {}) const;
   TileOptions tiles() const;
 };

@@ -62,7 +62,8 @@ ExitCode train(const TrainOptions& options, const std::shared_ptr<Replicas>& rep
   Device& device = options.common.chosen_device();
   Trainer trainer(
       recipe, folder, [](const std::string& line) { inform(line); }, replicas,
-      [](const std::string& path) { return read_checkpoint(path); }, device);
+      [](const std::string& path) { return read_checkpoint(path); }, device,
+      options.common.records());
   const auto say = [&](const std::string& line) {
     if (replicas->leads()) inform(line);
   };

@@ -4,12 +4,51 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace mend {
 
 enum class DeviceKind : std::uint8_t { kCpu, kCuda };
+
+/// Work of a device that was noted once, and that it does again whenever it is told to.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  /// Gives the device all of the work at once, behind what it was given before.
+  virtual void replay() = 0;
+  /// "a CUDA graph of 34 nodes, which keeps 1.2 MB of working memory"
+  virtual std::string describe() const = 0;
+};
+
+/// What became of an attempt to record work.
+struct Recorded {
+  std::unique_ptr<Recording> recording;  ///< null if the work cannot be recorded,
+  std::string refusal;                   ///< for this reason
+};
+
+/// The way of bytes to a device that computes something else meanwhile; one time after the other.
+class DeviceUpload {
+ public:
+  virtual ~DeviceUpload() = default;
+  /// Memory of the host to put them in. Waits until what was sent last has left it.
+  virtual std::byte* host() = 0;
+  /// Sends the first `bytes` bytes: work that is given to the device from now on finds them at `to`, work that
+  /// was given before still finds there what it expects.
+  virtual void send(void* to, std::size_t bytes) = 0;
+};
+
+/// The way back.
+class DeviceDownload {
+ public:
+  virtual ~DeviceDownload() = default;
+  /// Fetches what the work given so far leaves at `from`; work that is given from now on may write there.
+  virtual void fetch(const void* from, std::size_t bytes) = 0;
+  /// Memory of the host where they lie until the next fetch. Waits for them.
+  virtual std::byte* host() = 0;
+};
 
 class Device {
  public:
@@ -35,6 +74,13 @@ class Device {
   virtual void copy_later(void* to, const void* from, std::size_t bytes) = 0;
   /// Waits until all work that was given to the device is done.
   virtual void synchronize() = 0;
+  /// Notes what `work` gives to this device in this thread, and does nothing of it; other threads go on. Memory
+  /// that `work` takes and frees stays the recording's as long as that lives. Work that waits for the device, or
+  /// moves bytes between it and the host, cannot be recorded; nor can anything on a CPU. Throws what `work` throws.
+  virtual Recorded record(const std::function<void()>& work);
+  /// Ways for at most so many bytes that overlap with computing; null on a CPU, which has none to go.
+  virtual std::unique_ptr<DeviceUpload> make_upload(std::size_t most_bytes);
+  virtual std::unique_ptr<DeviceDownload> make_download(std::size_t most_bytes);
 };
 
 /// The host's processor; always there.

@@ -55,6 +55,10 @@ class CheckpointError : public ErrorOf<ExitCode::kCheckpointRefused> {
 class DeviceError : public ErrorOf<ExitCode::kDevice> {
   using ErrorOf::ErrorOf;
 };
+/// Work that a device cannot record (engine/device.h); a plan then gives it step by step.
+class NotRecordable : public DeviceError {
+  using DeviceError::DeviceError;
+};
 class OutOfMemory : public ErrorOf<ExitCode::kOutOfMemory> {
   using ErrorOf::ErrorOf;
 };

@@ -11,6 +11,7 @@
 #include "engine/cancel.h"
 #include "engine/error.h"
 #include "engine/ladder.h"
+#include "engine/log.h"
 #include "engine/parallel.h"
 #include "engine/row_chain.h"
 
@@ -62,6 +63,7 @@ Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<Constan
       traced_(trace(network, inputs)),
       graph_(traced_),
       threads_(threads()),
+      records_(options.records && options.device->kind() != DeviceKind::kCpu),
       constants_(constants ? std::move(constants) : std::make_shared<ConstantCache>()),
       takes_loan_(options.lent),
       lent_(inputs.size()),
@@ -241,6 +243,9 @@ void Plan::lend_input(int i, const Tensor& x) {
   if (lent && lent.address() == x.address()) return;
   lent = x;
   is_bound_ = false;
+  if (recording_ == nullptr) return;
+  recording_.reset();  // it has the address of the tensor before
+  records_ = true;
 }
 
 void Plan::set_input(int i, const Tensor& x) {
@@ -305,10 +310,36 @@ void Plan::run(const std::function<void(int done, int all)>& progress) {
   check_threads();
   device_->make_current();
   const int all = static_cast<int>(graph_.steps.size());
+  if (records_ && ran_) record();
+  if (recording_ != nullptr) {
+    check_cancel();
+    recording_->replay();
+    if (progress) progress(all, all);
+    return;
+  }
   for (int s = 0; s < all; ++s) {
     run_step(static_cast<std::size_t>(s));
     if (progress) progress(s + 1, all);
   }
+  ran_ = true;
+}
+
+void Plan::record() {
+  Recorded recorded = device_->record([this] {
+    for (std::size_t s = 0; s < graph_.steps.size(); ++s) {
+      try {
+        run_step(s);
+      } catch (const NotRecordable& error) {
+        const Step& step = graph_.steps[s];
+        throw NotRecordable(fmt::format("{} ({}): {}", step.label, step.op.name(), error.what()));
+      }
+    }
+  });
+  records_ = false;  // a refusal stands, and is said once
+  recording_ = std::move(recorded.recording);
+  detail(recording_ != nullptr
+             ? fmt::format("{} steps run as {}", graph_.steps.size(), recording_->describe())
+             : fmt::format("{} steps run one by one: {}", graph_.steps.size(), recorded.refusal));
 }
 
 std::vector<StepTime> Plan::run_timed() {

@@ -69,6 +69,8 @@ struct PlanOptions {
   /// By input: those that the plan reads where they lie, and has no memory for; see Plan::lend_input. Inputs
   /// beyond the end of this are copied.
   std::vector<bool> lent = {};
+  /// On a GPU the second run is recorded, and from then on a run is one launch; the same bits.
+  bool records = true;
 };
 
 class Plan {
@@ -87,16 +89,19 @@ class Plan {
   /// Copies `x`, in the host's memory, into input i. Throws ShapeError, or UsageError for a lent one.
   void set_input(int i, const Tensor& x);
   /// Input i, one of PlanOptions::lent, is `x` from now on, read where it lies: dense, on the plan's device.
-  /// Its numbers may change between runs; with another tensor the plan's steps are bound anew. All of them must
+  /// Its numbers may change between runs; with another tensor the plan's steps are bound anew, and
+  /// recorded anew. All of them must
   /// be lent before another input is set. Throws ShapeError, or UsageError if `x` cannot be read so.
   void lend_input(int i, const Tensor& x);
   /// Outputs [first, last) in the host's memory, until the next run: themselves on a CPU, copies of a GPU's,
   /// always at the same places.
   Tensors results(int first, int last);
   /// Computes the outputs from the inputs. `progress`, if given, is told after each step how many are
-  /// done, of how many.
+  /// done, of how many; of a recording, once, when all are given to the GPU. check_cancel() is called as often.
   void run(const std::function<void(int done, int all)>& progress = {});
-  /// As run(), and notes the seconds of each step.
+  /// What a run replays; null on a CPU, before the second run, and where the device could not record it.
+  const Recording* recording() const { return recording_.get(); }
+  /// As run(), step by step, and notes the seconds of each.
   std::vector<StepTime> run_timed();
   /// Copies the inputs in, runs, and returns copies of the outputs.
   std::vector<Tensor> operator()(const std::vector<Tensor>& inputs);
@@ -132,6 +137,8 @@ class Plan {
   /// A constant where the plan runs.
   Tensor on_device(const Tensor& constant);
   void run_step(std::size_t step);
+  /// Has the device note the steps, if it can; else runs go on step by step.
+  void record();
 
   Device* device_;
   Graph traced_, graph_;
@@ -140,6 +147,7 @@ class Plan {
   Placement placement_;
   std::vector<std::int64_t> scratch_bytes_;
   int threads_;
+  bool records_;
   std::shared_ptr<ConstantCache> constants_;
   std::vector<bool> takes_loan_;  // by input
   Tensors lent_;
@@ -153,6 +161,9 @@ class Plan {
   // What is under way between the host and a GPU.
   HostCopies sent_, fetched_;
   std::vector<bool> is_sending_;  // by input, since the device was last waited for
+
+  bool ran_ = false;  // step by step, so that kernels are loaded and working memory is there
+  std::unique_ptr<Recording> recording_;
 };
 
 }  // namespace mend

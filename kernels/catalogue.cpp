@@ -82,10 +82,9 @@ template <class Op, class Kernel>
 LadderSummary summary(std::span<const Variant<Op, Kernel>> ladder) {
   LadderSummary summary{Op::kName, {}, {}};
   for (const auto& rung : ladder) summary.rungs.push_back(rung.name.substr(Op::kName.size() + 1));
-  summary.consider = [ladder](const AnyOp& any, const Shapes& in) {
+  summary.consider = [ladder](const AnyOp& any, const Shapes& in, DeviceKind device) {
     const Op& op = *any.as<Op>();
-    return consider(ladder, op, before_packing(op, in), DeviceKind::kCpu,
-                    bound_rung<Op, Kernel>(op));
+    return consider(ladder, op, before_packing(op, in), device, bound_rung<Op, Kernel>(op));
   };
   return summary;
 }
@@ -156,7 +155,7 @@ const std::vector<LadderSummary>& all_ladders() {
       // No kernel, but chosen like one: whether the planner runs chains of steps depth first.
       {"row_chain",
        {"auto", "always", "never"},
-       [](const AnyOp&, const Shapes&) { return std::vector<ConsideredRung>(); }},
+       [](const AnyOp&, const Shapes&, DeviceKind) { return std::vector<ConsideredRung>(); }},
       summary(softmax_ladder()),
       summary(softmax_gradient_ladder()),
       summary(spectral_gain_ladder()),
@@ -171,9 +170,9 @@ const std::vector<LadderSummary>& all_ladders() {
   return kLadders;
 }
 
-std::vector<ConsideredRung> considered_rungs(const AnyOp& op, const Shapes& in) {
+std::vector<ConsideredRung> considered_rungs(const AnyOp& op, const Shapes& in, DeviceKind device) {
   for (const LadderSummary& ladder : all_ladders()) {
-    if (ladder.op == op.name()) return ladder.consider(op, in);
+    if (ladder.op == op.name()) return ladder.consider(op, in, device);
   }
   return {};
 }

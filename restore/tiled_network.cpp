@@ -10,8 +10,8 @@
 #include "engine/diagnose.h"
 #include "engine/error.h"
 #include "engine/log.h"
-#include "kernels/convert/convert.h"
 #include "restore/tile_blend.h"
+#include "restore/tile_lanes.h"
 
 namespace mend {
 namespace {
@@ -76,33 +76,6 @@ void check_calibration(const Calibration& calibration) {
       "stride 1 from 16 channels on can); leave it out");
 }
 
-namespace {
-
-constexpr std::pair<std::string_view, Precision> kPrecisions[] = {{"f32", Precision::kF32},
-                                                                  {"int8", Precision::kInt8},
-                                                                  {"f16", Precision::kF16},
-                                                                  {"bf16", Precision::kBF16}};
-
-}  // namespace
-
-std::string_view name_of(Precision precision) {
-  return std::ranges::find(kPrecisions, precision, &std::pair<std::string_view, Precision>::second)
-      ->first;
-}
-
-Precision precision_named(std::string_view name) {
-  for (const auto& [known, precision] : kPrecisions) {
-    if (known == name) return precision;
-  }
-  throw UsageError(fmt::format("--precision {}: choose f32, int8, f16 or bf16", name));
-}
-
-std::optional<NarrowImages> narrow_images_of(Precision precision) {
-  if (precision == Precision::kF16) return narrow_images(DType::kF16);
-  if (precision == Precision::kBF16) return narrow_images(DType::kBF16);
-  return std::nullopt;
-}
-
 void check_f32(const TileOptions& options, std::string_view task) {
   if (options.precision == Precision::kF32) return;
   throw UsageError(fmt::format("--precision {}: {} runs in f32 alone; leave it out",
@@ -117,7 +90,8 @@ Plan TiledNetwork::plan_of(const Network& network, int height, int width,
                            Precision precision) const {
   const PlanOptions options{.calibration = calibration_ ? &*calibration_ : nullptr,
                             .device = device_,
-                            .narrow = narrow_images_of(precision)};
+                            .narrow = narrow_images_of(precision),
+                            .records = records_};
   return {network, {{1, height, width, net_.channels}}, constants_, options};
 }
 
@@ -134,6 +108,9 @@ Tiling TiledNetwork::measured(Tiling tiling, int height, int width) const {
       tiling.whole() ? Rectangle{0, 0, height, width} : largest_window(height, width, tiling.cut);
   const Plan plan = plan_of(network_for(tiling), window.h, window.w, precision_);
   tiling.arena_bytes = plan.arena_bytes();
+  if (!tiling.whole() && device_->kind() != DeviceKind::kCpu) {
+    tiling.arena_bytes += TileLanes::device_bytes(plan);
+  }
   tiling.constant_bytes = plan.constant_bytes();
   return tiling;
 }
@@ -198,6 +175,7 @@ Tiling TiledNetwork::evenly_cut(const Tiling& tiling, int height, int width,
 Tiling TiledNetwork::choose(int height, int width, const TileOptions& options) {
   if (device_ != options.device) plans_.clear();
   device_ = options.device;
+  records_ = options.records;
   precision_ = options.precision;
   Tiling tiling = halo_for(height, width, options);
   Tiling whole;
@@ -241,10 +219,14 @@ Tensor TiledNetwork::compute(const Tiling& tiling, const Rectangle& window,
     progress(1, 1);
   } else {
     y = run_plan(plan_for(tiling, window.h, window.w, precision_), window, source, progress);
-    if (is_narrow(precision_) && (!all_finite(y) || is_constant(y))) {
-      y = again_in_f32(y, tiling, window, source);
-    }
   }
+  return checked(y, tiling, window, source);
+}
+
+Tensor TiledNetwork::checked(const Tensor& made, const Tiling& tiling, const Rectangle& window,
+                             const Source& source) {
+  const bool is_doubtful = is_narrow(precision_) && (!all_finite(made) || is_constant(made));
+  const Tensor y = is_doubtful ? again_in_f32(made, tiling, window, source) : made;
   if (!all_finite(y)) refuse_numbers(tiling, window, source);
   return y;
 }
@@ -297,13 +279,37 @@ void TiledNetwork::run_tiles(const Tiling& tiling, const std::vector<Tile>& tile
     const int all = static_cast<int>(tiles.size());
     if (options.progress) options.progress(done * steps + step, all * steps);
   };
-  for (const Tile& tile : tiles) {
-    check_cancel();
-    const Tensor y = compute(tiling, tile.window, options, source, progress);
+  const auto take = [&](const Tile& tile, const Tensor& y) {
     const Rectangle kept = scaled(tile.kept, scale), from = scaled(tile.window, scale);
     together.add(kept, scaled(tile.clear, scale),
                  y.crop(kept.y - from.y, kept.x - from.x, kept.h, kept.w));
     ++done;
+  };
+  if (device_->kind() != DeviceKind::kCpu && !options.eager && tiles.size() > 1) {
+    return run_overlapped(tiling, tiles, source, [&](const Tile& tile, const Tensor& y) {
+      take(tile, y);
+      progress(0, 1);
+    });
+  }
+  for (const Tile& tile : tiles) {
+    check_cancel();
+    take(tile, compute(tiling, tile.window, options, source, progress));
+  }
+}
+
+void TiledNetwork::run_overlapped(const Tiling& tiling, const std::vector<Tile>& tiles,
+                                  const Source& source, const Take& take) {
+  TileLanes lanes(*device_);
+  for (std::size_t i = 0; i <= tiles.size(); ++i) {
+    check_cancel();
+    if (i < tiles.size()) {
+      const Rectangle& window = tiles[i].window;
+      lanes.start(plan_for(tiling, window.h, window.w, precision_),
+                  [&](const Tensor& x) { source(window, x); });
+    }
+    if (i == 0) continue;
+    const Tile& last = tiles[i - 1];
+    take(last, checked(lanes.finish(), tiling, last.window, source));
   }
 }
 

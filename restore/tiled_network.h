@@ -14,25 +14,10 @@
 
 #include "engine/calibration.h"
 #include "engine/plan.h"
+#include "restore/precision.h"
 #include "restore/tiles.h"
 
 namespace mend {
-
-enum class Precision {
-  kF32,
-  kInt8,  ///< layers that can run on 8-bit integers do; engine/calibration.h
-  kF16,   ///< images between the layers, and on a GPU the products of those that can take them
-  kBF16,
-};
-std::string_view name_of(Precision precision);
-/// "f32", "int8", "f16" or "bf16". Throws UsageError for other names.
-Precision precision_named(std::string_view name);
-/// What a plan makes narrow images with, where they have 16 bits.
-std::optional<NarrowImages> narrow_images_of(Precision precision);
-/// Whether images between layers have 16 bits.
-constexpr bool is_narrow(Precision precision) {
-  return precision == Precision::kF16 || precision == Precision::kBF16;
-}
 
 struct TileOptions {
   enum class Mode { kAuto, kOff, kFixed };
@@ -47,7 +32,8 @@ struct TileOptions {
   bool eager = false;
   Precision precision = Precision::kF32;
   Device* device = &cpu();  ///< where the network runs
-  /// Is told after each step of each tile how many are done, of how many.
+  bool records = true;      ///< PlanOptions::records
+  /// Is told after each step of each tile how many are done, of how many; of tiles that overlap on a GPU, after each.
   std::function<void(int done, int all)> progress;
   /// Is called when memory ran out and all outputs will be given again with smaller tiles: what the
   /// sink got so far is void.
@@ -147,6 +133,10 @@ class TiledNetwork {
                    const Sink& sink);
   void run_tiles(const Tiling& tiling, const std::vector<Tile>& tiles, int width,
                  const TileOptions& options, const Source& source, const Sink& sink);
+  using Take = std::function<void(const Tile& tile, const Tensor& pixels)>;
+  /// The same on a GPU, where the next tile is read and sent while one is computed, and the last one fetched.
+  void run_overlapped(const Tiling& tiling, const std::vector<Tile>& tiles, const Source& source,
+                      const Take& take);
   /// Runs a plan on the pixels of `window`.
   Tensor run_plan(Plan& plan, const Rectangle& window, const Source& source,
                   const std::function<void(int done, int all)>& progress) const;
@@ -155,6 +145,9 @@ class TiledNetwork {
                       const Source& source);
   Tensor compute(const Tiling& tiling, const Rectangle& window, const TileOptions& options,
                  const Source& source, const std::function<void(int done, int all)>& progress);
+  /// What a plan made of `window`, or again_in_f32. Throws NumericError if it is not finite.
+  Tensor checked(const Tensor& made, const Tiling& tiling, const Rectangle& window,
+                 const Source& source);
   /// Finds the first layer whose output is not finite; throws NumericError that names it.
   [[noreturn]] void refuse_numbers(const Tiling& tiling, const Rectangle& window,
                                    const Source& source);
@@ -162,6 +155,7 @@ class TiledNetwork {
   TileableNetwork net_;
   // What the plans are for.
   Device* device_ = &cpu();
+  bool records_ = true;
   Precision precision_ = Precision::kF32;
   std::optional<Calibration> calibration_;
   std::shared_ptr<ConstantCache> constants_ = std::make_shared<ConstantCache>();

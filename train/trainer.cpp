@@ -30,12 +30,13 @@ constexpr std::uint64_t kDiscriminatorSeed = 0x64697363;
 }  // namespace
 
 Trainer::Trainer(Recipe recipe, std::string folder, Tell tell, std::shared_ptr<Replicas> replicas,
-                 const OpenCheckpoint& open, Device& device)
+                 const OpenCheckpoint& open, Device& device, bool records)
     : recipe_(std::move(recipe)),
       folder_(std::move(folder)),
       tell_(std::move(tell)),
       replicas_(std::move(replicas)),
       device_(device),
+      records_(records),
       share_(recipe_.batch / replicas_->size()),
       gradient_(recipe_.accumulate) {
   replicas_->check_same(std::as_bytes(std::span(recipe_.text)), "the recipe's numbers");
@@ -82,7 +83,7 @@ void Trainer::set_up(const OpenCheckpoint& open) {
   step_ = std::make_unique<TrainingStep>(
       *model_, Shape{share_, recipe_.patch, recipe_.patch, seen_channels}, target,
       recipe_.loss.objective, critics,
-      recipe_.checkpointing ? LateReads::kRecomputed : LateReads::kKept, device_);
+      recipe_.checkpointing ? LateReads::kRecomputed : LateReads::kKept, device_, records_);
   if (device_.kind() != DeviceKind::kCpu) ahead_ = std::make_unique<BatchAhead>(*pairs_, share_);
   if (replicas_->size() > 1) {
     std::vector<std::int64_t> sizes;

@@ -58,10 +58,11 @@ class Trainer {
   /// Reads the state in `folder` if there is one, else starts. `tell` gets a line for what a user should
   /// know: pictures left out, validations, rollbacks. Throws UsageError if the folder holds a training by
   /// another recipe, the batch does not split into equal shares, or something in it does not run on `device`.
+  /// `records`: PlanOptions::records.
   Trainer(
       Recipe recipe, std::string folder, Tell tell, std::shared_ptr<Replicas> replicas = alone(),
       const OpenCheckpoint& open = [](const std::string& path) { return read_checkpoint(path); },
-      Device& device = cpu());
+      Device& device = cpu(), bool records = true);
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
@@ -107,6 +108,7 @@ class Trainer {
   Tell tell_;
   std::shared_ptr<Replicas> replicas_;
   Device& device_;
+  bool records_;
   int share_;  ///< of a batch, that one rank takes
   bool running_ = false;
   std::unique_ptr<TrainableModel> model_;

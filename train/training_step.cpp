@@ -130,12 +130,13 @@ Network step_of(const TrainableModel& model, const std::vector<JudgedOutput>& ju
 
 TrainingStep::TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
                            const Objective& objective, const std::vector<Critic>& critics,
-                           LateReads late_reads, Device& device)
+                           LateReads late_reads, Device& device, bool records)
     : plan_(step_of(model, judged_outputs(model, objective), critics, values_, has_gradient_),
             shapes_of(model, input, target, critics), nullptr,
             {.late_reads = late_reads,
              .device = &device,
-             .lent = lent_of(shapes_of(model, input, target, critics))}) {
+             .lent = lent_of(shapes_of(model, input, target, critics)),
+             .records = records}) {
   find_final_steps();
 }
 

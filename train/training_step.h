@@ -28,12 +28,14 @@ class TrainingStep {
   /// `critics` add their terms to the objective. Throws ShapeError if the
   /// network or a critic cannot take its input, or a term cannot compare what it is given, UsageError if
   /// the network has no output that the objective looks at, or an operation has no gradient or no kernel on
-  /// the device.
+  /// the device. `records`: PlanOptions::records.
   TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
                const Objective& objective, const std::vector<Critic>& critics = {},
-               LateReads late_reads = LateReads::kKept, Device& device = cpu());
+               LateReads late_reads = LateReads::kKept, Device& device = cpu(),
+               bool records = true);
 
-  /// Is told between the plan's steps how many of final_order() are final by now.
+  /// Is told between the plan's steps how many of final_order() are final by now; where a GPU replays them, at the
+  /// end alone.
   using Progress = std::function<void(std::size_t final)>;
 
   /// The loss of this batch, with the parameters as they are given, those of the critics one critic after

@@ -17,6 +17,7 @@
 
 #include "bench/one_op.h"
 #include "engine/cuda/cuda_device.h"
+#include "engine/error.h"
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/conv2d/gradient.h"
 #include "kernels/conv2d/variant.h"
@@ -35,20 +36,17 @@ double seconds_of(const std::function<void()>& launch) {
   device.make_current();
   launch();  // loads the code, and fills the allocator's cache
   device.synchronize();
-  cudaGraph_t graph = nullptr;
-  cudaGraphExec_t executable = nullptr;
-  cuda_check(cudaStreamBeginCapture(device.stream(), cudaStreamCaptureModeThreadLocal),
-             "capturing");
-  for (int i = 0; i < kLaunches; ++i) launch();
-  cuda_check(cudaStreamEndCapture(device.stream(), &graph), "capturing");
-  cuda_check(cudaGraphInstantiate(&executable, graph, 0), "making a graph");
+  const Recorded graph = device.record([&] {
+    for (int i = 0; i < kLaunches; ++i) launch();
+  });
+  if (graph.recording == nullptr) throw DeviceError(graph.refusal);
   cudaEvent_t begin = nullptr, end = nullptr;
   cuda_check(cudaEventCreate(&begin), "making an event");
   cuda_check(cudaEventCreate(&end), "making an event");
   std::vector<double> seconds;
   for (int i = 0; i <= kReplays; ++i) {
     cuda_check(cudaEventRecord(begin, device.stream()), "an event");
-    cuda_check(cudaGraphLaunch(executable, device.stream()), "a graph");
+    graph.recording->replay();
     cuda_check(cudaEventRecord(end, device.stream()), "an event");
     device.synchronize();
     float milliseconds = 0;
@@ -57,8 +55,6 @@ double seconds_of(const std::function<void()>& launch) {
   }
   cudaEventDestroy(begin);
   cudaEventDestroy(end);
-  cudaGraphExecDestroy(executable);
-  cudaGraphDestroy(graph);
   std::nth_element(seconds.begin(), seconds.begin() + kReplays / 2, seconds.end());
   return seconds[kReplays / 2];
 }

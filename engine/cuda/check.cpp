@@ -15,6 +15,10 @@ void cuda_check(cudaError_t status, std::string_view what) {
                     "may take, or --device cpu",
                     what));
   }
+  if (status >= cudaErrorStreamCaptureUnsupported && status <= cudaErrorStreamCaptureWrongThread) {
+    throw NotRecordable(fmt::format("{} cannot be recorded: {} ({})", what,
+                                    cudaGetErrorString(status), cudaGetErrorName(status)));
+  }
   throw DeviceError(fmt::format("{} failed on the GPU: {} ({}); use --device cpu", what,
                                 cudaGetErrorString(status), cudaGetErrorName(status)));
 }

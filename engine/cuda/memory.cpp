@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <tuple>
+
 #include "engine/cuda/check.h"
 #include "engine/error.h"
 
@@ -17,47 +20,60 @@ std::size_t rounded_up(std::size_t bytes) {
 
 }  // namespace
 
+FreeBlocks::iterator find_fitting(FreeBlocks& blocks, std::size_t bytes) {
+  const std::size_t size = rounded_up(bytes);
+  const auto found = blocks.lower_bound(size);
+  const bool fits = found != blocks.end() && found->first - found->first / 4 <= size;
+  return fits ? found : blocks.end();
+}
+
 CachingAllocator::~CachingAllocator() { release(); }
 
 void* CachingAllocator::allocate(std::size_t bytes) {
-  const std::size_t rounded = rounded_up(bytes);
   const std::scoped_lock lock(mutex_);
-  const auto found = cached_.lower_bound(rounded);
-  if (found != cached_.end() && found->first - found->first / 4 <= rounded) {
-    const auto [size, memory] = *found;
-    cached_.erase(found);
-    cached_bytes_ -= size;
-    used_[memory] = size;
-    used_bytes_ += size;
-    return memory;
+  void* memory = find_or_make(bytes);
+  if (memory == nullptr) {
+    release_locked();
+    memory = find_or_make(bytes);
   }
-  void* memory = allocate_new(rounded, bytes);
-  used_[memory] = rounded;
-  used_bytes_ += rounded;
+  if (memory == nullptr) say_full(bytes);
   return memory;
 }
 
-void* CachingAllocator::allocate_new(std::size_t rounded, std::size_t asked) {
+void* CachingAllocator::try_allocate(std::size_t bytes) {
+  const std::scoped_lock lock(mutex_);
+  return find_or_make(bytes);
+}
+
+void* CachingAllocator::find_or_make(std::size_t bytes) {
+  std::size_t size = rounded_up(bytes);
   void* memory = nullptr;
-  cuda_check(cudaSetDevice(gpu_), "choosing a GPU");
-  cudaError_t status = cudaMalloc(&memory, rounded);
-  if (status == cudaErrorMemoryAllocation) {
-    cudaGetLastError();
-    release_locked();
-    status = cudaMalloc(&memory, rounded);
+  if (const auto found = find_fitting(cached_, bytes); found != cached_.end()) {
+    std::tie(size, memory) = *found;
+    cached_.erase(found);
+    cached_bytes_ -= size;
+  } else {
+    cuda_check(cudaSetDevice(gpu_), "choosing a GPU");
+    const cudaError_t status = cudaMalloc(&memory, size);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      return nullptr;
+    }
+    cuda_check(status, "allocating memory");
   }
-  if (status == cudaErrorMemoryAllocation) {
-    cudaGetLastError();
-    std::size_t free = 0, all = 0;
-    cudaMemGetInfo(&free, &all);
-    throw OutOfMemory(fmt::format(
-        "cannot allocate {:.1f} MB on cuda:{}, which has {:.1f} of {:.1f} MB free; use --memory to "
-        "cap what a tile may take",
-        static_cast<double>(asked) / 1e6, gpu_, static_cast<double>(free) / 1e6,
-        static_cast<double>(all) / 1e6));
-  }
-  cuda_check(status, "allocating memory");
+  used_[memory] = size;
+  used_bytes_ += size;
   return memory;
+}
+
+void CachingAllocator::say_full(std::size_t asked) const {
+  std::size_t free = 0, all = 0;
+  cudaMemGetInfo(&free, &all);
+  throw OutOfMemory(fmt::format(
+      "cannot allocate {:.1f} MB on cuda:{}, which has {:.1f} of {:.1f} MB free; use --memory to "
+      "cap what a tile may take",
+      static_cast<double>(asked) / 1e6, gpu_, static_cast<double>(free) / 1e6,
+      static_cast<double>(all) / 1e6));
 }
 
 void CachingAllocator::free(void* memory) noexcept {
@@ -82,6 +98,11 @@ void CachingAllocator::release_locked() noexcept {
   for (const auto& [size, memory] : cached_) cudaFree(memory);
   cached_.clear();
   cached_bytes_ = 0;
+}
+
+std::size_t CachingAllocator::size_of_block(void* memory) const {
+  const std::scoped_lock lock(mutex_);
+  return used_.at(memory);
 }
 
 std::size_t CachingAllocator::used_bytes() const {

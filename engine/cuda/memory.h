@@ -10,6 +10,11 @@
 
 namespace mend {
 
+/// Blocks that nobody uses, by their size.
+using FreeBlocks = std::multimap<std::size_t, void*>;
+/// The smallest that holds `bytes` bytes and is filled to three quarters by them, or end().
+FreeBlocks::iterator find_fitting(FreeBlocks& blocks, std::size_t bytes);
+
 /// A caching allocator. cudaMalloc and cudaFree wait for all work of the GPU, so what is freed stays here
 /// for the next one who asks. That is safe while the GPU still computes with it, because all work runs in
 /// one stream, one after the other: whoever gets the memory writes to it after those who had it. Work in
@@ -27,7 +32,11 @@ class CachingAllocator {
   /// At least `bytes` bytes, aligned to 256. If the GPU is full, gives back what is cached and tries again;
   /// then throws OutOfMemory with what was asked for and what there is.
   void* allocate(std::size_t bytes);
+  /// The same, but null if the GPU is full: what is cached stays, since giving it back would wait for the GPU.
+  void* try_allocate(std::size_t bytes);
   void free(void* memory) noexcept;
+  /// How large a block that is given out really is.
+  std::size_t size_of_block(void* memory) const;
   /// Gives the cached blocks back to the GPU. Waits for its work.
   void release() noexcept;
 
@@ -36,11 +45,13 @@ class CachingAllocator {
 
  private:
   void release_locked() noexcept;
-  void* allocate_new(std::size_t rounded, std::size_t asked);
+  /// From what is cached, or new; null if the GPU is full.
+  void* find_or_make(std::size_t bytes);
+  [[noreturn]] void say_full(std::size_t asked) const;
 
   const int gpu_;
   mutable std::mutex mutex_;
-  std::multimap<std::size_t, void*> cached_;     // by size
+  FreeBlocks cached_;
   std::unordered_map<void*, std::size_t> used_;  // sizes of what is given out
   std::size_t used_bytes_ = 0, cached_bytes_ = 0;
 };

@@ -10,8 +10,10 @@ namespace mend {
 /// A point in a stream's work.
 class CudaEvent {
  public:
-  CudaEvent() {
-    cuda_check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "making an event");
+  /// Who waits for one that `sleeps` leaves the processor to others, and wakes up a little later.
+  explicit CudaEvent(bool sleeps = false) {
+    const unsigned flags = cudaEventDisableTiming | (sleeps ? cudaEventBlockingSync : 0);
+    cuda_check(cudaEventCreateWithFlags(&event_, flags), "making an event");
   }
   ~CudaEvent() { cudaEventDestroy(event_); }
   CudaEvent(const CudaEvent&) = delete;
@@ -21,6 +23,8 @@ class CudaEvent {
   void record(cudaStream_t stream) { cuda_check(cudaEventRecord(event_, stream), "an event"); }
   /// Makes the caller wait for the point; at once if it was never recorded.
   void wait() const { cuda_check(cudaEventSynchronize(event_), "waiting for the GPU"); }
+  /// The same for destructors: an error shows up in the next check.
+  void wait_silently() const noexcept { cudaEventSynchronize(event_); }
   /// Makes what `stream` is given from now on wait for the point.
   void hold_back(cudaStream_t stream) const {
     cuda_check(cudaStreamWaitEvent(stream, event_, 0), "an event");

@@ -13,8 +13,18 @@ namespace {
 /// of many sizes would gather more.
 class KeptTables {
  public:
-  Tensor find_or_make(const std::string& key, const std::function<std::vector<std::byte>()>& make) {
+  /// A graph that reads a table does so at its address, so it keeps the table too.
+  Tensor kept(const std::string& key, const std::function<std::vector<std::byte>()>& make) {
     CudaDevice& device = current_cuda_device();
+    const Tensor table = find_or_make(device, key, make);
+    device.keep_for_recording(table.storage());
+    return table;
+  }
+
+ private:
+  Tensor find_or_make(CudaDevice& device, const std::string& key,
+                      const std::function<std::vector<std::byte>()>& make) {
+    const CudaDevice::Unrecorded now(device);
     const std::scoped_lock lock(mutex_);
     const std::pair<const Device*, std::string> place{&device, key};
     if (const auto found = tables_.find(place); found != tables_.end()) return found->second;
@@ -32,7 +42,6 @@ class KeptTables {
     return table;
   }
 
- private:
   static constexpr std::size_t kMostTables = 256, kMostBytes = 16 << 20;
 
   std::mutex mutex_;
@@ -44,7 +53,7 @@ class KeptTables {
 
 Tensor kept_table(const std::string& key, const std::function<std::vector<std::byte>()>& make) {
   static auto& tables = *new KeptTables;  // never destroyed, as the GPUs are not
-  return tables.find_or_make(key, make);
+  return tables.kept(key, make);
 }
 
 }  // namespace mend

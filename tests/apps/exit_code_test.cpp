@@ -109,6 +109,7 @@ TEST_CASE("mend: a command line that makes no sense ends with 2") {
   check_failure(here.upscale({"--memory", "much"}), 2, {"'much'", "1.5G"});
   check_failure(here.upscale({"--device", "abacus"}), 2, {"abacus", "cpu"});
   check_failure(here.upscale({"--precision", "f8"}), 2, {"f8", "f32"});
+  check_failure(here.upscale({"--cuda-graph", "maybe"}), 2, {"--cuda-graph", "maybe"});
   check_failure(here.upscale({"--precision", "f16", "--eager"}), 2, {"f16", "--eager"});
   check_failure(here.upscale({"--scale", "3"}), 2, {"--scale 3", "enlarges by 2"});
   check_failure(here.upscale({"--sigma", "10"}), 2, {"--sigma", "SRVGGNetCompact"});
