@@ -5,14 +5,20 @@
 #include <cstdint>
 
 #include "kernels/cuda/launch.h"
-#include "kernels/cuda/machine.h"
 
 namespace mend {
 namespace {
 
-using Sm = NominalMultiprocessor;
-constexpr double kMmaOfWarp = 8;      // between two of one warp: a quarter of the multiprocessor
-constexpr double kStageLatency = 60;  // of a warp, until the first matrices of a shift have come
+constexpr double kClock = 1.7e9;
+constexpr double kMmaCycles =
+    1.7;  // of m16n8k8 in TF32, of m16n8k16: mma.sync reaches 60% of the peak
+constexpr double kMmaOfWarp = 8;        // between two of one warp: a quarter of the multiprocessor
+constexpr double kStageLatency = 60;    // of a warp, until the first matrices of a shift have come
+constexpr double kTileLatency = 1500;   // the sums' way out, and what a barrier costs
+constexpr double kStartLatency = 2500;  // launch, first bytes
+constexpr double kCopyCycles = 1.4;     // of a pixel's 8 copies: 22 instructions, 4 a cycle
+constexpr double kPairCycles = 3;       // of a warp's pairs of sums
+constexpr double kL2Bytes = 24;         // a cycle, of one multiprocessor
 constexpr double kSharedOfSm = 227 << 10;
 constexpr int kWarpsOfSm = 16;  // with 128 registers a thread
 
@@ -33,12 +39,12 @@ double seconds_of(const CudaStreamTile& tile, const Shape& x, const Shape& y, in
   const int stages = depths * 3, groups = tile.block / 8 / tile.warps_k();
   const double mma = 3.0 * tile.rows * groups;
   const double wavefronts = 4.0 * (tile.rows + 2) + 6.0 * groups;
-  const double stage = std::max(Sm::kMmaCycles * mma, wavefronts) * warps;
+  const double stage = std::max(kMmaCycles * mma, wavefronts) * warps;
   const double stage_of_warp = kStageLatency + kMmaOfWarp * mma;
   // Beside the products, instructions: addresses of the copies, and the epilogue.
   const int chunks = divide_up(x.c, stream_chunk(number_bytes));
-  const double copying = Sm::kCopyCycles * chunks * tile.patch_pixels();
-  const double epilogue = Sm::kPairCycles * tile.rows * groups * 2 * warps;
+  const double copying = kCopyCycles * chunks * tile.patch_pixels();
+  const double epilogue = kPairCycles * tile.rows * groups * 2 * warps;
   const double computing =
       std::max(of_sm * (stages * stage + copying + epilogue), rounds * stages * stage_of_warp);
 
@@ -47,10 +53,9 @@ double seconds_of(const CudaStreamTile& tile, const Shape& x, const Shape& y, in
   const bool weights_stay = x.c <= 2 * stream_chunk(number_bytes);
   const double loading =
       (of_sm * patch + (weights_stay ? std::min<double>(of_sm, resident) : of_sm) * weights) /
-      Sm::kL2Bytes;
-  const double cycles =
-      std::max(computing, loading) + rounds * Sm::kTileLatency + Sm::kStartLatency;
-  return cycles / Sm::kClock;
+      kL2Bytes;
+  const double cycles = std::max(computing, loading) + rounds * kTileLatency + kStartLatency;
+  return cycles / kClock;
 }
 
 }  // namespace

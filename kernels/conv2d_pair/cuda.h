@@ -27,13 +27,14 @@ struct CudaConv2dPairCall {
 /// What a block computes at a time, for C channels: a warp has rows of 16 neighbouring pixels, in two halves above
 /// each other. Of y two rows and two columns less than of the first layer, which is the second one's halo.
 struct CudaConv2dPairTile {
-  static constexpr int kWarpRows = 8;   ///< of the first layer's pixels; of y one less
-  static constexpr int kMostSlots = 4;  ///< stages of weights in the ring
+  static constexpr int kWarpRows = 8;  ///< of the first layer's pixels; of y one less
+  static constexpr int kSlots = 4;     ///< stages of weights in the ring
   int channels;
 
   constexpr int warps_q() const { return channels <= 32 ? 2 : 1; }  ///< side by side
   constexpr int warps_k() const { return 2 / warps_q(); }           ///< that share the outputs
-  constexpr int rows() const { return 2 * (kWarpRows - 1); }
+  constexpr int first_rows() const { return 2 * kWarpRows; }
+  constexpr int rows() const { return first_rows() - 2; }
   constexpr int columns() const { return 16 * warps_q() - 2; }
   constexpr int stage_bytes() const { return 3 * channels * 16 * 2; }
 };

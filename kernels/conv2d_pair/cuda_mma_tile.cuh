@@ -33,7 +33,7 @@ struct Tile {
   static constexpr int kMiddleRowBytes = kMiddleColumns * kPixelBytes;
 
   static constexpr int kStageBytes = kShape.stage_bytes();
-  static constexpr int kSlots = CudaConv2dPairTile::kMostSlots;  // of the ring
+  static constexpr int kSlots = CudaConv2dPairTile::kSlots;  // of the ring
   static constexpr int kStagesOfLayer = kChannels / kDepth * kTaps;
 
   // The patch; then the middle, and behind it what activations need. The last two pixels that the mma of the last

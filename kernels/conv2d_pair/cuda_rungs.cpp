@@ -43,24 +43,14 @@ std::string conv2d_pair_cuda_mma_refuses(const op::Conv2dPair& op, const Shapes&
 
 double conv2d_pair_cuda_mma_seconds(const op::Conv2dPair& op, const Shapes& in) {
   const Shape& x = in[op::Conv2dPair::kX];
-  using Sm = NominalMultiprocessor;
   const CudaConv2dPairTile tile{x.c};
-  const double tiles = static_cast<double>(x.n) * divide_up(x.h, tile.rows()) *
-                       divide_up(x.w, tile.columns()) / Sm::kCount;
-  // Rows of 16 pixels that both layers multiply, and of the two the share that has taps.
-  const int runs = tile.warps_q() * (2 * CudaConv2dPairTile::kWarpRows + tile.rows());
-  const double mma = runs * 9.0 * (x.c / 16) * (x.c / 8);
-  const int patch = (tile.rows() + 4) * (tile.columns() + 4);
-  const double copying = Sm::kCopyCycles * patch * (x.c / 64.0);
-  const double epilogue = Sm::kPairCycles * 2 * runs * (x.c / 8);
-  const double computing = Sm::kMmaCycles * mma + copying + epilogue;
-  const double pixels = 2.0 * x.c * (patch + tile.rows() * tile.columns());
-  const double loading = (pixels + 2.0 * 9 * 2 * x.c * x.c) / Sm::kL2Bytes;
-  // A block waits for its patch, and for both layers' sums; another one computes meanwhile.
-  constexpr int kResident = 2;  // blocks on a multiprocessor, by registers
-  const double waiting = 3 * Sm::kTileLatency / kResident;
-  const double cycles = tiles * (std::max(computing, loading) + waiting) + Sm::kStartLatency;
-  return std::max(cycles / Sm::kClock, op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+  const double tiles =
+      static_cast<double>(x.n) * divide_up(x.h, tile.rows()) * divide_up(x.w, tile.columns());
+  // All that a tile multiplies: 16 pixels at a time, of both layers, the halo too.
+  const int pixels = 16 * tile.warps_q() * (tile.first_rows() + tile.rows());
+  const double flops = tiles * pixels * 2 * 9 * x.c * x.c;
+  return CudaMmaRate::kWaveSeconds + std::max(flops / CudaMmaRate::kFlopsPerSecond,
+                                              op.cost(in).bytes / NominalGpu::kBytesPerSecond);
 }
 
 Shape conv2d_pair_cuda_mma_packed_shape(const Shape& weight) {

@@ -307,14 +307,19 @@ TEST_CASE("conv2d_pair on the GPU: a result that is read twice, or is an output,
   const op::Conv2d layer = conv(3, 16, 1);
   const Network read_twice = [&](const Tensors& given) {
     const Tensor middle = apply(layer, {given[0], weight});
-    return Tensors{apply(layer, {middle, weight}) + apply(op::Affine{2}, {middle})};
+    return Tensors{apply(op::Binary{BinaryKind::kAdd},
+                         {apply(layer, {middle, weight}), apply(op::Affine{2}, {middle})})};
+  };
+  const Network own_residual = [&](const Tensors& given) {
+    const Tensor middle = apply(layer, {given[0], weight});
+    return Tensors{apply(op::Binary{BinaryKind::kAdd}, {apply(layer, {middle, weight}), middle})};
   };
   const Network output = [&](const Tensors& given) {
     const Tensor middle = apply(layer, {given[0], weight});
     return Tensors{apply(layer, {middle, weight}), middle};
   };
   const Forced pair(Pair::kName.data(), "cuda_mma");
-  for (const Network& network : {read_twice, output}) {
+  for (const Network& network : {read_twice, own_residual, output}) {
     CHECK(pairs_of(Plan(network, {{1, 9, 9, 16}}, nullptr, narrow_on_gpu(DType::kF16))) == 0);
   }
 }
