@@ -10,7 +10,8 @@ std::int64_t conv2d_pair_reference_scratch(const op::Conv2dPair& op, const Shape
 
 void conv2d_pair_reference(const Conv2dPairCall& call) {
   const op::Conv2dPair& op = call.op;
-  const Shape middle = op.first.shape({call.x.shape, call.weight1.shape});
+  const Shape middle =
+      op.first.shape({call.x.shape, call.weight1.shape, call.bias1.shape, call.slope1.shape});
   const std::int64_t row = std::int64_t{middle.w} * middle.c;
   const View<float> between{reinterpret_cast<float*>(call.scratch.data()), middle, row * middle.h,
                             row, middle.c};
