@@ -18,7 +18,7 @@
 //        beyond the border           zeros beyond the border    16-byte stores
 //
 //     All three lie in the same shared memory, one after the other: the first layer's sums are all in registers
-//     (128 a thread) when the patch of x is used up. 41 KB for 64 channels, and a ring of four stages of
+//     (at most 128 a thread) when the patch of x is used up. 41 KB for 64 channels, and a ring of four stages of
 //     weights, 24 KB: 65 KB a block, three on an H100 (by registers two), two on an A100, one on compute
 //     capability 8.6 and 8.9, which have 99 KB.
 //   - The price is that blocks compute each other's halo. An mma has 16 pixels of a row: the first layer's rows are
