@@ -40,6 +40,10 @@ struct NarrowImages {
 /// network stay f32. It changes numbers, as quantize does.
 void narrow(Graph& graph, const NarrowImages& images);
 
+/// For a GPU: makes one step of two in a row where an operation says that it is faster so, with what lies between them
+/// on the chip. From the front on, and each step in one pair at most, if what becomes of two has no pairs itself.
+void pair_steps(Graph& graph, DeviceKind device);
+
 /// Fixes the rung of every step and adds the steps that repack its constants for that rung.
 void lower(Graph& graph, DeviceKind device = DeviceKind::kCpu);
 

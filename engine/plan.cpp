@@ -75,6 +75,7 @@ Plan::Plan(const Network& network, const Shapes& inputs, std::shared_ptr<Constan
   fuse(graph_, kind);
   if (options.calibration != nullptr) quantize(graph_, *options.calibration);
   if (!on_cpu && options.narrow) narrow(graph_, *options.narrow);
+  if (!on_cpu) pair_steps(graph_, kind);
   lower(graph_, kind);
   constant_steps_ = hoist_constants(graph_);
   for (const Step& step : graph_.steps) check_runs_on(step.op, *device_, step.label);

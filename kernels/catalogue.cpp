@@ -12,6 +12,7 @@
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/conv2d/gradient.h"
 #include "kernels/conv2d/variant.h"
+#include "kernels/conv2d_pair/conv2d_pair.h"
 #include "kernels/conv_transpose2d/conv_transpose2d.h"
 #include "kernels/conv_transpose2d/variant.h"
 #include "kernels/convert/convert.h"
@@ -110,6 +111,7 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(complex_multiply_ladder()),
       summary(concat_ladder()),
       summary(conv2d_ladder()),
+      summary(conv2d_pair_ladder()),
       summary(conv2d_weight_gradient_ladder()),
       summary(conv_transpose2d_ladder()),
       summary(convert_ladder()),

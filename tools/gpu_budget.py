@@ -11,6 +11,7 @@ spills; --record writes the budget. Registers and spills are ptxas' own words on
   sector_efficiency   the least possible number of 32-byte sectors by those of global memory
   l2_ratio            bytes that pass L2 by x + weight + y
   x_reads             bytes of x (and bias) that pass L2 by the bytes of x, where each block reads all weights once
+  dram_bytes          different bytes that a kernel of conv2d_pair, or the two of conv2d in its place, read and write
   tensor_waste        FLOPs of the tensor cores by those of the layer
   instructions        of warps, in PTX
   estimate_us, bound  the simulator's roofline for an H100, and what it is bound by
@@ -59,6 +60,8 @@ def count(build: pathlib.Path, case: str) -> dict:
     flops = sum(sum(k["tensor_flops"].values()) for k in kernels)
     if flops:
         counts["tensor_waste"] = flops / problem["flops"]
+    if case.startswith("conv2d_pair/"):
+        counts["dram_bytes"] = total("dram_read_bytes_unique") + total("dram_write_bytes_unique")
     if "cuda_mma" in case:  # one tile a block, all weights in each
         outputs = int(case.split("/")[2].split("to")[1])
         if outputs <= 64:

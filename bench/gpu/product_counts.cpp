@@ -5,6 +5,7 @@
 #include "engine/gpu.h"
 #include "kernels/conv2d/gradient.h"
 #include "kernels/conv2d/variant.h"
+#include "kernels/conv2d_pair/conv2d_pair.h"
 #include "kernels/conv_transpose2d/conv_transpose2d.h"
 #include "kernels/matmul/matmul.h"
 
@@ -76,6 +77,24 @@ constexpr Enlarging kEnlargings[] = {
      DType::kF16, 64, 128, 64},
 };
 
+/// Two layers of C channels in one kernel, or in two launches of a rung of conv2d.
+struct TwoLayers {
+  const char* name;
+  const char* rung;
+  DType type;
+  int side, C;
+};
+
+constexpr TwoLayers kTwoLayers[] = {
+    {"conv2d_pair/cuda_mma/64to64/128x128/f16", "conv2d_pair/cuda_mma", DType::kF16, 128, 64},
+    {"conv2d_pair/cuda_mma/64to64/128x128/bf16", "conv2d_pair/cuda_mma", DType::kBF16, 128, 64},
+    {"conv2d_pair/cuda_mma/48to48/128x128/f16", "conv2d_pair/cuda_mma", DType::kF16, 128, 48},
+    {"conv2d_pair/cuda_mma/32to32/128x128/f16", "conv2d_pair/cuda_mma", DType::kF16, 128, 32},
+    {"conv2d_pair/cuda_mma/16to16/256x256/f16", "conv2d_pair/cuda_mma", DType::kF16, 256, 16},
+    {"conv2d_pair/apart/64to64/128x128/f16", "conv2d/cuda_f16", DType::kF16, 128, 64},
+    {"conv2d_pair/apart/16to16/256x256/f16", "conv2d/cuda_f16", DType::kF16, 256, 16},
+};
+
 /// Products [rows, inner] x [inner, columns].
 struct Product {
   const char* name;
@@ -137,6 +156,32 @@ CountedProblem run(const Enlarging& e) {
           y.bytes(), op.cost({x.shape(), weight.shape()}).flops};
 }
 
+/// With biases and leaky ReLU.
+CountedProblem run(const TwoLayers& c) {
+  force(c.rung);
+  op::Conv2d layer;
+  layer.kernel_h = layer.kernel_w = 3;
+  layer.padding_h = layer.padding_w = 1;
+  layer.outputs = c.C;
+  layer.type = c.type;
+  layer.activation = {ActivationKind::kLeakyRelu, 0.2f};
+  const Tensor x = Tensor::zeros({1, c.side, c.side, c.C}, c.type, gpu(0));
+  const Tensor weight = Tensor::zeros({c.C, 3, 3, c.C}, DType::kF32, gpu(0));
+  const Tensor bias = Tensor::zeros(vector_shape(c.C), DType::kF32, gpu(0));
+  const op::Conv2dPair pair{layer, layer};
+  Tensor y;
+  if (std::string_view(c.rung).starts_with(op::Conv2dPair::kName)) {
+    y = apply(pair, {x, weight, bias, {}, weight, bias});
+  } else {
+    y = apply(layer, {apply(layer, {x, weight, bias}), weight, bias});
+  }
+  const double flops = pair.cost({x.shape(), weight.shape(), {}, {}, weight.shape()}).flops;
+  // Packed, of the images' type.
+  const std::int64_t weights =
+      2 * weight.shape().elements() * static_cast<std::int64_t>(size_of(c.type));
+  return {c.rung, x.bytes(), weights, y.bytes(), flops};
+}
+
 CountedProblem run(const Product& p) {
   force(p.rung);
   const bool ta = p.matmul.transpose_a, tb = p.matmul.transpose_b;
@@ -154,6 +199,7 @@ std::vector<CountedCase> product_counts() {
   std::vector<CountedCase> counts;
   for (const Case& c : kCases) counts.push_back({c.name, [&c] { return run(c); }});
   for (const Enlarging& e : kEnlargings) counts.push_back({e.name, [&e] { return run(e); }});
+  for (const TwoLayers& c : kTwoLayers) counts.push_back({c.name, [&c] { return run(c); }});
   for (const Product& p : kProducts) counts.push_back({p.name, [&p] { return run(p); }});
   return counts;
 }

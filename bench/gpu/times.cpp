@@ -223,6 +223,7 @@ int main(int argc, char** argv) {
     time_products(word);
     time_sampling(word);
     time_narrow_images(word);
+    time_pairs(word);
     return 0;
   } catch (const Error& error) {
     fmt::print(stderr, "mend_gpu_times: {}\n", error.what());

@@ -18,5 +18,6 @@ void time_normalizations(const std::string& word);
 void time_attention(const std::string& word);
 void time_sampling(const std::string& word);
 void time_narrow_images(const std::string& word);
+void time_pairs(const std::string& word);
 
 }  // namespace mend

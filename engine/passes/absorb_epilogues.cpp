@@ -6,37 +6,6 @@
 namespace mend {
 namespace {
 
-/// The inputs of the operation that `mine` and `next` become.
-std::vector<int> inputs_of(const Fusion& fusion, const Step& mine, const Step& next) {
-  std::vector<int> inputs;
-  for (const FusedInput& input : fusion.inputs) {
-    switch (input.from) {
-      case FusedInput::kAbsent:
-        inputs.push_back(kNoValue);
-        break;
-      case FusedInput::kMine:
-        inputs.push_back(input_of(mine, input.index));
-        break;
-      case FusedInput::kNext:
-        inputs.push_back(input_of(next, input.index));
-        break;
-    }
-  }
-  return inputs;
-}
-
-/// Replaces step `second` by what it and `first` become: there all inputs of both are known.
-void replace(Graph& graph, const Fusion& fusion, std::size_t first, std::size_t second) {
-  const Step& mine = graph.steps[first];
-  const Step& next = graph.steps[second];
-  graph.steps[second] = {fusion.op, inputs_of(fusion, mine, next), next.output,
-                         mine.label.empty() ? next.label : mine.label};
-}
-
-void erase(Graph& graph, std::size_t step) {
-  graph.steps.erase(graph.steps.begin() + static_cast<std::ptrdiff_t>(step));
-}
-
 /// Joins steps `first` and `second`. Returns whether the first could take over the second.
 bool fuse(Graph& graph, std::size_t first, std::size_t second, DeviceKind device) {
   const Step& mine = graph.steps[first];

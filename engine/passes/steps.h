@@ -21,4 +21,35 @@ inline std::size_t reader_of(const Graph& graph, int value, std::size_t from) {
   return graph.steps.size();
 }
 
+/// The inputs of the operation that `mine` and `next` become.
+inline std::vector<int> inputs_of(const Fusion& fusion, const Step& mine, const Step& next) {
+  std::vector<int> inputs;
+  for (const FusedInput& input : fusion.inputs) {
+    switch (input.from) {
+      case FusedInput::kAbsent:
+        inputs.push_back(kNoValue);
+        break;
+      case FusedInput::kMine:
+        inputs.push_back(input_of(mine, input.index));
+        break;
+      case FusedInput::kNext:
+        inputs.push_back(input_of(next, input.index));
+        break;
+    }
+  }
+  return inputs;
+}
+
+/// Replaces step `second` by what it and `first` become: there all inputs of both are known.
+inline void replace(Graph& graph, const Fusion& fusion, std::size_t first, std::size_t second) {
+  const Step& mine = graph.steps[first];
+  const Step& next = graph.steps[second];
+  graph.steps[second] = {fusion.op, inputs_of(fusion, mine, next), next.output,
+                         mine.label.empty() ? next.label : mine.label};
+}
+
+inline void erase(Graph& graph, std::size_t step) {
+  graph.steps.erase(graph.steps.begin() + static_cast<std::ptrdiff_t>(step));
+}
+
 }  // namespace mend

@@ -6,6 +6,7 @@
 
 #include "kernels/conv2d/scale_filters.h"
 #include "kernels/conv2d/variant.h"
+#include "kernels/conv2d_pair/conv2d_pair.h"
 #include "kernels/elementwise/elementwise.h"
 
 namespace mend {
@@ -307,6 +308,11 @@ std::optional<Fusion> Conv2d::absorb(const AnyOp& next, int position, const Shap
     return Fusion{scaled, own_inputs()};
   }
   return std::nullopt;
+}
+
+std::optional<Fusion> Conv2d::pair(const AnyOp& next, int position, const Shapes& in,
+                                   const Shapes& next_in) const {
+  return fuse_conv2d_pair(*this, next, position, in, next_in);
 }
 
 std::optional<Fold> Conv2d::fold(const AnyOp& next, int position, const Shapes& in) const {

@@ -70,6 +70,9 @@ struct Conv2d {
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
+  /// op::Conv2dPair.
+  std::optional<Fusion> pair(const AnyOp& next, int position, const Shapes& in,
+                             const Shapes& next_in) const;
   /// A factor for each output goes into weight and bias.
   std::optional<Fold> fold(const AnyOp& next, int position, const Shapes& in) const;
   std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const;

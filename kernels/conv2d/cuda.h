@@ -50,8 +50,13 @@ void launch_conv2d_tiled(const CudaConv2dCall& call);
 /// Outputs that one block of cuda_mma computes for K of them.
 constexpr int conv2d_cuda_mma_block(int K) { return K <= 16 ? 16 : 64; }
 constexpr int kConv2dCudaMmaDepth = 16;  ///< channels that one mma sums up
-/// packed: the 8x8 matrices of f16 or bf16 that ldmatrix reads, in the order in which they are read:
-/// [K/block][C/16][S][R][block/8][2][8][8], the last four being output / 8, channel / 8 % 2, output % 8
+/// What an H200 measures of cuda_mma (docs/gpu.md), for models of kernels like it: a wave of blocks waits for its
+/// patches, and the products come behind.
+struct CudaMmaRate {
+  static constexpr double kWaveSeconds = 15e-6, kFlopsPerSecond = 230e12;
+};
+/// packed [K/block,C/16,9,block·16]: the 8x8 matrices of f16 or bf16 that ldmatrix reads, in the order in which
+/// they are read: [K/block][C/16][S][R][block/8][2][8][8], the last four being output / 8, channel / 8 % 2, output % 8
 /// and channel % 8; zeros behind K and C.
 void launch_conv2d_mma_pack(const CudaConv2dPacking& packing);
 void launch_conv2d_mma(const CudaConv2dCall& call);

@@ -33,8 +33,10 @@
 //
 // Every output is one chain of mma in the order c, s, r: its bits do not depend on where it lies.
 //
-// Next ideas: the next tile's patch under this tile's epilogue; two layers in one kernel with the halo
-// kept on chip; first layers, 3 channels, with the taps beside each other in the depth of one mma; wgmma.
+// Two layers in one kernel: kernels/conv2d_pair.
+//
+// Next ideas: the next tile's patch under this tile's epilogue; first layers, 3 channels, with the taps beside
+// each other in the depth of one mma; wgmma.
 #include <algorithm>
 
 #include "engine/cuda/check.h"
@@ -67,7 +69,7 @@ __global__ void __launch_bounds__(kThreads) mma_3x3(Arguments<T> a) {
   if (a.weights_stay) {
     const char* from = reinterpret_cast<const char*>(a.weight);
     for (std::uint32_t slot = first_slot; slot != end_of_slots; slot += Tile::kStageBytes) {
-      load_stage<Tile>(from, slot);
+      load_stage<Tile::kStageBytes, kThreads>(from, slot);
       from += Tile::kStageBytes;
     }
   }
@@ -93,7 +95,7 @@ __global__ void __launch_bounds__(kThreads) mma_3x3(Arguments<T> a) {
                        std::int64_t{origin.k_block} * stages * Tile::kStageBytes;
     std::uint32_t next_slot = first_slot;
     const auto load_next = [&] {
-      if (left > 0) load_stage<Tile>(from, next_slot);
+      if (left > 0) load_stage<Tile::kStageBytes, kThreads>(from, next_slot);
       --left;
       from += Tile::kStageBytes;
       next_slot = slot_after(next_slot);
@@ -233,7 +235,7 @@ void launch(const CudaConv2dPacking& packing) {
   const std::int64_t count = packing.packed.shape().elements();
   constexpr int kPackThreads = 256;
   pack<T><<<static_cast<unsigned>((count + kPackThreads - 1) / kPackThreads), kPackThreads, 0,
-            packing.stream>>>(weight, conv2d_cuda_mma_block(weight.shape.n),
+            packing.stream>>>(weight, packing.packed.shape().c / kDepth,
                               divide_up(weight.shape.c, kDepth), count,
                               packing.packed.view<T>().data);
   cuda_check(cudaGetLastError(), "conv2d/cuda_mma: packing");

@@ -3,12 +3,11 @@
 #pragma once
 
 #include "kernels/conv2d/cuda.h"
+#include "kernels/conv2d/cuda_mma_stage.cuh"
 #include "kernels/cuda/element.cuh"
-#include "kernels/cuda/tensor_core.cuh"
 
 namespace mend::conv2d_mma {
 
-constexpr int kTaps = 3;                          // in each direction
 constexpr int kTileRows = 12, kTileColumns = 16;  // pixels of y; one mma's rows are the columns
 constexpr int kTilePixels = kTileRows * kTileColumns;
 constexpr int kPatchRows = kTileRows + kTaps - 1, kPatchColumns = kTileColumns + kTaps - 1;
@@ -17,8 +16,7 @@ constexpr int kPixelBytes = kChunk * 2;   // of a pixel in the patch: all 32 ban
 constexpr int kUnits = kPixelBytes / 16;  // of 16 bytes, 8 channels
 constexpr int kRowBytes = kPatchColumns * kPixelBytes;
 constexpr int kPatchBytes = kPatchRows * kRowBytes;  // 32 KB
-constexpr int kDepth = kConv2dCudaMmaDepth;
-constexpr int kStages = 4;  // of weights in the ring, where they stream
+constexpr int kStages = 4;                           // of weights in the ring, where they stream
 constexpr int kWarps = 2, kThreads = kWarps * 32;
 
 /// How the block's warps share its tile: rows of pixels times outputs.
@@ -114,45 +112,14 @@ __device__ void load_patch(const Arguments<T>& a, const Origin& origin, int firs
   }
 }
 
-/// Asks for one stage of weights; `from` is where it starts.
-template <class Tile>
-__device__ void load_stage(const char* from, std::uint32_t slot) {
-  constexpr int kRound = kThreads * 16;
-  from += threadIdx.x * 16;
-  slot += threadIdx.x * 16;
-#pragma unroll
-  for (int at = 0; at < Tile::kStageBytes; at += kRound) {
-    if (at + kRound <= Tile::kStageBytes || at + threadIdx.x * 16 < Tile::kStageBytes) {
-      copy_16_async(slot + at, from + at);
-    }
-  }
-}
-
 /// The products of one stage: 16 channels from unit `unit` of the patch on, shift s, all three r.
 template <class T, class Tile>
 __device__ void multiply(std::uint32_t patch, std::uint32_t weights, int unit, int s, int lane,
                          float (&sum)[Tile::kRows][Tile::kColumns][4]) {
-  std::uint32_t b[kTaps][Tile::kColumns / 2][4];
-  for_each_index<kTaps * Tile::kColumns / 2>([&](auto i) {
-    constexpr int r = i / (Tile::kColumns / 2), j = i % (Tile::kColumns / 2);
-    load_matrices<(r * Tile::kBlock / 8 + j * 2) * 256>(b[r][j], weights + lane * 16);
-  });
   const int column = lane % 16 + s;
-  const std::uint32_t at =
+  const std::uint32_t pixels =
       patch + column * kPixelBytes + (((unit + lane / 16) ^ (column & 7)) << 4);
-  for_each_index<Tile::kRows + kTaps - 1>([&](auto h) {
-    std::uint32_t a[4];
-    load_matrices<h * kRowBytes>(a, at);
-#pragma unroll
-    for (int r = 0; r < kTaps; ++r) {
-      const int row = h - r;
-      if (row < 0 || row >= Tile::kRows) continue;
-#pragma unroll
-      for (int j = 0; j < Tile::kColumns; ++j) {
-        multiply_add<T>(sum[row][j], a, b[r][j / 2][j % 2 * 2], b[r][j / 2][j % 2 * 2 + 1]);
-      }
-    }
-  });
+  multiply_taps<T, Tile::kBlock, kRowBytes>(pixels, weights, lane, sum);
 }
 
 #endif  // from compute capability 8.0 on

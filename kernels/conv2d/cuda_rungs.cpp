@@ -93,14 +93,13 @@ std::string conv2d_cuda_f16_refuses(const op::Conv2d& op, const Shapes& in) {
 }
 
 double conv2d_cuda_mma_seconds(const op::Conv2d& op, const Shapes& in) {
-  // What an H200 measures (docs/gpu.md): a wave of blocks waits, and the products come behind.
-  constexpr double kWave = 15e-6, kFlopsPerSecond = 230e12;
   const int block = conv2d_cuda_mma_block(op.outputs);
   const int C = in[op::Conv2d::kX].c;
   const double waste = (op.outputs + block - 1) / block * static_cast<double>(block) / op.outputs *
                        ((C + 15) / 16 * 16.0 / C);
-  return kWave + std::max(op.cost(in).flops * waste / kFlopsPerSecond,
-                          op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+  return CudaMmaRate::kWaveSeconds +
+         std::max(op.cost(in).flops * waste / CudaMmaRate::kFlopsPerSecond,
+                  op.cost(in).bytes / NominalGpu::kBytesPerSecond);
 }
 
 std::string conv2d_cuda_tf32_refuses(const op::Conv2d& op, const Shapes&) {

@@ -2,6 +2,8 @@
 // Ratios matter, not the values.
 #pragma once
 
+#include <cstdint>
+
 namespace mend {
 
 struct NominalGpu {
@@ -10,6 +12,7 @@ struct NominalGpu {
   static constexpr double kFlopsPerSecond = 60e12;        ///< f32
   static constexpr double kCachedBytesPerSecond = 20e12;  ///< L1 of all multiprocessors
   static constexpr double kBytesPerSecond = 3e12;         ///< DRAM
+  static constexpr std::int64_t kL2Bytes = 50 << 20;
 };
 
 }  // namespace mend

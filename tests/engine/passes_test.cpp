@@ -25,6 +25,29 @@ std::vector<std::string> names(const std::vector<Step>& steps) {
   return result;
 }
 
+/// y = x; goes with another one, and what the two become with none.
+struct Single {
+  static constexpr std::string_view kName = "single";
+  static constexpr bool kOnGpu = true;
+  bool is_pair = false;
+
+  Shape shape(const Shapes& in) const { return in[0]; }
+  Cost cost(const Shapes&) const { return {}; }
+  Footprint footprint(const Shapes&) const { return {}; }
+  void forward(Inputs inputs, const Tensor& y, Scratch) const {
+    const View<const float> x = inputs[0].view<const float>();
+    for_each(y.shape(),
+             [&](int n, int h, int w, int c) { y.view<float>()(n, h, w, c) = x(n, h, w, c); });
+  }
+  std::optional<Fusion> pair(const AnyOp& next, int position, const Shapes& in,
+                             const Shapes& next_in) const {
+    const auto* other = next.as<Single>();
+    const bool fits = other != nullptr && position == 0 && in == next_in;
+    if (!fits || is_pair || other->is_pair) return std::nullopt;
+    return Fusion{Single{true}, {{FusedInput::kMine, 0}}};
+  }
+};
+
 using Names = std::vector<std::string>;
 using Tensors = std::vector<Tensor>;
 
@@ -125,6 +148,38 @@ TEST_CASE("absorb_epilogues: a value that is read twice, or is an output, stays"
       kOne);
   absorb_epilogues(output);
   CHECK(output.steps.size() == 2);
+}
+
+TEST_CASE("pair_steps: two in a row become one, from the front on") {
+  const auto paired = [](int steps) {
+    Graph graph = traced(
+        [&](const Tensors& in) {
+          Tensor x = in[0];
+          for (int i = 0; i < steps; ++i) x = apply(Single{}, {x});
+          return Tensors{x};
+        },
+        kOne);
+    pair_steps(graph, DeviceKind::kCuda);
+    return graph;
+  };
+  CHECK(paired(1).steps.size() == 1);
+  for (const int steps : {4, 5}) {
+    const Graph graph = paired(steps);
+    REQUIRE(graph.steps.size() == (steps + 1) / 2);
+    CHECK(graph.steps[0].op.as<Single>()->is_pair);
+    CHECK(graph.steps[1].op.as<Single>()->is_pair);
+    CHECK(graph.steps[0].inputs == graph.inputs);
+    CHECK(graph.steps[1].inputs[0] == graph.steps[0].output);
+    CHECK(graph.steps.back().output == graph.outputs[0]);
+  }
+  Graph read_twice = traced(
+      [](const Tensors& in) {
+        const Tensor x = apply(Single{}, {in[0]});
+        return Tensors{apply(Sum{}, {apply(Single{}, {x}), x})};
+      },
+      kOne);
+  pair_steps(read_twice, DeviceKind::kCuda);
+  CHECK(read_twice.steps.size() == 3);
 }
 
 TEST_CASE("hoist_constants: what depends on constants alone runs before the first run") {
