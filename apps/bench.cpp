@@ -89,7 +89,7 @@ ExitCode bench_network(const BenchOptions& options) {
   }
   const PictureSize size = size_for(model, options.size);
   const Shapes shapes = input_shapes(model, size.height, size.width);
-  Plan plan(model.forward, shapes, nullptr, options.common.plan_options());
+  Plan plan(model.forward, shapes, nullptr, options.common.plan_options(model.forward, shapes));
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     plan.set_input(static_cast<int>(i), synthetic_input(shapes[i]));
   }

@@ -128,7 +128,8 @@ ExitCode explain(const ExplainOptions& options) {
     calibration = nominal_calibration(model.forward, inputs);
     check_calibration(*calibration);
   }
-  const Plan plan(model.forward, inputs, nullptr, options.common.plan_options(calibration));
+  const Plan plan(model.forward, inputs, nullptr,
+                  options.common.plan_options(model.forward, inputs, calibration));
   if (options.common.json) {
     Json json = {{"network", model.name},
                  {"hyperparameters", model.hyperparameters},

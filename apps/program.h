@@ -41,7 +41,8 @@ struct CommonOptions {
   bool records() const { return cuda_graph == "on"; }
   bool runs_int8() const { return precision == "int8"; }
   /// Where and how a plan of a network runs; `calibration`: for int8.
-  PlanOptions plan_options(const std::optional<Calibration>& calibration = {}) const;
+  PlanOptions plan_options(const Network& network, const Shapes& inputs,
+                           const std::optional<Calibration>& calibration = {}) const;
   TileOptions tiles() const;
 };
 

@@ -11,7 +11,8 @@
 namespace mend {
 namespace {
 
-constexpr std::pair<std::string_view, Precision> kPrecisions[] = {{"f32", Precision::kF32},
+constexpr std::pair<std::string_view, Precision> kPrecisions[] = {{"auto", Precision::kAuto},
+                                                                  {"f32", Precision::kF32},
                                                                   {"int8", Precision::kInt8},
                                                                   {"f16", Precision::kF16},
                                                                   {"bf16", Precision::kBF16}};
@@ -27,7 +28,19 @@ Precision precision_named(std::string_view name) {
   for (const auto& [known, precision] : kPrecisions) {
     if (known == name) return precision;
   }
-  throw UsageError(fmt::format("--precision {}: choose f32, int8, f16 or bf16", name));
+  throw UsageError(fmt::format("--precision {}: choose auto, f32, int8, f16 or bf16", name));
+}
+
+Precision precision_for(Precision asked, const Network& network, const Shapes& inputs,
+                        const Device& device) {
+  if (asked != Precision::kAuto) return asked;
+  if (device.kind() == DeviceKind::kCpu) return Precision::kF32;
+  const Graph graph = trace(network, inputs);
+  const bool attends = std::ranges::any_of(graph.steps, [](const Step& step) {
+    return step.op.name().find("attention") != std::string_view::npos ||
+           step.op.name() == "softmax";
+  });
+  return attends ? Precision::kBF16 : Precision::kF16;
 }
 
 std::optional<NarrowImages> narrow_images_of(Precision precision) {

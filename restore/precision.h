@@ -5,19 +5,26 @@
 #include <string_view>
 
 #include "engine/passes.h"
+#include "engine/plan.h"
 
 namespace mend {
 
 enum class Precision {
+  kAuto,  ///< precision_for() chooses
   kF32,
   kInt8,  ///< layers that can run on 8-bit integers do; engine/calibration.h
   kF16,   ///< images between the layers, and on a GPU the products of those that can take them
   kBF16,
 };
 std::string_view name_of(Precision precision);
-/// "f32", "int8", "f16" or "bf16". Throws UsageError for other names.
+/// "auto", "f32", "int8", "f16" or "bf16". Throws UsageError for other names.
 Precision precision_named(std::string_view name);
-/// What a plan makes narrow images with, where they have 16 bits.
+/// kAuto for this network, others as they are: f32 on a CPU, where 16 bits save memory and little time. On a GPU f16, which
+/// is eight times as exact as bf16, or bf16 for networks with attention, whose images are the ones that outgrow
+/// f16's 65504.
+Precision precision_for(Precision asked, const Network& network, const Shapes& inputs,
+                        const Device& device);
+/// What a plan makes narrow images with, where they have 16 bits. Not for kAuto.
 std::optional<NarrowImages> narrow_images_of(Precision precision);
 /// Whether images between layers have 16 bits.
 constexpr bool is_narrow(Precision precision) {

@@ -77,7 +77,7 @@ void check_calibration(const Calibration& calibration) {
 }
 
 void check_f32(const TileOptions& options, std::string_view task) {
-  if (options.precision == Precision::kF32) return;
+  if (options.precision == Precision::kF32 || options.precision == Precision::kAuto) return;
   throw UsageError(fmt::format("--precision {}: {} runs in f32 alone; leave it out",
                                name_of(options.precision), task));
 }
@@ -176,7 +176,8 @@ Tiling TiledNetwork::choose(int height, int width, const TileOptions& options) {
   if (device_ != options.device) plans_.clear();
   device_ = options.device;
   records_ = options.records;
-  precision_ = options.precision;
+  precision_ =
+      precision_for(options.precision, net_.network, {{1, height, width, net_.channels}}, *device_);
   Tiling tiling = halo_for(height, width, options);
   Tiling whole;
   whole.footprint = tiling.footprint;

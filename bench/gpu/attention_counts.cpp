@@ -29,8 +29,8 @@ CountedCase windows(const std::string& rung, int side, int channels, op::WindowA
   const std::string keys =
       op.keys() == op.queries() ? "" : fmt::format("of{}x{}", op.key_window_h(), op.key_window_w());
   const std::string name =
-      fmt::format("window_attention/{}/{}x{}{}/{}c{}/{}x{}/{}", rung, op.window_h, op.window_w, keys,
-                  op.heads, channels / op.heads, side, side, name_of(op.type));
+      fmt::format("window_attention/{}/{}x{}{}/{}c{}/{}x{}/{}", rung, op.window_h, op.window_w,
+                  keys, op.heads, channels / op.heads, side, side, name_of(op.type));
   return {name, [=] {
             const Shape x{1, side, side, channels};
             const double flops = 4.0 * side * side * op.keys() * channels;

@@ -162,7 +162,8 @@ void launch_weight_gradient_depthwise(const CudaWeightGradientCall& call) {
   a.dy = call.dy.view<const float>();
   a.padding_h = call.parameters.padding_h;
   a.padding_w = call.parameters.padding_w;
-  a.layout = depthwise::layout_of(a.dy.shape, call.parameters.kernel_h, depthwise::kUnitBytes<float>);
+  a.layout =
+      depthwise::layout_of(a.dy.shape, call.parameters.kernel_h, depthwise::kUnitBytes<float>);
   a.x_units = runs<depthwise::kUnit>(a.x);
   a.dy_units = runs<depthwise::kUnit>(a.dy);
   if (call.parameters.kernel_h == 3) return depthwise::launch<3>(a, call);

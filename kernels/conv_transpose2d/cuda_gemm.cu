@@ -164,8 +164,7 @@ void launch_conv_transpose2d_gemm(const CudaConvTranspose2dCall& call) {
 
 void launch_conv_transpose2d_gemm_pack(const Tensor& weight, const Tensor& packed,
                                        cudaStream_t stream) {
-  with_type(packed.dtype(),
-            [&]<class T>() { gemm::launch_pack_type<T>(weight, packed, stream); });
+  with_type(packed.dtype(), [&]<class T>() { gemm::launch_pack_type<T>(weight, packed, stream); });
 }
 
 }  // namespace mend

@@ -297,6 +297,32 @@ TEST_CASE("gpu, narrow: networks give what the official implementations give, in
   if (for_each_small_fixture(compare)) CHECK(ran >= 81);
 }
 
+TEST_CASE(
+    "gpu, narrow: networks with attention give what the official implementations give, in bf16") {
+  int ran = 0, others = 0;
+  const auto compare = [&](const Model& model, const Tensors& inputs, const Tensors& expected) {
+    const Shapes shapes = shapes_of(inputs);
+    const Precision chosen = precision_for(Precision::kAuto, model.forward, shapes, gpu(0));
+    if (chosen != Precision::kBF16) {
+      CHECK(chosen == Precision::kF16);
+      ++others;
+      return;
+    }
+    const auto there = plan_on_gpu(model, shapes, narrow_on_gpu(DType::kBF16));
+    REQUIRE(there != nullptr);
+    const Tensors outputs = (*there)(inputs);
+    // A code book that chooses by the nearest code may choose another one.
+    const bool chooses = model.description.starts_with("CodeFormer");
+    for (std::size_t i = 0; i < outputs.size() && !chooses; ++i) {
+      CHECK(relative_error(outputs[i], expected[i]) <= 8e-2);
+    }
+    ++ran;
+  };
+  if (!for_each_small_fixture(compare)) return;
+  CHECK(ran >= 25);
+  CHECK(others >= 40);
+}
+
 TEST_CASE("gpu, narrow: a tile without numbers in f16 is computed again in f32") {
   const Model model = small_model("dncnn", kDncnn);
   // 1e5 has no number in f16: the convolutions see infinity there.
@@ -307,6 +333,7 @@ TEST_CASE("gpu, narrow: a tile without numbers in f16 is computed again in f32")
   const Tensor expected = restored(large, x, Precision::kF32, cpu());
   CHECK(relative_error(restored(large, x, Precision::kF16, gpu(0)), expected) < 5e-3);
   CHECK(relative_error(restored(large, x, Precision::kBF16, gpu(0)), expected) < 5e-2);
+  CHECK(relative_error(restored(large, x, Precision::kAuto, gpu(0)), expected) < 5e-3);
 }
 
 TEST_CASE("gpu: what does not fit the GPU's memory runs on the CPU") {

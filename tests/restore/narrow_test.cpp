@@ -49,6 +49,13 @@ TEST_CASE("narrow: a tile without numbers in f16 is computed again in f32") {
   CHECK(relative_error(run_tiled(large, x, in(Precision::kBF16)), expected) < 5e-2);
 }
 
+TEST_CASE("narrow: auto is f32 on a CPU") {
+  const SmallNetwork network(32);
+  const Tensor x = random_tensor({1, 21, 18, 3}, 1);
+  CHECK(precision_named("auto") == Precision::kAuto);
+  CHECK(identical(run_tiled(network, x, in(Precision::kAuto)), run_tiled(network, x, {})));
+}
+
 TEST_CASE("narrow: eager code computes in f32 and says so") {
   const SmallNetwork network(32);
   TileOptions options = in(Precision::kF16);
