@@ -291,11 +291,12 @@ void FileOptions::add_to(CLI::App& command) {
 }
 
 Work picture_work(const Model& model, const RestoreOptions& options) {
-  return {model.description, [model, options](const std::string&, const Image& image,
-                                              const TileOptions& tiles, RestoreReport& report) {
+  const auto restorer = std::make_shared<Restorer>(model);
+  return {model.description, [restorer, options](const std::string&, const Image& image,
+                                                 const TileOptions& tiles, RestoreReport& report) {
             RestoreOptions with_tiles = options;
             with_tiles.tiles = tiles;
-            return restore(model, image, with_tiles, &report);
+            return restorer->restore(image, with_tiles, &report);
           }};
 }
 

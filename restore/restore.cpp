@@ -215,14 +215,49 @@ int output_scale(const Model& model, const RestoreOptions& options) {
   return model.traits.enlarge_first == 0 ? options.enlarge : model.traits.enlarge_first;
 }
 
-Image restore(const Model& model, const Image& image, const RestoreOptions& options,
-              RestoreReport* report) {
-  check(model, options);
-  const int scale = output_scale(model, options);
-  if (image.width < model.traits.smallest || image.height < model.traits.smallest) {
-    const Image larger = extended(image, model.traits.smallest);
-    return top_left(restore(model, larger, options, report), image.height * scale,
-                    image.width * scale);
+/// A network that was told something, and for which pictures it has plans.
+struct Restorer::Kept {
+  Conditions conditions;
+  int height, width;
+  std::unique_ptr<TiledNetwork> network = nullptr;  // reads `conditions`
+};
+
+TiledNetwork& Restorer::network_for(const Conditions& conditions, int height, int width,
+                                    Precision precision) {
+  const auto suits = [&](const Kept& kept) {
+    return kept.height == height && kept.width == width &&
+           kept.conditions.sigma == conditions.sigma && kept.conditions.blur == conditions.blur &&
+           kept.conditions.quality == conditions.quality;
+  };
+  // The codes of 8-bit integers are those of one picture; masks and hints lie on one.
+  const bool is_of_picture =
+      precision == Precision::kInt8 || conditions.mask || conditions.colour_hints;
+  if (kept_ != nullptr && !is_of_picture && suits(*kept_)) return *kept_->network;
+  kept_.reset();  // its memory first
+  kept_ = std::make_shared<Kept>(Kept{conditions, height, width});
+  const auto of_picture = [this](const Network& forward) {
+    return [this, kept = kept_.get(), forward](const std::vector<Tensor>& inputs) {
+      return std::vector<Tensor>{
+          forward(network_inputs(model_, inputs[0], kept->conditions)).front()};
+    };
+  };
+  TileableNetwork network = {.network = of_picture(model_.forward),
+                             .channels = model_.traits.picture_channels(),
+                             .overlap = model_.traits.overlap};
+  if (model_.local.forward) {
+    network.local = of_picture(model_.local.forward);
+    network.local_name = model_.local.name;
+  }
+  kept_->network = std::make_unique<TiledNetwork>(std::move(network));
+  return *kept_->network;
+}
+
+Image Restorer::restore(const Image& image, const RestoreOptions& options, RestoreReport* report) {
+  check(model_, options);
+  const int scale = output_scale(model_, options);
+  if (image.width < model_.traits.smallest || image.height < model_.traits.smallest) {
+    const Image larger = extended(image, model_.traits.smallest);
+    return top_left(restore(larger, options, report), image.height * scale, image.width * scale);
   }
   constexpr std::int64_t kLongestSide = (1 << 30) - 1;
   if (std::int64_t{std::max(image.width, image.height)} * scale > kLongestSide) {
@@ -230,38 +265,34 @@ Image restore(const Model& model, const Image& image, const RestoreOptions& opti
                                  image.height, scale));
   }
 
-  Exchange exchange(model, image, options);
-  Conditions conditions = conditions_of(model, image, options);
-  const auto of_picture = [&](const Network& forward) {
-    return [&](const std::vector<Tensor>& inputs) {
-      return std::vector<Tensor>{forward(network_inputs(model, inputs[0], conditions)).front()};
-    };
-  };
-  TileableNetwork network = {.network = of_picture(model.forward),
-                             .channels = model.traits.picture_channels(),
-                             .overlap = model.traits.overlap};
-  if (model.local.forward) {
-    network.local = of_picture(model.local.forward);
-    network.local_name = model.local.name;
-  }
+  Exchange exchange(model_, image, options);
+  Conditions conditions = conditions_of(model_, image, options);
   TileOptions tile_options = options.tiles;
   tile_options.start_over = [&] { exchange.start_over(); };
-  if (is_blind(model, conditions) &&
-      !TiledNetwork(network).choose(exchange.height(), exchange.width(), tile_options).whole()) {
-    conditions.quality = found_quality(model, exchange);
+  const auto network = [&]() -> TiledNetwork& {
+    return network_for(conditions, exchange.height(), exchange.width(), tile_options.precision);
+  };
+  if (is_blind(model_, conditions) &&
+      !network().choose(exchange.height(), exchange.width(), tile_options).whole()) {
+    conditions.quality = found_quality(model_, exchange);
   }
-  const Tiling used = TiledNetwork(network).run(
+  const Tiling used = network().run(
       exchange.height(), exchange.width(), tile_options,
       [&](const Rectangle& window, const Tensor& to) { exchange.read(window, to); },
       [&](const Rectangle& output, const Tensor& pixels) { exchange.write(output, pixels); });
-  if (!used.whole() && !model.traits.tiles_change.empty()) {
+  if (!used.whole() && !model_.traits.tiles_change.empty()) {
     warn(
         fmt::format("tiles change this network's result: {}; --tile off and a larger --memory "
                     "avoid that",
-                    model.traits.tiles_change));
+                    model_.traits.tiles_change));
   }
   if (report != nullptr) *report = {used, conditions.sigma, conditions.quality};
   return exchange.take();
+}
+
+Image restore(const Model& model, const Image& image, const RestoreOptions& options,
+              RestoreReport* report) {
+  return Restorer(model).restore(image, options, report);
 }
 
 }  // namespace mend

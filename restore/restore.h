@@ -6,6 +6,9 @@
 // Networks that want more have rooms of their own: colorize.h, inpaint.h.
 #pragma once
 
+#include <memory>
+#include <utility>
+
 #include "models/network.h"
 #include "restore/image.h"
 #include "restore/tiled_network.h"
@@ -33,6 +36,28 @@ struct RestoreReport {
   Tiling tiling;
   float sigma = 0;    ///< what the network was told, in units of full brightness; 0: nothing
   float quality = 0;  ///< likewise, or what it found itself before tiles were cut; 0: nothing
+};
+
+/// Restores pictures with one network. Pictures of one size that the network is told the same about share its plans:
+/// weights are packed once, nothing is allocated from the second on, and on a GPU they replay one graph.
+class Restorer {
+ public:
+  explicit Restorer(Model model) : model_(std::move(model)) {}
+  Restorer(const Restorer&) = delete;
+  Restorer& operator=(const Restorer&) = delete;
+
+  const Model& model() const { return model_; }
+  /// As the function of that name below, with the same bits.
+  Image restore(const Image& image, const RestoreOptions& options, RestoreReport* report = nullptr);
+
+ private:
+  struct Kept;
+  /// The network with these conditions for a picture of height x width; that of the last picture where it suits.
+  TiledNetwork& network_for(const Conditions& conditions, int height, int width,
+                            Precision precision);
+
+  Model model_;
+  std::shared_ptr<Kept> kept_;
 };
 
 /// The picture that `model` makes of `image`; bits, ICC profile and EXIF are the image's, gray stays
