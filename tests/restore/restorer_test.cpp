@@ -12,7 +12,7 @@ namespace mend::test {
 
 TEST_CASE("Restorer: pictures of one size share a network's plans") {
   int traced = 0;
-  Restorer restorer(own_model("halves", {}, [&traced](const Tensors& given) {
+  Restorer restorer(own_model("halves", TilePolicy::kExactHalo, [&traced](const Tensors& given) {
     ++traced;
     return Tensors{0.5f * given[0]};
   }));
@@ -47,7 +47,8 @@ TEST_CASE("Restorer: a picture is told its own noise and quality") {
     CAPTURE(quality);
     RestoreOptions options;
     options.conditions.quality = quality;
-    CHECK(restorer.restore(image, options).bytes == restore(restorer.model(), image, options).bytes);
+    CHECK(restorer.restore(image, options).bytes ==
+          restore(restorer.model(), image, options).bytes);
   }
 }
 
