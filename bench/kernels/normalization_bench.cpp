@@ -17,11 +17,12 @@ void add_layer_norm(const std::string& label, const op::LayerNorm& norm, const S
 }
 
 void add_group_norm(const std::string& label, const op::GroupNorm& norm, const Shape& x) {
-  register_rungs(group_norm_ladder(), norm, label, {x, vector_shape(x.c), vector_shape(x.c)},
-                 [=](GroupNormKernel kernel, Inputs inputs, const Tensor& y, Scratch scratch) {
-                   kernel(norm, inputs[0].view<const float>(), inputs[1].view<const float>(),
-                          inputs[2].view<const float>(), y.view<float>(), scratch);
-                 });
+  register_rungs(
+      group_norm_ladder(), norm, label, {x, vector_shape(x.c), vector_shape(x.c)},
+      [=](const GroupNormKernel& kernel, Inputs inputs, const Tensor& y, Scratch scratch) {
+        kernel(norm, inputs[0].view<const float>(), inputs[1].view<const float>(),
+               inputs[2].view<const float>(), y.view<float>(), scratch);
+      });
 }
 
 const bool kRegistered = [] {

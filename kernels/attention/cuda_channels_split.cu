@@ -60,9 +60,11 @@ struct Arguments {
 /// Channels c and c + 1 of a head; zeros behind its last.
 template <bool kPairs, class T>
 __device__ float2 load_pair(const T* head, int c, int depth) {
-  Run<T, 2> pair{};
-  if (c < depth) pair = load_run<T, 2>(head + c, kPairs, depth - c);
-  return {as_float(pair.values[0]), as_float(pair.values[1])};
+  if constexpr (kPairs) {
+    const auto pair = c < depth ? *reinterpret_cast<const Run<T, 2>*>(head + c) : Run<T, 2>{};
+    return {as_float(pair.values[0]), as_float(pair.values[1])};
+  }
+  return {c < depth ? as_float(head[c]) : 0.0f, c + 1 < depth ? as_float(head[c + 1]) : 0.0f};
 }
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
@@ -266,8 +268,15 @@ __global__ void __launch_bounds__(kThreads, kTiles < 4 ? 4 : 2) mix(const Argume
 #pragma unroll
       for (int i = 0; i < 2 * kTiles; ++i) {
         const int c = 8 * i + 2 * t;
-        const Run<float, 2> pair{{sum[i][2 * half], sum[i][2 * half + 1]}};
-        if (c < a.depth) store_run(to + c, from_floats<T>(pair), kPairs, a.depth - c);
+        const float low = sum[i][2 * half], high = sum[i][2 * half + 1];
+        if constexpr (kPairs) {
+          if (c < a.depth) {
+            *reinterpret_cast<Run<T, 2>*>(to + c) = {from_float<T>(low), from_float<T>(high)};
+          }
+        } else {
+          if (c < a.depth) to[c] = from_float<T>(low);
+          if (c + 1 < a.depth) to[c + 1] = from_float<T>(high);
+        }
       }
     }
   }

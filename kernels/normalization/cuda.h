@@ -20,8 +20,10 @@ void launch_softmax_gradient(View<const float> softmax, View<const float> dy, Vi
 
 // Over images or batches.
 
-void launch_group_norm(int groups, float eps, View<const float> x, View<const float> gamma,
-                       View<const float> beta, View<float> y);
+/// Of f32, f16 and bf16, in f32.
+template <class T>
+void launch_group_norm(int groups, float eps, View<const T> x, View<const float> gamma,
+                       View<const float> beta, View<T> y);
 void launch_batch_statistics(View<const float> x, View<float> y);
 void launch_batch_norm(float eps, View<const float> x, View<const float> statistics,
                        View<const float> gamma, View<const float> beta, View<float> y);

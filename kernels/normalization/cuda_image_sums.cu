@@ -4,6 +4,7 @@
 #include "engine/cuda/check.h"
 #include "engine/cuda/cuda_device.h"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/run.cuh"
 #include "kernels/normalization/cuda_image_sums.cuh"
 
 namespace mend {
@@ -15,9 +16,10 @@ constexpr int kBlocks =
     264;  ///< fill an H100 twice; the same on all GPUs, or the bits would differ
 
 /// Blocks are numbered [image][tile][split].
+template <class T>
 struct Work {
   Walk<1> pixels;  ///< of an image
-  const float* x;
+  const T* x;
   std::int64_t image_stride;
   DistanceSums* parts;  ///< [image][split · pieces + piece][group]
   int channels, groups, width;
@@ -33,8 +35,8 @@ __device__ void add(DistanceSums& to, const DistanceSums& more) {
   to.squares += more.squares;
 }
 
-template <int kWidth>
-__global__ void __launch_bounds__(kThreads) image_sums(Work work) {
+template <int kWidth, class T>
+__global__ void __launch_bounds__(kThreads) image_sums(Work<T> work) {
   __shared__ DistanceSums shared[kWidth][kThreads];
   const std::uint32_t block = blockIdx.x / work.splits, split = blockIdx.x - block * work.splits;
   const int image = static_cast<int>(block) / work.tiles;
@@ -44,11 +46,11 @@ __global__ void __launch_bounds__(kThreads) image_sums(Work work) {
   const int c = tile * work.tile + unit * kWidth;
   DistanceSums sums[kWidth] = {};
   if (lane < work.lanes && c < work.channels) {
-    const float* const of_image = work.x + image * work.image_stride;
+    const T* const of_image = work.x + image * work.image_stride;
     float about[kWidth] = {};
 #pragma unroll
     for (int e = 0; e < kWidth; ++e) {
-      if (work.about_first) about[e] = of_image[(c + e) / work.width * work.width];
+      if (work.about_first) about[e] = as_float(of_image[(c + e) / work.width * work.width]);
     }
     const std::uint32_t step = static_cast<std::uint32_t>(work.lanes);
     const std::uint32_t last = min((split + 1) * work.length, work.pixels.count);
@@ -59,14 +61,9 @@ __global__ void __launch_bounds__(kThreads) image_sums(Work work) {
         const std::uint32_t pixel = begin + j * step;
         std::int64_t at[1] = {0};
         if (pixel < last) work.pixels.locate(pixel, at);
-        const float* const from = of_image + at[0] + c;
-        if constexpr (kWidth == 1) {
-          values[j][0] = pixel < last ? *from : about[0];
-        } else {
-          const auto pack = *reinterpret_cast<const Pack<float>*>(from);
+        const auto run = as_floats(*reinterpret_cast<const Run<T, kWidth>*>(of_image + at[0] + c));
 #pragma unroll
-          for (int e = 0; e < kWidth; ++e) values[j][e] = pixel < last ? pack.values[e] : about[e];
-        }
+        for (int e = 0; e < kWidth; ++e) values[j][e] = pixel < last ? run.values[e] : about[e];
       }
 #pragma unroll
       for (int e = 0; e < kWidth; ++e) {
@@ -127,30 +124,31 @@ int tile_of(int channels, int width, int step) {
   return tile;
 }
 
-ImageSums launch(const View<const float>& x, int groups, bool as_one, bool about_first,
-                 Tensor& memory) {
+template <class T>
+ImageSums<T> launch(const View<const T>& x, int groups, bool as_one, bool about_first,
+                    Tensor& memory) {
   const Shape& s = x.shape;
   CudaDevice& device = current_cuda_device();
   const Shape pixels{as_one ? s.n : 1, s.h, s.w, 1};
-  View<const float> image = x;
+  View<const T> image = x;
   image.shape = pixels;
-  Work work{.pixels = Walk<1>(pixels, {Strides(image)}),
-            .x = x.data,
-            .image_stride = as_one ? 0 : x.n_stride,
-            .parts = nullptr,
-            .channels = s.c,
-            .groups = groups,
-            .width = s.c / groups,
-            .tile = 0,
-            .tiles = 1,
-            .pieces = 1,
-            .units = 1,
-            .lanes = 1,
-            .splits = 1,
-            .length = 0,
-            .about_first = about_first};
+  Work<T> work{.pixels = Walk<1>(pixels, {Strides(image)}),
+               .x = x.data,
+               .image_stride = as_one ? 0 : x.n_stride,
+               .parts = nullptr,
+               .channels = s.c,
+               .groups = groups,
+               .width = s.c / groups,
+               .tile = 0,
+               .tiles = 1,
+               .pieces = 1,
+               .units = 1,
+               .lanes = 1,
+               .splits = 1,
+               .length = 0,
+               .about_first = about_first};
   const int images = as_one ? 1 : s.n;
-  const bool wide = s.c % 4 == 0 && packs(x) && tile_of(s.c, work.width, 4) > 0;
+  const bool wide = s.c % 4 == 0 && runs<4>(x) && tile_of(s.c, work.width, 4) > 0;
   const int numbers = wide ? 4 : 1;
   work.tile = tile_of(s.c, work.width, numbers);
   work.tiles = divide_up(s.c, work.tile);
@@ -170,7 +168,7 @@ ImageSums launch(const View<const float>& x, int groups, bool as_one, bool about
   memory = Tensor::empty(vector_shape(static_cast<int>(bytes)), DType::kU8, device);
   work.parts = reinterpret_cast<DistanceSums*>(memory.storage()->data());
   const auto blocks = static_cast<unsigned>(images * work.tiles) * work.splits;
-  (wide ? image_sums<4> : image_sums<1>)<<<blocks, kThreads, 0, device.stream()>>>(work);
+  (wide ? image_sums<4, T> : image_sums<1, T>)<<<blocks, kThreads, 0, device.stream()>>>(work);
   cuda_check(cudaGetLastError(), "sums over the pixels of images");
   return {.parts = work.parts,
           .first = x.data,
@@ -184,11 +182,15 @@ ImageSums launch(const View<const float>& x, int groups, bool as_one, bool about
 
 }  // namespace
 
-ImageSums launch_image_sums(const View<const float>& x, int groups, bool as_one, Tensor& memory) {
+template <class T>
+ImageSums<T> launch_image_sums(const View<const T>& x, int groups, bool as_one, Tensor& memory) {
   return launch(x, groups, as_one, true, memory);
 }
+template ImageSums<float> launch_image_sums(const View<const float>&, int, bool, Tensor&);
+template ImageSums<Half> launch_image_sums(const View<const Half>&, int, bool, Tensor&);
+template ImageSums<BFloat16> launch_image_sums(const View<const BFloat16>&, int, bool, Tensor&);
 
-ImageSums launch_image_squares(const View<const float>& x, Tensor& memory) {
+ImageSums<float> launch_image_squares(const View<const float>& x, Tensor& memory) {
   return launch(x, x.shape.c, false, false, memory);
 }
 

@@ -28,9 +28,10 @@ __device__ inline DistanceSums sum_of_warp(DistanceSums sums) {
 }
 
 /// What the second kernel reads.
+template <class T>
 struct ImageSums {
   const DistanceSums* parts;  ///< [image][row][group]
-  const float* first;         ///< where x's first pixel lies, and how far the next image's is
+  const T* first;             ///< where x's first pixel lies, and how far the next image's is
   std::int64_t image_stride;
   int images, rows, groups, width;  ///< width: channels of a group
   double count;                     ///< numbers of a group
@@ -54,15 +55,16 @@ struct ImageSums {
     const DistanceSums total = sums(image, group, lane);
     const double distance = total.sum / count;
     const double variance = total.squares / count - distance * distance;
-    const double about = first[image * image_stride + group * width];
+    const double about = as_float(first[image * image_stride + group * width]);
     return {about + distance, variance > 0 ? variance : 0};
   }
 };
 
-/// Launches the first kernel. The parts live as long as `memory`.
+/// Launches the first kernel, on images of f32, f16 or bf16. The parts live as long as `memory`.
 /// as_one: all images are one.
-ImageSums launch_image_sums(const View<const float>& x, int groups, bool as_one, Tensor& memory);
+template <class T>
+ImageSums<T> launch_image_sums(const View<const T>& x, int groups, bool as_one, Tensor& memory);
 /// Σx² in place of the distances' squares.
-ImageSums launch_image_squares(const View<const float>& x, Tensor& memory);
+ImageSums<float> launch_image_squares(const View<const float>& x, Tensor& memory);
 
 }  // namespace mend

@@ -40,9 +40,10 @@ class FactorMemory {
   ChannelFactors factors() const {
     return {vector(0).data, vector(1).data, vector(2).data, shape_.c};
   }
-  void apply_to(const View<const float>& x, const View<float>& y) const {
-    launch_each_element<float>("normalization by factors", {x, vector(0), vector(1), vector(2)}, y,
-                               Normalized{});
+  template <class T>
+  void apply_to(const View<const T>& x, const View<T>& y) const {
+    launch_each_element<T, float>("normalization by factors", x, {vector(0), vector(1), vector(2)},
+                                  y, Normalized{});
   }
 
  private:
@@ -73,8 +74,9 @@ void launch_each_group(const char* kernel, int images, int groups, const Finish&
   cuda_check(cudaGetLastError(), kernel);
 }
 
+template <class T>
 struct FinishGroupNorm {
-  ImageSums sums;
+  ImageSums<T> sums;
   const float *gamma, *beta;
   double eps;
   ChannelFactors to;
@@ -91,7 +93,7 @@ struct FinishGroupNorm {
 };
 
 struct FinishBatchStatistics {
-  ImageSums sums;
+  ImageSums<float> sums;
   float *mean, *variance;
 
   __device__ void operator()(int image, int c, int lane) const {
@@ -103,11 +105,11 @@ struct FinishBatchStatistics {
 };
 
 struct FinishAdaptive {
-  ImageSums own, lent;
+  ImageSums<float> own, lent;
   double eps;
   ChannelFactors to;
 
-  __device__ static double deviation(const ImageSums& of, double variance, double eps) {
+  __device__ static double deviation(const ImageSums<float>& of, double variance, double eps) {
     return sqrt(variance * of.count / (of.count - 1) + eps);
   }
   __device__ void operator()(int image, int c, int lane) const {
@@ -120,7 +122,7 @@ struct FinishAdaptive {
 
 /// g[n,c] = √Σx²
 struct FinishResponse {
-  ImageSums sums;
+  ImageSums<float> sums;
   float* response;
 
   __device__ void operator()(int image, int c, int lane) const {
@@ -172,19 +174,26 @@ struct BatchNormed {
 
 }  // namespace
 
-void launch_group_norm(int groups, float eps, View<const float> x, View<const float> gamma,
-                       View<const float> beta, View<float> y) {
+template <class T>
+void launch_group_norm(int groups, float eps, View<const T> x, View<const float> gamma,
+                       View<const float> beta, View<T> y) {
   Tensor parts;
-  const ImageSums sums = launch_image_sums(x, groups, false, parts);
+  const ImageSums<T> sums = launch_image_sums(x, groups, false, parts);
   const FactorMemory memory(x.shape);
   launch_each_group("group_norm", sums.images, groups,
-                    FinishGroupNorm{sums, gamma.data, beta.data, eps, memory.factors()});
+                    FinishGroupNorm<T>{sums, gamma.data, beta.data, eps, memory.factors()});
   memory.apply_to(x, y);
 }
+template void launch_group_norm(int, float, View<const float>, View<const float>, View<const float>,
+                                View<float>);
+template void launch_group_norm(int, float, View<const Half>, View<const float>, View<const float>,
+                                View<Half>);
+template void launch_group_norm(int, float, View<const BFloat16>, View<const float>,
+                                View<const float>, View<BFloat16>);
 
 void launch_batch_statistics(View<const float> x, View<float> y) {
   Tensor parts;
-  const ImageSums sums = launch_image_sums(x, x.shape.c, true, parts);
+  const ImageSums<float> sums = launch_image_sums(x, x.shape.c, true, parts);
   launch_each_group("batch_statistics", 1, x.shape.c,
                     FinishBatchStatistics{sums, y.data, y.data + y.w_stride});
 }
@@ -207,8 +216,8 @@ void launch_batch_norm(float eps, View<const float> x, View<const float> statist
 void launch_adaptive_instance_norm(float eps, View<const float> x, View<const float> style,
                                    View<float> y) {
   Tensor parts, style_parts;
-  const ImageSums own = launch_image_sums(x, x.shape.c, false, parts);
-  const ImageSums lent = launch_image_sums(style, x.shape.c, false, style_parts);
+  const ImageSums<float> own = launch_image_sums(x, x.shape.c, false, parts);
+  const ImageSums<float> lent = launch_image_sums(style, x.shape.c, false, style_parts);
   const FactorMemory memory(x.shape);
   launch_each_group("adaptive_instance_norm", own.images, x.shape.c,
                     FinishAdaptive{own, lent, eps, memory.factors()});
@@ -219,7 +228,7 @@ void launch_global_response_norm(float eps, View<const float> x, View<const floa
                                  View<const float> beta, View<float> y) {
   constexpr auto kName = "global_response_norm";
   Tensor parts;
-  const ImageSums squares = launch_image_squares(x, parts);
+  const ImageSums<float> squares = launch_image_squares(x, parts);
   const Shape each{x.shape.n, 1, 1, x.shape.c};
   CudaDevice& device = current_cuda_device();
   const Tensor factor = Tensor::empty(each, DType::kF32, device);

@@ -152,6 +152,13 @@ __global__ void __launch_bounds__(kLineThreads) each_line(Work work, Lines lines
   work(lane);
 }
 
+/// Single numbers that a lane may hold of a Work.
+template <class Work>
+constexpr int most_held() {
+  if constexpr (requires { Work::kMostHeld; }) return Work::kMostHeld;
+  return 32;
+}
+
 /// Calls work(lane), a LaneOf, for all lanes of all pixels of `shape`. `wide`: whether all of its views and
 /// vectors may be read in wide units.
 template <class Work>
@@ -172,7 +179,7 @@ void launch_lines(const char* kernel, const Work& work, const Shape& shape, bool
     cuda_check(cudaGetLastError(), kernel);
   };
   // The split with the fewest idle lanes; of equal ones that with more units a lane, up to four.
-  const int most = wide ? 8 : 32;
+  const int most = wide ? 8 : most_held<Work>();
   int held = 0, fewest = 0;
   for (const int candidate : {4, 3, 2, 1, 8, 32}) {
     int bits = 0;
@@ -196,7 +203,8 @@ void launch_lines(const char* kernel, const Work& work, const Shape& shape, bool
       case 8:
         return launch(each_line<kNumbers, 8, Work>);
       case 32:
-        if constexpr (kNumbers == 1) return launch(each_line<kNumbers, 32, Work>);
+        if constexpr (kNumbers == 1 && most_held<Work>() == 32)
+          return launch(each_line<kNumbers, 32, Work>);
         break;
       default:
         lines.lane_bits = 5;

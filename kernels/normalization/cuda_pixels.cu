@@ -8,6 +8,7 @@ namespace {
 
 template <class T>
 struct PixelNormWork {
+  static constexpr int kMostHeld = sizeof(T) == 4 ? 32 : 8;  // 32 of 16 bits would spill
   PixelMeasure measure;
   float eps;
   View<const T> x;

@@ -36,7 +36,16 @@ void softmax_gradient_cuda(View<const float> softmax, View<const float> dy, View
 
 void group_norm_cuda(const op::GroupNorm& norm, View<const float> x, View<const float> gamma,
                      View<const float> beta, View<float> y, Scratch) {
-  launch_group_norm(norm.groups, norm.eps, x, gamma, beta, y);
+  launch_group_norm<float>(norm.groups, norm.eps, x, gamma, beta, y);
+}
+
+void group_norm_cuda_narrow(const op::GroupNorm& op, Inputs inputs, const Tensor& y) {
+  using op::GroupNorm;
+  with_narrow_type(op.type, [&]<class T>() {
+    launch_group_norm<T>(op.groups, op.eps, inputs[GroupNorm::kX].view<const T>(),
+                         view_of<float>(inputs, GroupNorm::kGamma),
+                         view_of<float>(inputs, GroupNorm::kBeta), y.view<T>());
+  });
 }
 
 void batch_statistics_cuda(View<const float> x, View<float> y, Scratch) {

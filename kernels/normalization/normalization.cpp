@@ -57,10 +57,10 @@ constexpr Variant<op::Softmax, SoftmaxKernel> kSoftmaxLadder[] = {
 #endif
 };
 constexpr Variant<op::GroupNorm, GroupNormKernel> kGroupNormLadder[] = {
-    {"group_norm/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     group_norm_reference},
-    {"group_norm/simd",      DeviceKind::kCpu, never_refuses, memory_seconds, 1e-6,  group_norm_simd},
+    {"group_norm/reference", DeviceKind::kCpu, takes_f32_alone, slowest,      0,     group_norm_reference},
+    {"group_norm/simd",      DeviceKind::kCpu, takes_f32_alone, memory_seconds, 1e-6,  group_norm_simd},
 #ifdef MEND_HAS_CUDA
-    {"group_norm/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, group_norm_cuda},
+    {"group_norm/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 2e-6, {group_norm_cuda, group_norm_cuda_narrow}},
 #endif
 };
 constexpr Variant<op::Demodulate, DemodulateKernel> kDemodulateLadder[] = {
@@ -194,7 +194,7 @@ Shape GroupNorm::shape(const Shapes& in) const {
   return x;
 }
 
-Cost GroupNorm::cost(const Shapes& in) const { return cost_per_element(in, 7); }
+Cost GroupNorm::cost(const Shapes& in) const { return cost_per_element(in, 7, type); }
 
 Footprint GroupNorm::footprint(const Shapes&) const { return {.global = true}; }
 
@@ -206,8 +206,13 @@ std::int64_t GroupNorm::scratch_bytes(const Shapes& in) const {
 
 void GroupNorm::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   const auto& rung = choose(group_norm_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
   rung.kernel(*this, view(inputs, kX), view(inputs, kGamma), view(inputs, kBeta), y.view<float>(),
               scratch);
+}
+
+std::optional<Narrowed> GroupNorm::narrow(const Shapes&, DType to) const {
+  return narrow_inputs(*this, 1, to);
 }
 
 Shape Demodulate::shape(const Shapes& in) const {

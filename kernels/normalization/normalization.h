@@ -126,8 +126,11 @@ struct GroupNorm {
 
   int groups = 1;
   float eps = 1e-5f;
+  /// As op::LayerNorm's.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
@@ -135,6 +138,7 @@ struct GroupNorm {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
 };
 
 /// The factors that give the outputs of a modulated convolution unit variance.
@@ -167,9 +171,10 @@ using PixelNormKernel = void (*)(PixelMeasure measure, float eps, View<const flo
                                  View<const float> gamma, View<const float> beta, View<float> y);
 using LayerNormKernel = NarrowableKernel<op::LayerNorm, PixelNormKernel>;
 using SoftmaxKernel = void (*)(View<const float> x, View<float> y);
-using GroupNormKernel = void (*)(const op::GroupNorm& norm, View<const float> x,
-                                 View<const float> gamma, View<const float> beta, View<float> y,
-                                 Scratch scratch);
+using GroupNormKernel =
+    NarrowableKernel<op::GroupNorm, void (*)(const op::GroupNorm& norm, View<const float> x,
+                                             View<const float> gamma, View<const float> beta,
+                                             View<float> y, Scratch scratch)>;
 using DemodulateKernel = void (*)(const op::Demodulate& op, View<const float> weight,
                                   View<const float> style, View<float> y);
 

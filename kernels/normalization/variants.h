@@ -47,6 +47,8 @@ void layer_norm_cuda_narrow(const op::LayerNorm& op, Inputs inputs, const Tensor
 void softmax_cuda(View<const float> x, View<float> y);
 void group_norm_cuda(const op::GroupNorm& norm, View<const float> x, View<const float> gamma,
                      View<const float> beta, View<float> y, Scratch scratch);
+/// In f16 and bf16.
+void group_norm_cuda_narrow(const op::GroupNorm& op, Inputs inputs, const Tensor& y);
 void demodulate_cuda(const op::Demodulate& op, View<const float> weight, View<const float> style,
                      View<float> y);
 

@@ -134,6 +134,8 @@ TEST_CASE("gpu, narrow: operations compute in f32 and round once") {
     check_narrow(op::Activate{{ActivationKind::kPrelu}}, {x, channels}, 0);
     check_narrow(op::LayerNorm{}, {x, channels, channels}, 1);
     check_narrow(op::LayerNorm{.subtract_mean = false}, {x}, 1);
+    check_narrow(op::GroupNorm{.groups = shape.c % 4 == 0 ? 4 : 1}, {x, channels, channels}, 2);
+    check_narrow(op::GroupNorm{.groups = shape.c}, {x}, 2);
     check_narrow(op::Affine{.scale = 2.5f, .offset = 0.25f, .low = -1, .high = 1}, {x}, 1);
     check_narrow(op::Binary{BinaryKind::kAdd}, {x, z}, 0);
     check_narrow(op::Binary{BinaryKind::kMultiply}, {x, channels}, 0);

@@ -43,8 +43,8 @@ void check_pixels(std::span<const Variant<Op, Kernel>> ladder, const Op& op, Pix
 void check_group_norm(int groups, const std::vector<Tensor>& inputs) {
   const op::GroupNorm norm{.groups = groups};
   check_gpu_rungs(group_norm_ladder(), norm, inputs,
-                  [&](GroupNormKernel kernel, Inputs in, const Tensor& y) {
-                    kernel(norm, slot(in, 0), slot(in, 1), slot(in, 2), y.view<float>(), {});
+                  [&](const GroupNormKernel& kernel, Inputs in, const Tensor& y) {
+                    kernel(norm, slot(in, 0), slot(in, 1), slot(in, 2), y.view<float>(), Scratch{});
                   });
 }
 

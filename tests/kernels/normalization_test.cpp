@@ -78,7 +78,7 @@ void check_softmax(const Tensor& x) {
 
 void check_group_norm(const op::GroupNorm& norm, const std::vector<Tensor>& inputs) {
   check_rungs(group_norm_ladder(), norm, inputs,
-              [&](GroupNormKernel kernel, Inputs in, const Tensor& y, Scratch scratch) {
+              [&](const GroupNormKernel& kernel, Inputs in, const Tensor& y, Scratch scratch) {
                 const auto vector = [&](std::size_t i) {
                   return i < in.size() ? in[i].view<const float>() : View<const float>{};
                 };
