@@ -58,7 +58,7 @@ template <class Products, class Tokens>
 struct Movement {
   using T = typename Products::Number;
   using Group = typename Tokens::Group;
-  static constexpr int kDepth = Products::kDepth, kPitch = Products::kPitch;
+  static constexpr int kPitch = Products::kPitch;
 
   const Arguments<T>& a;
   const Tokens& tokens;
@@ -80,7 +80,7 @@ struct Movement {
   __device__ void bring_queries(int first, int count, T* to) const {
     const HeadOf<T> q(a.q, group.n, head * a.depth);
     with_unit([&](auto unit) {
-      each_unit<kDepth, unit>(count, threadIdx.x, blockDim.x, [&](int token, int c) {
+      each_unit<Products, unit>(count, threadIdx.x, blockDim.x, [&](int token, int c) {
         const bool inside = first + token < tokens.queries && c < a.depth;
         const TokenPixel at = tokens.query(group, min(first + token, tokens.queries - 1));
         bring<unit>(to + token * kPitch + c, q(at) + (c < a.depth ? c : 0), inside);
@@ -95,7 +95,7 @@ struct Movement {
     const HeadOf<T> q(a.q, group.n, head * a.depth), k(a.k, group.n, head * a.depth);
     const HeadOf<T> v(a.v, group.n, head * a.depth_v);
     with_unit([&](auto unit) {
-      each_unit<kDepth, unit>(kTileKeys, threadIdx.x, blockDim.x, [&](int token, int c) {
+      each_unit<Products, unit>(kTileKeys, threadIdx.x, blockDim.x, [&](int token, int c) {
         TokenPixel at = tokens.key(group, min(first + token, tokens.keys - 1));
         const bool exists = first + token < tokens.keys && !at.outside;
         if (at.outside) at.h = at.w = 0;
@@ -110,7 +110,7 @@ struct Movement {
   __device__ void round_keys(T* k, T* v) const {
     if constexpr (Products::kRoundsInPlace) {
       with_unit([&](auto unit) {
-        each_unit<kDepth, unit>(kTileKeys, threadIdx.x, blockDim.x, [&](int token, int c) {
+        each_unit<Products, unit>(kTileKeys, threadIdx.x, blockDim.x, [&](int token, int c) {
           Products::template round_in_place<unit>(k + token * kPitch + c);
           Products::template round_in_place<unit>(v + token * kPitch + c);
         });
@@ -123,7 +123,7 @@ struct Movement {
     T* const to = a.y.data + group.n * a.y.n_stride + head * a.depth_v;
     const int h_stride = static_cast<int>(a.y.h_stride), w_stride = static_cast<int>(a.y.w_stride);
     with_unit([&](auto unit) {
-      each_unit<kDepth, unit>(kWarpQueries, lane, kLanes, [&](int token, int c) {
+      each_unit<Products, unit>(kWarpQueries, lane, kLanes, [&](int token, int c) {
         if (c >= a.depth_v || first + token >= tokens.queries) return;
         const TokenPixel at = tokens.query(group, first + token);
         *reinterpret_cast<Run<T, unit>*>(to + std::int64_t{at.h} * h_stride +

@@ -44,10 +44,11 @@ __device__ void bring(T* to, const T* from, bool inside) {
 }
 
 /// f(token, channel) for all units of kUnit channels of `tokens` tokens, a multiple of 8, that are this thread's,
-/// whose channel stays the same from token to token.
-template <int kDepth, int kUnit, class F>
+/// whose channel stays the same from token to token. Of eight tokens Products::place_of_eight says which is the i-th:
+/// those that are served together must not be neighbours where these share banks.
+template <class Products, int kUnit, class F>
 __device__ void each_unit(int tokens, int thread, int threads, const F& f) {
-  constexpr int kUnits = kDepth / kUnit;
+  constexpr int kUnits = Products::kDepth / kUnit;
   constexpr int kSideBySide = kUnits < kLanes ? kUnits : kLanes;
   // Hides where the number comes from: else what follows from it is kept in registers from tile to tile.
   asm volatile("" : "+r"(thread));
@@ -56,13 +57,7 @@ __device__ void each_unit(int tokens, int thread, int threads, const F& f) {
     const int channel = (unit + thread % kSideBySide) * kUnit;
 #pragma unroll 1
     for (int i = thread / kSideBySide; i < tokens; i += threads / kSideBySide) {
-      // Two tokens that are served together must not be neighbours where these share banks.
-      if constexpr (kDepth == 16) {
-        const int token = (i & ~7) | (i & 1) << 2 | (i & 7) >> 1;
-        f(token, channel);
-      } else {
-        f(i, channel);
-      }
+      f((i & ~7) | Products::place_of_eight(i & 7), channel);
     }
   }
 }

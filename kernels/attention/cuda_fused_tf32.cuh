@@ -20,6 +20,7 @@ struct Tf32Products {
   static constexpr int kWide = kDepth % 32 == 0 ? 4 : 2;  // neighbouring values that a lane reads
   static constexpr int kRuns = kDepth / (8 * kWide);      // of 8 · kWide channels
   static constexpr int kRunChannels = 8 * kWide;
+  __device__ static int place_of_eight(int i) { return kDepth == 16 ? (i & 1) << 2 | i >> 1 : i; }
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
 

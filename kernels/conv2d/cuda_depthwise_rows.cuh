@@ -149,7 +149,7 @@ struct PatchColumns {
 #endif  // from compute capability 8.0 on
 
 template <class T>
-__device__ Pack<float> numbers_of(const Run<T, kUnit>& unit) {
+__device__ Pack<float> numbers_of(Run<T, kUnit> unit) {
   Pack<float> numbers;
 #pragma unroll
   for (int j = 0; j < kUnit; ++j) numbers.values[j] = as_float(unit.values[j]);

@@ -45,9 +45,9 @@ __device__ void store_run(T* to, const Run<T, kCount>& run, bool whole, int coun
   }
 }
 
-/// In f32, and back.
+/// In f32, and back. A copy, for a run in memory is read at once only as a whole.
 template <class T, int kCount>
-__device__ Run<float, kCount> as_floats(const Run<T, kCount>& run) {
+__device__ Run<float, kCount> as_floats(Run<T, kCount> run) {
   Run<float, kCount> floats;
 #pragma unroll
   for (int i = 0; i < kCount; ++i) floats.values[i] = as_float(run.values[i]);

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -19,10 +20,15 @@ constexpr PixelLoss kLosses[] = {{kL1},
                                  {kSmoothL1, 0.3},
                                  {kSmoothL1, 0, 2},
                                  {kCharbonnier, 1e-3, 0.7},
-                                 {kCharbonnier, 0.5}};
+                                 {kCharbonnier, 0.5},
+                                 {kLogistic, 0, 0.5},
+                                 {kHinge},
+                                 {kWasserstein, 0, 2}};
 
-double rho(const PixelLoss& loss, double d) {
-  const double a = loss.parameter;
+bool is_of_distance(const PixelLoss& loss) { return loss.kind < kLogistic; }
+
+double rho(const PixelLoss& loss, double x, double target) {
+  const double a = loss.parameter, d = x - target, s = 2 * target - 1;
   switch (loss.kind) {
     case kL1:
       return std::abs(d);
@@ -32,6 +38,12 @@ double rho(const PixelLoss& loss, double d) {
       return std::abs(d) < a ? d * d / (2 * a) : std::abs(d) - a / 2;
     case kCharbonnier:
       return std::hypot(d, a);
+    case kLogistic:
+      return std::log1p(std::exp(-s * x));
+    case kHinge:
+      return std::max(0.0, 1 - s * x);
+    case kWasserstein:
+      return -s * x;
   }
   return 0;
 }
@@ -44,9 +56,6 @@ struct Pictures {
     for (std::int64_t i = 0; i < shape.elements(); ++i) {
       x.view<float>().data[i] = target.view<float>().data[i] + d.view<float>().data[i];
     }
-  }
-  double distance(std::int64_t i) const {
-    return double{x.view<float>().data[i]} - target.view<float>().data[i];
   }
   Tensor target, x;
 };
@@ -65,9 +74,11 @@ TEST_CASE("pixel losses: the value is that of the formula, the gradient its diff
     double expected = 0;
     for (std::int64_t i = 0; i < shape.elements(); ++i) {
       constexpr double kStep = 1e-6;
-      const double d = pictures.distance(i);
-      expected += loss.weight * rho(loss, d) / count;
-      const double slope = (rho(loss, d + kStep) - rho(loss, d - kStep)) / (2 * kStep);
+      const double x = pictures.x.view<float>().data[i];
+      const double target = pictures.target.view<float>().data[i];
+      expected += loss.weight * rho(loss, x, target) / count;
+      const double slope =
+          (rho(loss, x + kStep, target) - rho(loss, x - kStep, target)) / (2 * kStep);
       CHECK(gradient.view<float>().data[i] ==
             doctest::Approx(loss.weight * slope / count).epsilon(1e-5));
     }
@@ -97,8 +108,10 @@ TEST_CASE("pixel losses: in slices and for any number of threads the same bits")
 TEST_CASE("pixel losses: 0 at a kink, NaN stays, and what makes no sense is refused") {
   const Tensor x = random_tensor({1, 2, 2, 3}, 1);
   for (const PixelLoss& loss : kLosses) {
-    const Tensor gradient = apply(op::PixelLossGradient{loss}, {x, x});
-    CHECK(identical(gradient, Tensor::zeros(x.shape())));
+    if (is_of_distance(loss)) {
+      const Tensor gradient = apply(op::PixelLossGradient{loss}, {x, x});
+      CHECK(identical(gradient, Tensor::zeros(x.shape())));
+    }
     Tensor broken = x.clone();
     broken.view<float>().data[4] = std::numeric_limits<float>::quiet_NaN();
     CHECK(std::isnan(apply(op::PixelLossValue{loss}, {broken, x}).view<float>().data[0]));
