@@ -1,6 +1,7 @@
 // One network for many pictures: what they share, and that nobody sees it.
 #include <doctest/doctest.h>
 
+#include "layers/functions.h"
 #include "models/registry.h"
 #include "restore/restore.h"
 #include "tests/restore/make_images.h"
