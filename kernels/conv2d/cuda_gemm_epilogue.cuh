@@ -23,6 +23,22 @@ struct PixelPlaces {
   }
 };
 
+/// Each sum begins with of(its column).
+template <class Tile, int kRun, class Of>
+__device__ void start_sums(const Share& share, float (&sum)[Tile::kRows][Tile::kColumns][4],
+                           const Of& of) {
+#pragma unroll
+  for (int j = 0; j < Tile::kColumns; ++j) {
+    const int column = share.n + sum_column<kRun>(j);
+    const float even = of(column), odd = of(column + 1);
+#pragma unroll
+    for (int i = 0; i < Tile::kRows; ++i) {
+      sum[i][j][0] = sum[i][j][2] = even;
+      sum[i][j][1] = sum[i][j][3] = odd;
+    }
+  }
+}
+
 /// The long formulas: one copy of them for each row of sums, in a loop over what the lane has put into its part
 /// of shared memory. All warps have used up that slot.
 template <class Tile>
@@ -62,16 +78,7 @@ struct ConvolutionEpilogue {
 
   template <class Tile>
   __device__ void begin(const Share& share, float (&sum)[Tile::kRows][Tile::kColumns][4]) const {
-#pragma unroll
-    for (int j = 0; j < Tile::kColumns; ++j) {
-      const int k = share.n + sum_column<kRun>(j);
-      const float even = of(bias, k), odd = of(bias, k + 1);
-#pragma unroll
-      for (int i = 0; i < Tile::kRows; ++i) {
-        sum[i][j][0] = sum[i][j][2] = even;
-        sum[i][j][1] = sum[i][j][3] = odd;
-      }
-    }
+    start_sums<Tile, kRun>(share, sum, [&](int k) { return of(bias, k); });
   }
 
   template <class Tile>

@@ -60,9 +60,9 @@ struct Arguments {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
 
 template <int kUnit>
-__device__ void copy_async(float* to, const float* from, bool inside) {
-  if constexpr (kUnit == 4) copy_16_async(shared_address(to), from, inside);
-  if constexpr (kUnit == 1) copy_4_async(shared_address(to), from, inside);
+__device__ void copy_unit(float* to, const float* from, bool inside) {
+  constexpr int kBytes = kUnit * sizeof(float);
+  copy_async<kBytes, 0>(shared_address(to), from, inside ? kBytes : 0);
 }
 
 template <int kUnit>
@@ -107,7 +107,7 @@ struct Stage {
       const bool inside =
           h >= 0 && h < a.x.shape.h && w >= 0 && w < a.x.shape.w && first + channel < a.x.shape.c;
       const float* from = image + h * a.x.h_stride + w * a.x.w_stride + channel;
-      copy_async<kUnit>(x + pixel * a.x_pitch + channel, inside ? from : a.x.data, inside);
+      copy_unit<kUnit>(x + pixel * a.x_pitch + channel, inside ? from : a.x.data, inside);
     });
   }
   template <int kUnit>
@@ -117,7 +117,7 @@ struct Stage {
       const int p = p0 + pixel / kColumns, q = q0 + pixel % kColumns;
       const bool inside = p < a.dy.shape.h && q < a.dy.shape.w && first + output < a.dy.shape.c;
       const float* from = image + p * a.dy.h_stride + q * a.dy.w_stride + output;
-      copy_async<kUnit>(dy + pixel * Config::kPitch + output, inside ? from : a.dy.data, inside);
+      copy_unit<kUnit>(dy + pixel * Config::kPitch + output, inside ? from : a.dy.data, inside);
     });
   }
 

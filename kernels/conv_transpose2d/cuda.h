@@ -32,7 +32,7 @@ inline GemmProblem conv_transpose2d_gemm_problem(const Shape& x, int columns,
   return {x.pixels(), columns, (x.c + depth - 1) / depth};
 }
 /// packed: [R·S·K rounded up to 16, 1, 1, C rounded up to 16 bytes] in the type of x, in TF32's digits if that is f32,
-/// zeros behind K and C; rows are dealt out as those of conv2d/cuda_f16_gemm.
+/// zeros behind K and C; in 16 bits rows are dealt out as those of conv2d/cuda_f16_gemm.
 void launch_conv_transpose2d_gemm_pack(const Tensor& weight, const Tensor& packed,
                                        cudaStream_t stream);
 void launch_conv_transpose2d_gemm(const CudaConvTranspose2dCall& call);

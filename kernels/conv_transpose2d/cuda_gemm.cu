@@ -14,7 +14,10 @@ namespace mend {
 namespace gemm {
 namespace {
 
-constexpr const char* kName = "conv_transpose2d/cuda_gemm";
+/// Of the rung, for errors.
+template <class T>
+constexpr const char* kName = sizeof(T) == 4 ? "conv_transpose2d/cuda_tf32_gemm"
+                                             : "conv_transpose2d/cuda_f16_gemm";
 
 template <class T>
 struct TransposedEpilogue {
@@ -33,16 +36,7 @@ struct TransposedEpilogue {
   }
   template <class Tile>
   __device__ void begin(const Share& share, float (&sum)[Tile::kRows][Tile::kColumns][4]) const {
-#pragma unroll
-    for (int j = 0; j < Tile::kColumns; ++j) {
-      const int column = share.n + sum_column<kRun>(j);
-      const float even = bias_of(column), odd = bias_of(column + 1);
-#pragma unroll
-      for (int i = 0; i < Tile::kRows; ++i) {
-        sum[i][j][0] = sum[i][j][2] = even;
-        sum[i][j][1] = sum[i][j][3] = odd;
-      }
-    }
+    start_sums<Tile, kRun>(share, sum, [&](int column) { return bias_of(column); });
   }
 
   template <class Tile>
@@ -140,9 +134,9 @@ void launch_type(const CudaConvTranspose2dCall& call) {
                                        columns,
                                        runs<kRun>(y) && y.shape.c % kRun == 0};
   const GemmProblem problem = conv_transpose2d_gemm_problem(x.shape, columns, sizeof(T));
-  launch<true, true, false, true>(kName, a, b, epilogue,
+  launch<true, true, false, true>(kName<T>, a, b, epilogue,
                                   {a.rows, columns, 1, problem.chunks, problem.chunks},
-                                  gemm_plan(problem, most_shared_bytes(kName)), call.stream);
+                                  gemm_plan(problem, most_shared_bytes(kName<T>)), call.stream);
 }
 
 template <class T>
@@ -152,7 +146,7 @@ void launch_pack_type(const Tensor& weight, const Tensor& packed, cudaStream_t s
   pack_transposed<T>
       <<<static_cast<unsigned>((count + kPackThreads - 1) / kPackThreads), kPackThreads, 0,
          stream>>>(weight.view<const float>(), packed.shape().c, count, packed.view<T>().data);
-  cuda_check(cudaGetLastError(), kName);
+  cuda_check(cudaGetLastError(), kName<T>);
 }
 
 }  // namespace

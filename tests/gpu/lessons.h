@@ -52,6 +52,13 @@ inline TrainableModel made(const Lesson& lesson) {
       initial_checkpoint(architecture_named(lesson.network), lesson.hyperparameters, 1));
 }
 
+/// A network that looks nearby, so that tiles change nothing.
+inline Model small_denoiser() {
+  const Json hyperparameters = {
+      {"in_nc", 3}, {"out_nc", 3}, {"nc", 8}, {"nb", 3}, {"act_mode", "R"}};
+  return load_model(initial_checkpoint(architecture_named("dncnn"), hyperparameters, 1));
+}
+
 /// What a picture becomes, tile by tile.
 inline Tensor tiled(const TileableNetwork& network, const Tensor& x, Device& device,
                     bool records = true) {

@@ -93,13 +93,7 @@ TEST_CASE("gpu: networks give what the official implementations give, in f32 and
 }
 
 TEST_CASE("gpu: a picture in tiles is what it is on the CPU") {
-  const Lesson small{"dncnn",
-                     {{"in_nc", 3}, {"out_nc", 3}, {"nc", 8}, {"nb", 3}, {"act_mode", "R"}},
-                     {1, 32, 32, 3},
-                     1,
-                     "l1"};
-  const Model model =
-      load_model(initial_checkpoint(architecture_named(small.network), small.hyperparameters, 1));
+  const Model model = small_denoiser();
   const TileableNetwork network{.network = model.forward};
   const Tensor x = random_tensor({1, 37, 29, 3}, 1);
   CHECK(relative_error(tiled(network, x, gpu(0)), tiled(network, x, cpu())) < kTf32);

@@ -300,13 +300,7 @@ TEST_CASE(
 }
 
 TEST_CASE("gpu: a picture in tiles that overlap is the same with and without graphs") {
-  const Lesson small{"dncnn",
-                     {{"in_nc", 3}, {"out_nc", 3}, {"nc", 8}, {"nb", 3}, {"act_mode", "R"}},
-                     {1, 32, 32, 3},
-                     1,
-                     "l1"};
-  const Model model =
-      load_model(initial_checkpoint(architecture_named(small.network), small.hyperparameters, 1));
+  const Model model = small_denoiser();
   const TileableNetwork network{.network = model.forward};
   const Tensor x = random_tensor({1, 67, 53, 3}, 1);
   const Tensor y = tiled(network, x, gpu(0));
