@@ -79,9 +79,6 @@ ExitCode bench_network(const BenchOptions& options) {
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   const Precision precision = precision_named(options.common.precision);
   const bool on_gpu = options.common.chosen_device().kind() != DeviceKind::kCpu;
-  if (on_gpu && precision == Precision::kInt8) {
-    throw UsageError("--precision int8 runs on the CPU alone; use --device cpu");
-  }
   if (!on_gpu && (precision == Precision::kInt8 || (is_narrow(precision) && !options.layers))) {
     bench_precision(model, {precision, options.size, options.picture, options.min_seconds,
                             options.min_runs, options.common.json});
@@ -89,9 +86,17 @@ ExitCode bench_network(const BenchOptions& options) {
   }
   const PictureSize size = size_for(model, options.size);
   const Shapes shapes = input_shapes(model, size.height, size.width);
-  Plan plan(model.forward, shapes, nullptr, options.common.plan_options(model.forward, shapes));
+  std::vector<Tensor> inputs;
+  for (const Shape& shape : shapes) inputs.push_back(synthetic_input(shape));
+  std::optional<Calibration> calibration;
+  if (precision == Precision::kInt8) {
+    calibration = calibrate(model.forward, {inputs});
+    check_calibration(*calibration);
+  }
+  Plan plan(model.forward, shapes, nullptr,
+            options.common.plan_options(model.forward, shapes, calibration));
   for (std::size_t i = 0; i < shapes.size(); ++i) {
-    plan.set_input(static_cast<int>(i), synthetic_input(shapes[i]));
+    plan.set_input(static_cast<int>(i), inputs[i]);
   }
   NetworkBench bench;
   bench.network = model.description;

@@ -84,6 +84,8 @@ struct Saves {
 ///   std::optional<Tensor> view(const Tensor& x) const         y as a view of x, without any work
 ///   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const
 ///                                                             does `next` fit my epilogue?
+///   std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in,
+///       DeviceKind device) const                              where that depends on the device
 ///   std::optional<Fusion> absorb_through(const AnyOp& next,
 ///       const ThroughViews& views, const Shapes& in) const    does `next`, which reads my result
 ///                                                             as several views, fit?
@@ -142,7 +144,8 @@ class AnyOp {
   std::optional<Tensor> view(const Tensor& x) const { return self_->view(x); }
   bool is_view() const { return self_->is_view(); }
   bool joins_channels() const { return self_->joins_channels(); }
-  std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
+  std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in,
+                               DeviceKind device) const;
   std::optional<Fusion> absorb_through(const AnyOp& next, const ThroughViews& views,
                                        const Shapes& in) const;
   std::optional<Fusion> pair(const AnyOp& next, int position, const Shapes& in,
@@ -182,7 +185,7 @@ class AnyOp {
     virtual std::optional<Tensor> view(const Tensor&) const = 0;
     virtual bool is_view() const = 0;
     virtual bool joins_channels() const = 0;
-    virtual std::optional<Fusion> absorb(const AnyOp&, int, const Shapes&) const = 0;
+    virtual std::optional<Fusion> absorb(const AnyOp&, int, const Shapes&, DeviceKind) const = 0;
     virtual std::optional<Fusion> absorb_through(const AnyOp&, const ThroughViews&,
                                                  const Shapes&) const = 0;
     virtual std::optional<Fusion> pair(const AnyOp&, int, const Shapes&, const Shapes&) const = 0;

@@ -38,7 +38,11 @@ struct AnyOp::Model final : AnyOp::Interface {
   bool joins_channels() const override {
     return requires { Op::kJoinsChannels; };
   }
-  std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const override {
+  std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in,
+                               DeviceKind device) const override {
+    if constexpr (requires { op.absorb(next, position, in, device); }) {
+      return op.absorb(next, position, in, device);
+    }
     if constexpr (requires { op.absorb(next, position, in); }) return op.absorb(next, position, in);
     return std::nullopt;
   }
@@ -102,9 +106,9 @@ struct AnyOp::Model final : AnyOp::Interface {
   Op op;
 };
 
-inline std::optional<Fusion> AnyOp::absorb(const AnyOp& next, int position,
-                                           const Shapes& in) const {
-  return self_->absorb(next, position, in);
+inline std::optional<Fusion> AnyOp::absorb(const AnyOp& next, int position, const Shapes& in,
+                                           DeviceKind device) const {
+  return self_->absorb(next, position, in, device);
 }
 inline std::optional<Fusion> AnyOp::absorb_through(const AnyOp& next, const ThroughViews& views,
                                                    const Shapes& in) const {

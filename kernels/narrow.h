@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/op.h"
+#include "kernels/inputs.h"
 
 namespace mend {
 
@@ -63,17 +64,15 @@ void run_by_type(const ByType<Function>& functions, DType type, const Call& call
   call.template operator()<float>(functions.f32);
 }
 
-/// Input i as pixels of T; nothing if it was left out.
-template <class T>
-View<const T> view_of(Inputs inputs, std::size_t i) {
-  return i < inputs.size() ? inputs[i].view<const T>() : View<const T>{};
+/// What a rung says that computes in f32 alone.
+inline std::string refuses_all_but_f32(DType type) {
+  if (type == DType::kF32) return {};
+  return fmt::format("computes in f32, not {}", name_of(type));
 }
-
 /// Predicate of a rung that can do every case in f32.
 template <class Op>
 std::string takes_f32_alone(const Op& op, const Shapes&) {
-  if (op.type == DType::kF32) return {};
-  return fmt::format("computes in f32, not {}", name_of(op.type));
+  return refuses_all_but_f32(op.type);
 }
 
 /// `op` with its first `inputs` inputs, 32 at most, in `type`, following an input that is narrow already.

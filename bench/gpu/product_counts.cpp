@@ -3,11 +3,14 @@
 
 #include "bench/gpu/counts.h"
 #include "engine/gpu.h"
+#include "engine/quantization.h"
 #include "kernels/conv2d/gradient.h"
 #include "kernels/conv2d/variant.h"
 #include "kernels/conv2d_pair/conv2d_pair.h"
 #include "kernels/conv_transpose2d/conv_transpose2d.h"
 #include "kernels/matmul/matmul.h"
+#include "kernels/norm_linear/norm_linear.h"
+#include "kernels/quantized_conv2d/quantized_conv2d.h"
 
 namespace mend::bench {
 namespace {
@@ -40,6 +43,14 @@ constexpr Case kCases[] = {
      1, 1},
     {"conv2d/cuda_tf32_gemm/180to540/64x64/1x1", "conv2d/cuda_tf32_gemm", DType::kF32, 64, 180, 540,
      1, 1},
+    {"conv2d/cuda_tf32_gemm/180to540/128x128/1x1", "conv2d/cuda_tf32_gemm", DType::kF32, 128, 180,
+     540, 1, 1},
+    {"conv2d/cuda_f16_gemm/180to540/128x128/1x1/f16", "conv2d/cuda_f16_gemm", DType::kF16, 128, 180,
+     540, 1, 1},
+    {"conv2d/cuda_tf32_gemm/48to144/128x128/1x1", "conv2d/cuda_tf32_gemm", DType::kF32, 128, 48,
+     144, 1, 1},
+    {"conv2d/cuda_f16_gemm/48to144/128x128/1x1/f16", "conv2d/cuda_f16_gemm", DType::kF16, 128, 48,
+     144, 1, 1},
     {"conv2d/cuda_tf32_gemm/64to128/128x128/2x2s2", "conv2d/cuda_tf32_gemm", DType::kF32, 128, 64,
      128, 1, 2, 2},
     {"conv2d/cuda_f16_gemm/64to64/128x128/1x1/f16", "conv2d/cuda_f16_gemm", DType::kF16, 128, 64,
@@ -93,6 +104,38 @@ constexpr TwoLayers kTwoLayers[] = {
     {"conv2d_pair/cuda_mma/16to16/256x256/f16", "conv2d_pair/cuda_mma", DType::kF16, 256, 16},
     {"conv2d_pair/apart/64to64/128x128/f16", "conv2d/cuda_f16", DType::kF16, 128, 64},
     {"conv2d_pair/apart/16to16/256x256/f16", "conv2d/cuda_f16", DType::kF16, 256, 16},
+};
+
+/// A layer norm and the linear layer behind it.
+struct NormedProduct {
+  const char* name;
+  const char* rung;
+  DType type;
+  int side, C, K;
+};
+
+constexpr NormedProduct kNormedProducts[] = {
+    {"norm_linear/cuda_tf32/180to540/128x128", "norm_linear/cuda_tf32", DType::kF32, 128, 180, 540},
+    {"norm_linear/cuda_tf32/48to144/128x128", "norm_linear/cuda_tf32", DType::kF32, 128, 48, 144},
+    {"norm_linear/cuda_f16/180to540/128x128", "norm_linear/cuda_f16", DType::kF16, 128, 180, 540},
+    {"norm_linear/cuda_f16/48to144/128x128", "norm_linear/cuda_f16", DType::kF16, 128, 48, 144},
+};
+
+/// A 3x3 layer of 8-bit integers.
+struct QuantizedLayer {
+  const char* name;
+  const char* rung;
+  bool quantizes_output;
+  int side, C, K;
+};
+
+constexpr QuantizedLayer kQuantizedLayers[] = {
+    {"quantized_conv2d/cuda_naive/64to64/16x16/i8", "quantized_conv2d/cuda_naive", true, 16, 64,
+     64},
+    {"quantized_conv2d/cuda_int8/64to64/128x128/i8", "quantized_conv2d/cuda_int8", true, 128, 64,
+     64},
+    {"quantized_conv2d/cuda_int8/64to48/128x128/f32", "quantized_conv2d/cuda_int8", false, 128, 64,
+     48},
 };
 
 /// Products [rows, inner] x [inner, columns].
@@ -182,6 +225,41 @@ CountedProblem run(const TwoLayers& c) {
   return {c.rung, x.bytes(), weights, y.bytes(), flops};
 }
 
+CountedProblem run(const NormedProduct& p) {
+  force(p.rung);
+  op::NormLinear op;
+  op.linear.outputs = p.K;
+  op.norm.type = op.linear.type = p.type;
+  const Tensor x = Tensor::zeros({1, p.side, p.side, p.C}, p.type, gpu(0));
+  const Tensor weight = Tensor::zeros({p.K, 1, 1, p.C}, DType::kF32, gpu(0));
+  const Tensor bias = Tensor::zeros(vector_shape(p.K), DType::kF32, gpu(0));
+  const Tensor factors = Tensor::zeros(vector_shape(p.C), DType::kF32, gpu(0));
+  const Tensor y = apply(op, {x, weight, bias, {}, {}, factors, factors});
+  return {p.rung, x.bytes(), weight.bytes() * static_cast<std::int64_t>(size_of(p.type)) / 4,
+          y.bytes(), op.linear.cost({x.shape(), weight.shape()}).flops};
+}
+
+CountedProblem run(const QuantizedLayer& layer) {
+  force(layer.rung);
+  op::QuantizedConv2d op;
+  op.conv.kernel_h = op.conv.kernel_w = 3;
+  op.conv.padding_h = op.conv.padding_w = 1;
+  op.conv.outputs = layer.K;
+  op.conv.activation = {ActivationKind::kLeakyRelu, 0.2f};
+  op.quantizes_output = layer.quantizes_output;
+  const Tensor x = Tensor::zeros({1, layer.side, layer.side, layer.C}, DType::kI8, gpu(0));
+  const Tensor weight = Tensor::zeros({layer.K, 3, 3, layer.C}, DType::kF32, gpu(0));
+  const Tensor bias = Tensor::zeros(vector_shape(layer.K), DType::kF32, gpu(0));
+  const auto code_of = [](int channels) {
+    const Tensor code = Tensor::empty(code_shape(channels));
+    for (int c = 0; c < channels; ++c) set_code(code.view<float>(), c, -1, 1);
+    return code.on(gpu(0));
+  };
+  const Tensor y = apply(op, {x, weight, bias, {}, {}, code_of(layer.C), code_of(layer.K)});
+  return {layer.rung, x.bytes(), weight.bytes() / 4, y.bytes(),
+          op.conv.cost({x.shape(), weight.shape()}).flops};
+}
+
 CountedProblem run(const Product& p) {
   force(p.rung);
   const bool ta = p.matmul.transpose_a, tb = p.matmul.transpose_b;
@@ -200,6 +278,10 @@ std::vector<CountedCase> product_counts() {
   for (const Case& c : kCases) counts.push_back({c.name, [&c] { return run(c); }});
   for (const Enlarging& e : kEnlargings) counts.push_back({e.name, [&e] { return run(e); }});
   for (const TwoLayers& c : kTwoLayers) counts.push_back({c.name, [&c] { return run(c); }});
+  for (const NormedProduct& p : kNormedProducts)
+    counts.push_back({p.name, [&p] { return run(p); }});
+  for (const QuantizedLayer& c : kQuantizedLayers)
+    counts.push_back({c.name, [&c] { return run(c); }});
   for (const Product& p : kProducts) counts.push_back({p.name, [&p] { return run(p); }});
   return counts;
 }

@@ -15,7 +15,8 @@ void add_separate(const std::string& label, const op::NormLinear& both, const Sh
       std::vector<Tensor> inputs;
       for (const Shape& shape : in) inputs.push_back(shape.empty() ? Tensor() : filled(shape));
       const Tensor normal = Tensor::empty(in[0]), y = Tensor::empty(both.shape(in));
-      const op::Conv2d linear = both.on(norm_linear_ladder().back()).linear;
+      const op::Conv2d linear =
+          both.on(choose(norm_linear_ladder(), both, in, DeviceKind::kCpu)).linear;
       const op::PackConv2dWeight pack{linear};
       const Tensor packed = Tensor::empty(pack.shape({in[1]}));
       pack.forward(std::span(inputs).subspan(1, 1), packed, {});
@@ -49,7 +50,7 @@ void add(const std::string& label, const Shape& x, int outputs) {
           const op::NormLinear fixed = op.on(rung);
           static thread_local Tensor packed, memory;
           std::vector<Tensor> operands(inputs.begin(), inputs.end());
-          if (kernel.packs_weight) {
+          if (kernel.packs_weight()) {
             const op::PackConv2dWeight pack{fixed.linear};
             if (packed.shape() != pack.shape({operands[1].shape()})) {
               packed = Tensor::empty(pack.shape({operands[1].shape()}));

@@ -14,7 +14,8 @@ bool fuse(Graph& graph, std::size_t first, std::size_t second, DeviceKind device
   const int position = static_cast<int>(found - next.inputs.begin());
   // The same value twice (x * x) would need both operands at once.
   if (std::count(next.inputs.begin(), next.inputs.end(), mine.output) != 1) return false;
-  const std::optional<Fusion> fusion = mine.op.absorb(next.op, position, graph.shapes(next.inputs));
+  const std::optional<Fusion> fusion =
+      mine.op.absorb(next.op, position, graph.shapes(next.inputs), device);
   if (!fusion || !fusion->op.runs_on(device)) return false;
   replace(graph, *fusion, first, second);
   erase(graph, first);

@@ -7,6 +7,7 @@
 #include "kernels/attention/variants.h"
 #include "kernels/attention/windows.h"
 #include "kernels/cuda/memory_seconds.h"
+#include "kernels/inputs.h"
 
 namespace mend {
 namespace {
@@ -66,8 +67,6 @@ constexpr Variant<op::GatherBias, GatherBiasKernel> kGatherBiasLadder[] = {
 #endif
 };
 // clang-format on
-
-Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
 
 /// q, k and v, and what each operation has besides.
 template <class T>

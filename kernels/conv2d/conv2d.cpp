@@ -8,12 +8,12 @@
 #include "kernels/conv2d/variant.h"
 #include "kernels/conv2d_pair/conv2d_pair.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/inputs.h"
 
 namespace mend {
 namespace op {
 namespace {
 
-Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
 template <class T>
 View<const T> view(Inputs inputs, std::size_t i) {
   return i < inputs.size() ? inputs[i].view<const T>() : View<const T>{};

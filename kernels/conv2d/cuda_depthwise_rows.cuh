@@ -138,7 +138,7 @@ struct PatchColumns {
           if constexpr (sizeof(T) == 4) {
             copy_4_async(to + j * 4, is_channel ? from + j : x.data, is_channel);
           } else {
-            store_16_bits<0>(to + j * 2, is_channel ? from[j].bits : 0);
+            store_bits<0>(to + j * 2, is_channel ? from[j].bits : std::uint16_t{0});
           }
         }
       }

@@ -19,11 +19,6 @@
 namespace mend {
 namespace gemm {
 
-template <class T>
-PixelPlaces<T> places_of(const View<T>& view) {
-  return {view.data, view.n_stride, view.h_stride, static_cast<int>(view.w_stride), is_flat(view)};
-}
-
 /// weight [K,R,S,C] -> packed, as cuda.h says.
 template <class T>
 __global__ void pack(View<const float> weight, int width, std::int64_t count, T* packed) {
@@ -42,40 +37,37 @@ __global__ void pack(View<const float> weight, int width, std::int64_t count, T*
 #endif
 }
 
+/// The packed weight as b.
+template <class T>
+MatrixRows<T> weight_of(const CudaConv2dCall& call) {
+  const int taps = call.parameters.kernel_h * call.parameters.kernel_w;
+  MatrixRows<T> b{};
+  b.data = call.weight.view<const T>().data;
+  b.rows = conv2d_gemm_rows(call.y.shape().c, sizeof(T));
+  b.columns = b.tap_stride = conv2d_gemm_width(call.x.shape().c, sizeof(T));
+  b.row_stride = taps * b.columns;
+  b.granule = 16;
+  return b;
+}
+
+template <class T>
+ConvolutionEpilogue<T> epilogue_of(const CudaConv2dCall& call, const PixelRows<T>& a) {
+  ConvolutionEpilogue<T> epilogue{};
+  epilogue.set(call.parameters, call.bias.view<const float>().data,
+               call.slope.view<const float>().data);
+  epilogue.write_to(call.y.view<T>(), call.residual.view<const T>(), a);
+  return epilogue;
+}
+
 template <class T>
 void launch_convolution(const CudaConv2dCall& call, const char* name) {
   const CudaConv2dParameters& op = call.parameters;
-  const View<const T> x = call.x.view<const T>();
-  const View<T> y = call.y.view<T>();
-  const int taps = op.kernel_h * op.kernel_w, width = conv2d_gemm_width(x.shape.c, sizeof(T));
-
-  const PixelRows<T> a = rows_of(x, y.shape, op, op.padding_mode);
-  MatrixRows<T> b{};
-  b.data = call.weight.view<const T>().data;
-  b.rows = conv2d_gemm_rows(y.shape.c, sizeof(T));
-  b.columns = b.tap_stride = width;
-  b.row_stride = taps * width;
-  b.granule = 16;
-
-  constexpr int kRun = ConvolutionEpilogue<T>::kRun;
-  const View<const T> residual = call.residual.view<const T>();
-  ConvolutionEpilogue<T> epilogue{};
-  epilogue.activation = op.activation;
-  epilogue.scale = op.scale;
-  epilogue.shared_slope = op.shared_slope;
-  epilogue.bias = call.bias.view<const float>().data;
-  epilogue.slope = call.slope.view<const float>().data;
-  epilogue.y = places_of(y);
-  epilogue.residual = places_of(residual);
-  epilogue.width = a.width;
-  epilogue.height = a.height;
-  epilogue.rows = a.rows;
-  epilogue.runs = runs<kRun>(y) && runs<kRun>(residual) && y.shape.c % kRun == 0;
-  epilogue.columns = y.shape.c;
-
-  const GemmProblem problem = conv2d_gemm_problem(op, x.shape, y.shape, sizeof(T));
-  launch<true, true, false, true>(name, a, b, epilogue,
-                                  {a.rows, y.shape.c, 1, problem.chunks, problem.chunks / taps},
+  const Shape& y = call.y.shape();
+  const PixelRows<T> a = rows_of(call.x.view<const T>(), y, op, op.padding_mode);
+  const GemmProblem problem = conv2d_gemm_problem(op, call.x.shape(), y, sizeof(T));
+  const int taps = op.kernel_h * op.kernel_w;
+  launch<true, true, false, true>(name, a, weight_of<T>(call), epilogue_of(call, a),
+                                  {a.rows, y.c, 1, problem.chunks, problem.chunks / taps},
                                   gemm_plan(problem, most_shared_bytes(name)), call.stream);
 }
 

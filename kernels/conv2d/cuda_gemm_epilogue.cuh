@@ -1,7 +1,8 @@
-// How the sums of cuda_tf32_gemm and cuda_f16_gemm leave: y = scale · activation(z) + residual, from the registers.
+// How the sums of a convolution as a matrix product leave: y = scale · activation(z) + residual, from the registers.
 #pragma once
 
 #include "kernels/conv2d/cuda.h"
+#include "kernels/conv2d/cuda_pixel_rows.cuh"
 #include "kernels/conv2d/cuda_slope.cuh"
 #include "kernels/cuda/gemm.cuh"
 
@@ -23,14 +24,19 @@ struct PixelPlaces {
   }
 };
 
+template <class T>
+PixelPlaces<T> places_of(const View<T>& view) {
+  return {view.data, view.n_stride, view.h_stride, static_cast<int>(view.w_stride), is_flat(view)};
+}
+
 /// Each sum begins with of(its column).
-template <class Tile, int kRun, class Of>
-__device__ void start_sums(const Share& share, float (&sum)[Tile::kRows][Tile::kColumns][4],
+template <class Tile, int kRun, class Sum, class Of>
+__device__ void start_sums(const Share& share, Sum (&sum)[Tile::kRows][Tile::kColumns][4],
                            const Of& of) {
 #pragma unroll
   for (int j = 0; j < Tile::kColumns; ++j) {
     const int column = share.n + sum_column<kRun>(j);
-    const float even = of(column), odd = of(column + 1);
+    const Sum even = of(column), odd = of(column + 1);
 #pragma unroll
     for (int i = 0; i < Tile::kRows; ++i) {
       sum[i][j][0] = sum[i][j][2] = even;
@@ -58,18 +64,45 @@ __device__ void activate_sums(const Activation& activation,
   }
 }
 
+/// How numbers of y are written: rounded to T.
 template <class T>
+struct RoundedTo {
+  __device__ T operator()(float value, int) const { return from_float<T>(value); }
+};
+
+/// Rounding: what makes a T of a number of y and its channel.
+template <class T, class Residual = T, class Rounding = RoundedTo<T>>
 struct ConvolutionEpilogue {
   static constexpr int kRun = sizeof(T) == 4 ? 2 : 4;
+  Rounding rounding;
   Activation activation;
   float scale;
   bool shared_slope;
   const float *bias, *slope;
   PixelPlaces<T> y;
-  PixelPlaces<const T> residual;
+  PixelPlaces<const Residual> residual;
   FastDivider width, height;
   int rows, columns;
   bool runs;  ///< pixels start at multiples of a Run's bytes, and have whole ones
+
+  /// Of an image y, for the rows of the product that PixelRows makes of x.
+  template <class Rows>
+  void write_to(const View<T>& to, const View<const Residual>& added, const Rows& a) {
+    y = places_of(to);
+    residual = places_of(added);
+    width = a.width;
+    height = a.height;
+    rows = a.rows;
+    columns = to.shape.c;
+    runs = mend::runs<kRun>(to) && mend::runs<kRun>(added) && columns % kRun == 0;
+  }
+  void set(const CudaConv2dParameters& op, const float* its_bias, const float* its_slope) {
+    activation = op.activation;
+    scale = op.scale;
+    shared_slope = op.shared_slope;
+    bias = its_bias;
+    slope = its_slope;
+  }
 
   /// Channel k of a vector, if there is one; 0 else.
   __device__ float of(const float* vector, int k) const {
@@ -111,13 +144,13 @@ struct ConvolutionEpilogue {
     for (int i = 0; i < 2 * Tile::kRows; ++i) {
       const int m = share.m + i * 8;
       if (m >= rows) continue;
-      Run<T, kRun> rest[kRunsOfRow] = {};  // all of them are asked for before the first is needed
+      Run<Residual, kRun> rest[kRunsOfRow] = {};  // all are asked for before the first is needed
       if (adds) {
-        const T* const from = residual.pixel(m, width, height);
+        const Residual* const from = residual.pixel(m, width, height);
 #pragma unroll
         for (int j = 0; j < kRunsOfRow; ++j) {
           const int k = share.n + sum_column<kRun>(j * kMma);
-          if (k < columns) rest[j] = load_run<T, kRun>(from + k, kRuns, columns - k);
+          if (k < columns) rest[j] = load_run<Residual, kRun>(from + k, kRuns, columns - k);
         }
       }
       T* const to = y.pixel(m, width, height);
@@ -129,7 +162,7 @@ struct ConvolutionEpilogue {
 #pragma unroll
         for (int e = 0; e < kRun; ++e) {
           const float z = sum[i / 2][j * kMma + e / 2][i % 2 * 2 + e % 2];
-          run.values[e] = from_float<T>(finished(z, k + e, as_float(rest[j].values[e])));
+          run.values[e] = rounding(finished(z, k + e, as_float(rest[j].values[e])), k + e);
         }
         store_run(to + k, run, kRuns, columns - k);
       }

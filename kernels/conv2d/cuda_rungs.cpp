@@ -4,31 +4,19 @@
 #include <algorithm>
 
 #include "engine/cuda/cuda_device.h"
-#include "kernels/conv2d/cuda.h"
+#include "kernels/conv2d/cuda_call.h"
 #include "kernels/conv2d/cuda_stream_plan.h"
 #include "kernels/conv2d/variant.h"
 #include "kernels/cuda/machine.h"
 #include "kernels/cuda/refuses.h"
+#include "kernels/inputs.h"
 
 namespace mend {
 namespace {
 
-CudaConv2dParameters parameters_of(const op::Conv2d& op, const Shape& slope) {
-  return {op.kernel_h, op.kernel_w,     op.stride,     op.padding_h, op.padding_w, op.dilation,
-          op.groups,   op.padding_mode, op.activation, op.scale,     slope.c == 1};
-}
-
 void launch(void (*kernel)(const CudaConv2dCall& call), const op::Conv2d& op, Inputs inputs,
             const Tensor& y) {
-  const auto input = [&](std::size_t i) -> const Tensor& {
-    static const Tensor kAbsent;
-    return i < inputs.size() ? inputs[i] : kAbsent;
-  };
-  const CudaDevice& device = cuda_device(y.device());
-  device.make_current();
-  kernel({parameters_of(op, input(op::Conv2d::kSlope).shape()), input(op::Conv2d::kX),
-          input(op::Conv2d::kWeight), input(op::Conv2d::kBias), input(op::Conv2d::kSlope),
-          input(op::Conv2d::kResidual), y, device.stream(), device.info().multiprocessors});
+  kernel(cuda_conv2d_call(op, inputs, y));
 }
 
 void launch_pack(void (*kernel)(const CudaConv2dPacking& packing), const Tensor& weight,
@@ -39,6 +27,26 @@ void launch_pack(void (*kernel)(const CudaConv2dPacking& packing), const Tensor&
 }
 
 }  // namespace
+
+CudaConv2dParameters cuda_parameters_of(const op::Conv2d& op, const Shape& slope) {
+  return {op.kernel_h, op.kernel_w,     op.stride,     op.padding_h, op.padding_w, op.dilation,
+          op.groups,   op.padding_mode, op.activation, op.scale,     slope.c == 1};
+}
+
+CudaConv2dCall cuda_conv2d_call(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
+  using Op = op::Conv2d;
+  const CudaDevice& device = cuda_device(y.device());
+  device.make_current();
+  return {cuda_parameters_of(op, input_at(inputs, Op::kSlope).shape()),
+          input_at(inputs, Op::kX),
+          input_at(inputs, Op::kWeight),
+          input_at(inputs, Op::kBias),
+          input_at(inputs, Op::kSlope),
+          input_at(inputs, Op::kResidual),
+          y,
+          device.stream(),
+          device.info().multiprocessors};
+}
 
 Shape conv2d_cuda_tiled_packed_shape(const op::Conv2d& op, const Shape& weight) {
   return {op.kernel_h, op.kernel_w, weight.c, (op.outputs + 63) / 64 * 64};
@@ -59,7 +67,7 @@ std::string conv2d_cuda_tiled_refuses(const op::Conv2d& op, const Shapes&) {
   if (op.type != DType::kF32) return fmt::format("computes in f32, not {}", name_of(op.type));
   if (op.groups != 1) return "needs one group";
   constexpr std::size_t kMost = 48 << 10;  // what every GPU gives a block without being asked
-  const std::size_t bytes = conv2d_cuda_tiled_shared_bytes(parameters_of(op, {}));
+  const std::size_t bytes = conv2d_cuda_tiled_shared_bytes(cuda_parameters_of(op, {}));
   if (bytes <= kMost) return {};
   return fmt::format("its tiles would take {} KB of shared memory, there are 48", bytes >> 10);
 }
@@ -135,7 +143,7 @@ std::string conv2d_cuda_f16_gemm_refuses(const op::Conv2d& op, const Shapes&) {
 }
 
 double conv2d_cuda_gemm_seconds(const op::Conv2d& op, const Shapes& in) {
-  const GemmProblem problem = conv2d_gemm_problem(parameters_of(op, {}), in[op::Conv2d::kX],
+  const GemmProblem problem = conv2d_gemm_problem(cuda_parameters_of(op, {}), in[op::Conv2d::kX],
                                                   op.shape(in), size_of(op.type));
   return std::max(gemm_plan(problem).seconds, op.cost(in).bytes / NominalGpu::kBytesPerSecond);
 }

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "kernels/conv2d/variant.h"
 
 namespace mend {
@@ -93,6 +95,25 @@ const Conv2dVariant* conv2d_rung(void (*run)(const Conv2dCall& call)) {
     if (rung.kernel.run == run) return &rung;
   }
   return nullptr;
+}
+
+const Conv2dVariant* conv2d_rung(std::string_view name) {
+  for (const Conv2dVariant& rung : kLadder) {
+    if (rung.name == name) return &rung;
+  }
+  return nullptr;
+}
+
+double conv2d_gpu_seconds(const op::Conv2d& op, const Shapes& in) {
+  const Shapes typical = op.typical(in);
+  double least = std::numeric_limits<double>::infinity(), seconds = least;
+  for (const Conv2dVariant& rung : kLadder) {
+    if (rung.device != DeviceKind::kCuda || !rung.refuses(op, typical).empty()) continue;
+    if (rung.seconds(op, typical) >= least) continue;
+    least = rung.seconds(op, typical);
+    seconds = rung.seconds(op, in);
+  }
+  return seconds;
 }
 
 }  // namespace mend

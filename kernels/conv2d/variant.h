@@ -45,6 +45,12 @@ struct Conv2dKernel {
 /// The rung of the ladder with this `run`, for operations that use its packing and its rows.
 const Conv2dVariant* conv2d_rung(void (*run)(const Conv2dCall& call));
 
+/// The rung of that name.
+const Conv2dVariant* conv2d_rung(std::string_view name);
+
+/// Modelled, of the rung on a GPU that op::Conv2d takes for any image, on this one. Infinity if there is none.
+double conv2d_gpu_seconds(const op::Conv2d& op, const Shapes& in);
+
 // The rungs; ladder.cpp lists them.
 
 void conv2d_reference(const Conv2dCall& call);

@@ -3,18 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "kernels/conv2d/variant.h"
 #include "kernels/cuda/machine.h"
+#include "kernels/inputs.h"
 #include "kernels/narrow.h"
 
 namespace mend {
 namespace {
 
 std::string takes_f32(const op::Conv2dPair& op, const Shapes&) {
-  if (op.dtype() == DType::kF32) return {};
-  return fmt::format("computes in f32, not {}", name_of(op.dtype()));
+  return refuses_all_but_f32(op.dtype());
 }
 
 constexpr Conv2dPairKernel kReference{conv2d_pair_reference_scratch, conv2d_pair_reference};
@@ -39,8 +38,6 @@ std::span<const Conv2dPairVariant> conv2d_pair_ladder() { return kLadder; }
 
 namespace op {
 namespace {
-
-Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
 
 Shape unpacked(const Conv2d& op, const Shape& x) {
   return {op.outputs, op.kernel_h, op.kernel_w, x.c / op.groups};
@@ -147,19 +144,6 @@ void PackConv2dPairWeight::forward(Inputs inputs, const Tensor& y, Scratch) cons
 
 namespace {
 
-/// Of the rung that op::Conv2d takes for any image, on this one. Infinity if there is none.
-double seconds_alone(const Conv2d& op, const Shapes& in) {
-  const Shapes typical = op.typical(in);
-  double least = std::numeric_limits<double>::infinity(), seconds = least;
-  for (const Conv2dVariant& rung : conv2d_ladder()) {
-    if (rung.device != DeviceKind::kCuda || !rung.refuses(op, typical).empty()) continue;
-    if (rung.seconds(op, typical) >= least) continue;
-    least = rung.seconds(op, typical);
-    seconds = rung.seconds(op, in);
-  }
-  return seconds;
-}
-
 bool is_slope(const Activation& activation) {
   return activation.kind == ActivationKind::kNone || activation.kind == ActivationKind::kRelu ||
          activation.kind == ActivationKind::kLeakyRelu || activation.kind == ActivationKind::kPrelu;
@@ -172,7 +156,7 @@ bool pays(const Conv2dPairVariant& rung, const Conv2dPair& both, const Shapes& i
   // Below that two launches leave it in L2, and DRAM has nothing to win.
   if (bytes_of(second[Conv2d::kX], both.dtype()) <= NominalGpu::kL2Bytes) return false;
   return rung.seconds(both, in) <
-         seconds_alone(both.first, first) + seconds_alone(both.second, second);
+         conv2d_gpu_seconds(both.first, first) + conv2d_gpu_seconds(both.second, second);
 }
 
 /// The rung that would run on a GPU; null if none can, or another one is forced.

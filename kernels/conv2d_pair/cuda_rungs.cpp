@@ -10,14 +10,10 @@
 #include "kernels/conv2d_pair/cuda.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/machine.h"
+#include "kernels/inputs.h"
 
 namespace mend {
 namespace {
-
-const Tensor& input(Inputs inputs, std::size_t i) {
-  static const Tensor kAbsent;
-  return i < inputs.size() ? inputs[i] : kAbsent;
-}
 
 /// Why a layer cannot be one of the two.
 std::string refuses_layer(const op::Conv2d& op, const Shapes& in) {
@@ -65,7 +61,7 @@ void conv2d_pair_cuda_mma_pack(const Tensor& weight, const Tensor& packed) {
 
 void conv2d_pair_cuda_mma(const op::Conv2dPair& op, Inputs inputs, const Tensor& y) {
   using Pair = op::Conv2dPair;
-  const auto in = [&](std::size_t i) -> const Tensor& { return input(inputs, i); };
+  const auto in = [&](std::size_t i) -> const Tensor& { return input_at(inputs, i); };
   const CudaDevice& device = cuda_device(y.device());
   device.make_current();
   launch_conv2d_pair_mma(

@@ -5,14 +5,10 @@
 #include <algorithm>
 
 #include "kernels/conv_transpose2d/variant.h"
+#include "kernels/inputs.h"
 
 namespace mend::op {
 namespace {
-
-Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
-View<const float> view(Inputs inputs, std::size_t i) {
-  return i < inputs.size() ? inputs[i].view<const float>() : View<const float>{};
-}
 
 void check_parameters(const ConvTranspose2d& op) {
   const bool valid = op.kernel_h > 0 && op.kernel_w > 0 && op.stride > 0 && op.padding >= 0 &&
@@ -135,8 +131,9 @@ void ConvTranspose2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) c
     return;
   }
   if (variant->kernel.launch != nullptr) return variant->kernel.launch(*this, inputs, y);
-  variant->kernel.run({*this, view(inputs, kX), view(inputs, kWeight), view(inputs, kBias),
-                       view(inputs, kSlope), y.view<float>(), scratch});
+  variant->kernel.run({*this, view_of<float>(inputs, kX), view_of<float>(inputs, kWeight),
+                       view_of<float>(inputs, kBias), view_of<float>(inputs, kSlope),
+                       y.view<float>(), scratch});
 }
 
 std::optional<Lowering> ConvTranspose2d::lower(const Shapes& in, DeviceKind device) const {

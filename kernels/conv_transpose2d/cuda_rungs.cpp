@@ -9,6 +9,7 @@
 #include "kernels/conv_transpose2d/variant.h"
 #include "kernels/cuda/machine.h"
 #include "kernels/cuda/refuses.h"
+#include "kernels/inputs.h"
 #include "kernels/narrow.h"
 
 namespace mend {
@@ -18,10 +19,7 @@ using Op = op::ConvTranspose2d;
 
 void launch(void (*kernel)(const CudaConvTranspose2dCall& call), const Op& op, Inputs inputs,
             const Tensor& y) {
-  const auto input = [&](std::size_t i) -> const Tensor& {
-    static const Tensor kAbsent;
-    return i < inputs.size() ? inputs[i] : kAbsent;
-  };
+  const auto input = [&](std::size_t i) -> const Tensor& { return input_at(inputs, i); };
   const CudaDevice& device = cuda_device(y.device());
   device.make_current();
   kernel({op.stride, op.padding, op.groups, op.activation, input(Op::kX), input(Op::kWeight),

@@ -1,5 +1,5 @@
-// Matrix products on tensor cores with f32 sums, of f32 numbers in TF32, or of f16 or bf16 ones: op::Matmul,
-// convolutions whose rows are pixels, and the gradients of their weights.
+// Matrix products on tensor cores, of f32 numbers in TF32, or of f16 or bf16 ones, with f32 sums, and of 8-bit integers:
+// op::Matmul, convolutions whose rows are pixels, and the gradients of their weights.
 //
 //   y[m,n] = Σ_d a(m,d) · b(n,d), for each of a batch
 //
@@ -18,7 +18,10 @@
 //   - In f32 the 8 sums of a quad of lanes are one sector: they leave from the registers. Sums that leave in 16
 //     bits are twice as many for a sector: a lane then has 4 neighbours, two of each of two mma (kRun), for which
 //     the rows of b are dealt out when weights are packed.
-//   - A pair of f16 takes the place of an f32: ldmatrix and mma.m16n8k16 deal words out as mma.m16n8k8 does.
+//   - A pair of f16, or four 8-bit integers, takes the place of an f32: ldmatrix and mma.m16n8k16 deal words out as
+//     mma.m16n8k8 does. 64 channels of 8 bits are half an item, so the taps of integers follow each other without gaps.
+//     Their b has 16 bits, 256 · high + low: all products with `high` come first, then the sums times 256, then those
+//     with `low`.
 //
 // Every sum is one chain of mma in the order of the depth (of a part): its bits do not depend on the tile.
 //
@@ -27,6 +30,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "engine/cuda/check.h"
 #include "engine/cuda/cuda_device.h"
@@ -48,6 +52,12 @@ struct Tile {
   static constexpr int kBytesOfWarp = kStageBytes / kIt.warps();
 };
 
+/// What numbers are summed up in.
+template <class T>
+constexpr bool kIsInt8 = std::is_same_v<T, std::int8_t>;
+template <class T>
+using SumOf = std::conditional_t<kIsInt8<T>, int, float>;
+
 /// One product, or a batch.
 template <class A, class B, class Out>
 struct Product {
@@ -57,10 +67,11 @@ struct Product {
   B b;
   Out epilogue;
   FastDivider tiles_n, tiles_m, splits;
-  int works;            ///< tiles of all parts and products
-  int chunks;           ///< gemm_depth each, of all taps
-  int chunks_of_split;  ///< the last part may have fewer
-  FastDivider chunks_of_tap;
+  int works;                 ///< tiles of all parts and products
+  int chunks;                ///< gemm_depth each, of all taps
+  int chunks_of_split;       ///< the last part may have fewer
+  FastDivider steps_of_tap;  ///< chunks, or of integers units of 16 bytes
+  int taps;                  ///< of integers
 };
 
 /// Where a block is in its sequence of items.
@@ -102,8 +113,22 @@ __device__ int dealt_column(int row) {
 
 template <class Tile, bool kAInner, bool kBInner, class Product>
 __device__ void load_item(const Product& p, const Position& at, std::uint32_t stage) {
-  const auto [tap, chunk] = p.chunks_of_tap(at.chunk);
-  const int depth = chunk * gemm_depth(sizeof(typename Product::Number));
+  using T = typename Product::Number;
+  if constexpr (kIsInt8<T>) {
+    // Of this thread's unit, which it copies of all rows; behind the last tap there is nothing.
+    constexpr int kUnits = kGemmWords / 4, kUnit = 16;
+    const int own = threadIdx.x % kUnits, half = p.chunks / 2;
+    const int chunk = at.chunk < half ? at.chunk : at.chunk - half;
+    const auto [tap, unit] = p.steps_of_tap(chunk * kUnits + own);
+    const int depth = (tap < p.taps ? unit - own : p.chunks * kUnits) * kUnit;
+    load_tile<kAInner, Tile::kIt.m, Tile::kThreads>(p.a, p.a.cursor(at.batch, tap), at.m, depth,
+                                                    stage);
+    load_tile<kBInner, Tile::kIt.n, Tile::kThreads>(
+        p.b, p.b.cursor(at.batch, 0), at.n, at.chunk * kUnits * kUnit, stage + Tile::kBytesOfA);
+    return;
+  }
+  const auto [tap, chunk] = p.steps_of_tap(at.chunk);
+  const int depth = chunk * gemm_depth(sizeof(T));
   load_tile<kAInner, Tile::kIt.m, Tile::kThreads>(p.a, p.a.cursor(at.batch, tap), at.m, depth,
                                                   stage);
   load_tile<kBInner, Tile::kIt.n, Tile::kThreads>(p.b, p.b.cursor(at.batch, tap), at.n, depth,
@@ -119,24 +144,40 @@ __device__ T packed_number(float number) {
 
 /// sum += a · b of T, eight words deep.
 template <class T>
-__device__ void multiply_add_words(float (&sum)[4], const std::uint32_t (&a)[4],
+__device__ void multiply_add_words(SumOf<T> (&sum)[4], const std::uint32_t (&a)[4],
                                    std::uint32_t b_low, std::uint32_t b_high) {
   if constexpr (sizeof(T) == 4) {
     multiply_add_tf32(sum, a, b_low, b_high);
+  } else if constexpr (sizeof(T) == 1) {
+    multiply_add_int8(sum, a, b_low, b_high);
   } else {
     multiply_add<T>(sum, a, b_low, b_high);
   }
 }
 
-template <class T, class Tile, bool kRoundsB, class FragmentsA, class FragmentsB>
-__device__ void multiply_item(const FragmentsA& from_a, const FragmentsB& from_b,
-                              std::uint32_t stage, float (&sum)[Tile::kRows][Tile::kColumns][4]) {
+template <int kRows, int kColumns>
+__device__ void multiply_sums(int (&sum)[kRows][kColumns][4], int factor) {
+#pragma unroll
+  for (auto& row : sum) {
+#pragma unroll
+    for (auto& column : row) {
+#pragma unroll
+      for (int& number : column) number *= factor;
+    }
+  }
+}
+
+/// sum += a · b, one item deep, of a and b in shared memory. kRounds: whether these f32 numbers are not yet in TF32.
+template <class T, class Tile, bool kRoundsA, bool kRoundsB, class FragmentsA, class FragmentsB>
+__device__ void multiply_item(const FragmentsA& from_a, std::uint32_t item_of_a,
+                              const FragmentsB& from_b, std::uint32_t item_of_b,
+                              SumOf<T> (&sum)[Tile::kRows][Tile::kColumns][4]) {
 #pragma unroll
   for (int step = 0; step < kGemmWords / 8; ++step) {
     std::uint32_t a[Tile::kRows][4], b[Tile::kColumns / 2][4];
     for_each_index<Tile::kColumns / 2>(
-        [&](auto j) { from_b.template load<j>(b[j], stage + Tile::kBytesOfA, step); });
-    for_each_index<Tile::kRows>([&](auto i) { from_a.template load<i>(a[i], stage, step); });
+        [&](auto j) { from_b.template load<j>(b[j], item_of_b, step); });
+    for_each_index<Tile::kRows>([&](auto i) { from_a.template load<i>(a[i], item_of_a, step); });
     if constexpr (kRoundsB) {
 #pragma unroll
       for (auto& pair : b) {
@@ -146,7 +187,7 @@ __device__ void multiply_item(const FragmentsA& from_a, const FragmentsB& from_b
     }
 #pragma unroll
     for (int i = 0; i < Tile::kRows; ++i) {
-      if constexpr (sizeof(T) == 4) {
+      if constexpr (kRoundsA) {
 #pragma unroll
         for (std::uint32_t& number : a[i]) number = to_tf32(number);
       }
@@ -189,7 +230,8 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
   while (now.work < p.works) {
     const Share share{now.batch, now.split, now.m + warp_m + lane / 4,
                       now.n + warp_n + lane % 4 * Product::Epilogue::kRun};
-    float sum[Tile::kRows][Tile::kColumns][4];
+    using Number = typename Product::Number;
+    SumOf<Number> sum[Tile::kRows][Tile::kColumns][4];
     p.epilogue.template begin<Tile>(share, sum);
     std::uint32_t stage = 0;
 #pragma unroll 1
@@ -198,7 +240,11 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
       __syncthreads();  // the item is there, for all; and the one before it is used up
       load_next(slot == 0 ? kGemmStages - 1 : slot - 1);
       stage = stages + slot * Tile::kStageBytes;
-      multiply_item<typename Product::Number, Tile, kRoundsB>(from_a, from_b, stage, sum);
+      if constexpr (kIsInt8<Number>) {
+        if (now.chunk == p.chunks / 2) multiply_sums(sum, 256);
+      }
+      multiply_item<Number, Tile, sizeof(Number) == 4, kRoundsB>(from_a, stage, from_b,
+                                                                 stage + Tile::kBytesOfA, sum);
       slot = slot == kGemmStages - 1 ? 0 : slot + 1;
     }
     // The last item's slot is free until the next barrier, for those who wait for it to be read.
@@ -257,7 +303,9 @@ struct Store {
 
 /// What a launch needs besides the operands.
 struct Extents {
-  int rows, columns, batches, chunks, chunks_of_tap;
+  int rows, columns, batches, chunks;
+  int steps_of_tap;  ///< chunks, or of integers units of 16 bytes
+  int taps = 1;
 };
 
 template <int kIndex, bool kAInner, bool kBInner, bool kRoundsB, class A, class B, class Epilogue>
@@ -272,7 +320,8 @@ void launch_tile(const char* name, Product<A, B, Epilogue> p, const Extents& ext
   p.works = tiles_m * tiles_n * splits * extents.batches;
   p.chunks = extents.chunks;
   p.chunks_of_split = divide_up(extents.chunks, splits);
-  p.chunks_of_tap = FastDivider(extents.chunks_of_tap);
+  p.taps = extents.taps;
+  p.steps_of_tap = FastDivider(extents.steps_of_tap);
   const auto kernel = multiply<Its, kAInner, kBInner, kRoundsB, Product<A, B, Epilogue>>;
   constexpr int kBytes = Its::kIt.shared_bytes();
   cuda_check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),

@@ -77,14 +77,15 @@ struct PixelRows {
   int stride, dilation, padding_h, padding_w;
   PaddingMode padding_mode;
   PixelWalk walk;
-  int granule;  ///< bytes that pixels start at multiples of
+  int granule;       ///< bytes that pixels start at multiples of
+  const T* outside;  ///< what padding has; null: zeros
 
   struct Cursor {
     const PixelRows& x;
     int down, right;  // of the tap, without the result's pixel
     int stride;
     __device__ bool flat() const { return x.walk == PixelWalk::kFlat; }
-    /// Null where the pixel is padding.
+    /// Null where the pixel is padding by zeros.
     __device__ const T* row(int row) const {
       if (flat()) return x.data + std::int64_t{row} * x.w_stride;
       const auto [line, q] = x.width(row);
@@ -98,7 +99,7 @@ struct PixelRows {
       }
       const bool inside = static_cast<unsigned>(h) < static_cast<unsigned>(x.H) &&
                           static_cast<unsigned>(w) < static_cast<unsigned>(x.W);
-      return inside ? pixel(n, h, w) : nullptr;
+      return inside ? pixel(n, h, w) : x.outside;
     }
     __device__ const T* pixel(int n, int h, int w) const {
       return x.data + n * x.n_stride + h * x.h_stride + std::int64_t{w} * x.w_stride;
@@ -112,6 +113,10 @@ struct PixelRows {
 };
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+
+__device__ inline std::uint16_t bits_of(Half number) { return number.bits; }
+__device__ inline std::uint16_t bits_of(BFloat16 number) { return number.bits; }
+__device__ inline std::int8_t bits_of(std::int8_t number) { return number; }
 
 /// Asks for a unit of 16 bytes, of which `bytes` are there and the others zeros, in copies of kGranule bytes. Copies
 /// of less than 4 do not exist: these numbers pass through a register. `odd`: whether the unit's number is; of two
@@ -133,7 +138,7 @@ __device__ void copy_unit(std::uint32_t to, const T* from, int bytes, bool odd) 
   } else {
     for_each_index<16 / kGranule>([&](auto i) {
       constexpr int kAt = i * kGranule;
-      store_16_bits<kOffset + kAt>(to, kAt < bytes ? from[i].bits : 0);
+      store_bits<kOffset + kAt>(to, kAt < bytes ? bits_of(from[i]) : decltype(bits_of(*from)){});
     });
   }
 }
@@ -197,9 +202,9 @@ __device__ void load_tile(const Operand& operand, const typename Operand::Cursor
   static_assert(kDepthInner || sizeof(T) == 4);
   const Copies<T, kDepthInner, kSide, kThreads> copies(side, depth, operand.columns, to);
   if (operand.granule == 16) return copies.template ask<16>(operand, cursor);
-  if constexpr (sizeof(T) == 2) {
+  if constexpr (sizeof(T) < 4) {
     if (operand.granule == 8) return copies.template ask<8>(operand, cursor);
-    if (operand.granule == 2) return copies.template ask<2>(operand, cursor);
+    if (operand.granule < 4) return copies.template ask<sizeof(T)>(operand, cursor);
   }
   copies.template ask<4>(operand, cursor);
 }

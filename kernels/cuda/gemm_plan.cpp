@@ -1,40 +1,29 @@
-// A model of the products' time, in cycles of one multiprocessor of an H100. One of f16 does twice as much in an
-// mma and in a chunk as one in TF32, in the same time.
+// A model of the products' time, of gemm_model.h's parts.
 #include "kernels/cuda/gemm_plan.h"
 
 #include <algorithm>
 #include <iterator>
 #include <limits>
 
+#include "kernels/cuda/gemm_model.h"
 #include "kernels/cuda/machine.h"
 
 namespace mend {
 namespace {
 
-constexpr double kClock = 1.7e9;
-constexpr double kMultiprocessors = 132;
-constexpr double kMmaCycles =
-    1.7;  // of m16n8k8 in TF32, m16n8k16 in f16: mma.sync reaches 60% of the peak
-constexpr double kMmaOfWarp = 8;         // between two of one warp: a quarter of the multiprocessor
-constexpr double kStepLatency = 50;      // of a warp, until the first matrices of a step have come
-constexpr double kBarrierCycles = 60;    // of a chunk
-constexpr double kCopyCycles = 0.1;      // of 16 bytes: 12 instructions a warp, 4 a cycle
-constexpr double kPairCycles = 3;        // of a warp's pairs of sums, on their way out
-constexpr double kTileLatency = 1000;    // the sums' way out
-constexpr double kStartLatency = 2500;   // launch, first bytes
-constexpr double kL2Bytes = 24;          // a cycle, of one multiprocessor
 constexpr double kAddingSeconds = 2e-6;  // a launch more, which waits for the first
 constexpr int kShortestSplit = 4;        // chunks
 constexpr int kLongestSplit = 512;       // for the error's sake: tensor cores cut off what they add
 
 /// filling: blocks of a multiprocessor that sums are cut into parts for.
 GemmPlan planned(int index, int filling, const GemmProblem& p) {
+  using M = GemmModel;
   const GemmTile& tile = kGemmTiles[index];
   const double tiles = static_cast<double>((p.rows + tile.m - 1) / tile.m) *
                        static_cast<double>((p.columns + tile.n - 1) / tile.n) * p.batches;
   int splits = 1;
   if (p.may_split) {
-    const int wanted = static_cast<int>(kMultiprocessors * filling / tiles);
+    const int wanted = static_cast<int>(M::kMultiprocessors * filling / tiles);
     splits = std::max({1, std::min(wanted, p.chunks / kShortestSplit),
                        (p.chunks + kLongestSplit - 1) / kLongestSplit});
   }
@@ -42,22 +31,15 @@ GemmPlan planned(int index, int filling, const GemmProblem& p) {
   splits = (p.chunks + chunks - 1) / chunks;
 
   const double works = tiles * splits;
-  const double of_sm = static_cast<double>(
-      static_cast<long long>((works + kMultiprocessors - 1) / kMultiprocessors));
+  const double of_sm = M::rounds_up(works / M::kMultiprocessors);
   const double rounds = std::max(1.0, of_sm / tile.blocks);
-  const double steps = chunks * (kGemmWords / 8);
-  const double mma = tile.m / 16.0 * (tile.n / 8.0);  // of a step
-  const double wavefronts =                           // of shared memory, of a step
-      4.0 * tile.warps_n * tile.m / 16 + 2.0 * tile.warps_m * tile.n / 8;
-  const double copies = (tile.m + tile.n) * 8.0 * kCopyCycles;  // of a chunk
-  const double pairs = kPairCycles * mma * 2;
-  const double busy = steps * std::max(kMmaCycles * mma, wavefronts) + chunks * copies + pairs;
-  const double waiting =
-      steps * (kStepLatency + kMmaOfWarp * mma / tile.warps()) + chunks * kBarrierCycles;
-  const double loading = chunks * tile.stage_bytes() / kL2Bytes;
+  const double copies = (tile.m + tile.n) * 8.0 * M::kCopyCycles;  // of a chunk
+  const double busy = chunks * (M::item_cycles(tile) + copies) + M::sums_cycles(tile);
+  const double waiting = chunks * M::item_latency(tile);
+  const double loading = chunks * tile.stage_bytes() / M::kL2Bytes;
   const double cycles = std::max({of_sm * busy, rounds * waiting, of_sm * loading}) +
-                        rounds * kTileLatency + kStartLatency;
-  double seconds = cycles / kClock;
+                        rounds * M::kTileLatency + M::kStartLatency;
+  double seconds = cycles / M::kClock;
   if (splits > 1) {
     const double sums = static_cast<double>(p.rows) * p.columns * p.batches * splits;
     seconds += kAddingSeconds + 2 * 4 * sums / NominalGpu::kBytesPerSecond;

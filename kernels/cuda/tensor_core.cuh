@@ -59,10 +59,14 @@ __device__ inline void copy_16_async(std::uint32_t to, const void* from, bool in
 __device__ inline void copy_4_async(std::uint32_t to, const void* from, bool inside) {
   copy_async<4, 0>(to, from, inside ? 4 : 0);
 }
-/// 2 bytes, which cp.async does not copy: at once.
+/// 2 bytes and 1, which cp.async does not copy: at once.
 template <int kOffset>
-__device__ void store_16_bits(std::uint32_t to, std::uint16_t bits) {
+__device__ void store_bits(std::uint32_t to, std::uint16_t bits) {
   asm volatile("st.shared.u16 [%0 + %1], %2;" ::"r"(to), "n"(kOffset), "h"(bits) : "memory");
+}
+template <int kOffset>
+__device__ void store_bits(std::uint32_t to, std::int8_t bits) {
+  asm volatile("st.shared.u8 [%0 + %1], %2;" ::"r"(to), "n"(kOffset), "r"(int{bits}) : "memory");
 }
 /// Ends a group of copies.
 __device__ inline void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
@@ -119,6 +123,16 @@ __device__ inline void multiply_add<BFloat16>(float (&sum)[4], const std::uint32
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
       "{%0,%1,%2,%3};"
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b_low), "r"(b_high));
+}
+
+/// sum += a · b of 8-bit integers, exactly; a 16x32, b 32x8. Words of four take the places of TF32's numbers.
+__device__ inline void multiply_add_int8(int (&sum)[4], const std::uint32_t (&a)[4],
+                                         std::uint32_t b_low, std::uint32_t b_high) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
+      : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b_low), "r"(b_high));
 }
 

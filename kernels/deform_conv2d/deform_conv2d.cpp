@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "kernels/deform_conv2d/rungs.h"
+#include "kernels/inputs.h"
 
 namespace mend {
 namespace {
@@ -27,11 +28,6 @@ constexpr Variant<op::DeformConv2d, DeformConv2dKernel> kLadder[] = {
 };
 // clang-format on
 
-Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
-View<const float> view(Inputs inputs, std::size_t i) {
-  return i < inputs.size() ? inputs[i].view<const float>() : View<const float>{};
-}
-
 /// P or Q: how many outputs fit along one side; less than 1 if none does.
 std::int64_t output_extent(std::int64_t extent, int kernel, int stride, int padding, int dilation) {
   const std::int64_t room = extent + 2 * padding - std::int64_t{dilation} * (kernel - 1) - 1;
@@ -54,11 +50,11 @@ DeformConv2dCall deform_conv2d_call(const op::DeformConv2d& op, Inputs inputs, c
                                     Scratch scratch) {
   using enum op::DeformConv2d::Slot;
   return {op,
-          view(inputs, kX),
-          view(inputs, kOffset),
-          view(inputs, kMask),
-          view(inputs, kWeight),
-          view(inputs, kBias),
+          view_of<float>(inputs, kX),
+          view_of<float>(inputs, kOffset),
+          view_of<float>(inputs, kMask),
+          view_of<float>(inputs, kWeight),
+          view_of<float>(inputs, kBias),
           y.view<float>(),
           scratch};
 }

@@ -4,6 +4,8 @@
 
 #include "kernels/activation/gate.h"
 #include "kernels/conv2d/variant.h"
+#include "kernels/fused.h"
+#include "kernels/inputs.h"
 
 namespace mend {
 namespace {
@@ -32,8 +34,6 @@ namespace {
 constexpr int kMostHidden = 1024;
 /// A vector of any instruction set, in each half of a gate.
 constexpr int kLeastHidden = 32;
-
-Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
 
 bool is_plain(const Conv2d& op, int kernel) {
   return op.kernel_h == kernel && op.kernel_w == kernel && op.stride == 1 && op.dilation == 1 &&
@@ -252,8 +252,7 @@ std::optional<Fusion> InvertedResidual::absorb_through(const AnyOp& next, const 
 
 std::optional<Fusion> fuse_inverted_residual(const NormLinear& first, const Conv2d& depthwise,
                                              int position) {
-  const bool forced =
-      !forced_variant(NormLinear::kName).empty() || !forced_variant(Conv2d::kName).empty();
+  const bool forced = any_forced({NormLinear::kName, Conv2d::kName});
   const int J = first.linear.outputs;
   const bool fits = position == Conv2d::kX && first.variant == nullptr &&
                     depthwise.variant == nullptr && can_expand(first.linear) &&

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "kernels/activation/gate.h"
+#include "kernels/fused.h"
+#include "kernels/inputs.h"
 #include "kernels/token_panels.h"
 
 namespace mend {
@@ -32,20 +34,13 @@ namespace {
 /// 64 tokens of them are 256 kB, half of a small L2.
 constexpr int kMostHidden = 1024;
 
-Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
-
-bool is_plain_1x1(const Conv2d& op) {
-  return op.kernel_h == 1 && op.kernel_w == 1 && op.stride == 1 && op.padding_h == 0 &&
-         op.padding_w == 0 && op.groups == 1 && op.variant == nullptr;
-}
-
 bool can_expand(const Conv2d& op) {
-  return is_plain_1x1(op) && op.activation.kind != ActivationKind::kPrelu && op.scale == 1 &&
-         !op.adds_residual;
+  return is_pointwise(op) && op.variant == nullptr &&
+         op.activation.kind != ActivationKind::kPrelu && op.scale == 1 && !op.adds_residual;
 }
 
 bool can_contract(const Conv2d& op) {
-  return is_plain_1x1(op) && op.activation.kind == ActivationKind::kNone;
+  return is_pointwise(op) && op.variant == nullptr && op.activation.kind == ActivationKind::kNone;
 }
 
 bool can_gate(const NormMlp& op) {
@@ -178,8 +173,7 @@ std::optional<Lowering> NormMlp::lower(const Shapes& in) const {
 }
 
 std::optional<Fusion> fuse_mlp(const NormLinear& first, const Conv2d& second, int position) {
-  const bool forced =
-      !forced_variant(NormLinear::kName).empty() || !forced_variant(Conv2d::kName).empty();
+  const bool forced = any_forced({NormLinear::kName, Conv2d::kName});
   const bool fits = position == Conv2d::kX && first.variant == nullptr &&
                     can_expand(first.linear) && can_contract(second) &&
                     first.linear.outputs <= kMostHidden;
@@ -199,8 +193,7 @@ std::optional<Fusion> fuse_mlp(const NormLinear& first, const Conv2d& second, in
 std::optional<Fusion> fuse_gate(const NormLinear& first, const AnyOp& next,
                                 const ThroughViews& views) {
   const auto gate = gate_of_halves(next, views, first.linear.outputs);
-  const bool forced =
-      !forced_variant(NormLinear::kName).empty() || !forced_variant(Conv2d::kName).empty();
+  const bool forced = any_forced({NormLinear::kName, Conv2d::kName});
   if (!gate || forced || first.variant != nullptr || !can_expand(first.linear) ||
       first.linear.outputs > kMostHidden) {
     return std::nullopt;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/cuda/memory_seconds.h"
+#include "kernels/inputs.h"
 
 namespace mend {
 namespace {
@@ -31,11 +32,6 @@ constexpr Variant<op::BatchNorm, BatchNormKernel> kNormLadder[] = {
 #endif
 };
 // clang-format on
-
-Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
-View<const float> view(Inputs inputs, std::size_t i) {
-  return i < inputs.size() ? inputs[i].view<const float>() : View<const float>{};
-}
 
 }  // namespace
 
@@ -158,8 +154,9 @@ std::int64_t BatchNorm::scratch_bytes(const Shapes& in) const {
 
 void BatchNorm::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   const auto& rung = choose(batch_norm_ladder(), *this, shapes_of(inputs), y.device().kind());
-  rung.kernel(eps, view(inputs, kX), view(inputs, kStatistics), view(inputs, kGamma),
-              view(inputs, kBeta), y.view<float>(), scratch);
+  rung.kernel(eps, view_of<float>(inputs, kX), view_of<float>(inputs, kStatistics),
+              view_of<float>(inputs, kGamma), view_of<float>(inputs, kBeta), y.view<float>(),
+              scratch);
 }
 
 }  // namespace op

@@ -16,6 +16,14 @@ struct Measured {
   __device__ float normal(float x) const { return centred ? distance(x) : x * factor; }
 };
 
+/// From the mean as f32 has it, and the means of x's distances from it and of their squares. Of a deviation, or where
+/// the mean is 0 of a root mean square.
+__device__ inline Measured measured_deviation(PixelMeasure measure, float eps, float mean,
+                                              float rest, float mean_square) {
+  const float variance = fmaxf(mean_square - rest * rest, 0);
+  return {mean, rest, 1 / sqrtf(variance + eps), measure == PixelMeasure::kDeviation, false};
+}
+
 /// In two passes over the numbers of the pixel, the second about the mean of the first.
 template <class Line, class Lane>
 __device__ Measured measured(PixelMeasure measure, float eps, const Line& line, const Lane& lane) {
@@ -46,8 +54,7 @@ __device__ Measured measured(PixelMeasure measure, float eps, const Line& line, 
     return {0, 0, 1 / fmaxf(length, eps), false, length < eps};
   }
   const float rest = deviation ? lane.sum(distances) * part : 0;
-  const float variance = fmaxf(squares * part - rest * rest, 0);
-  return {mean, rest, 1 / sqrtf(variance + eps), measure == PixelMeasure::kDeviation, false};
+  return measured_deviation(measure, eps, mean, rest, squares * part);
 }
 
 }  // namespace mend

@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "kernels/cuda/memory_seconds.h"
+#include "kernels/inputs.h"
 #include "kernels/norm_linear/norm_linear.h"
 #include "kernels/normalization/variants.h"
 
@@ -72,11 +73,6 @@ constexpr Variant<op::Demodulate, DemodulateKernel> kDemodulateLadder[] = {
 };
 // clang-format on
 
-Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
-View<const float> view(Inputs inputs, std::size_t i) {
-  return i < inputs.size() ? inputs[i].view<const float>() : View<const float>{};
-}
-
 void check_vector(std::string_view op, std::string_view name, const Shape& vector, const Shape& x) {
   if (vector.empty() || vector == vector_shape(x.c)) return;
   throw ShapeError(fmt::format("{}: {} is {}, but x {} has {} channels", op, name,
@@ -133,17 +129,27 @@ std::optional<RowPart> LayerNorm::row_part(const Shapes& in, RowRange y) const {
 void LayerNorm::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(layer_norm_ladder(), *this, shapes_of(inputs), y.device().kind());
   if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
-  rung.kernel(measure(), eps, view(inputs, kX), view(inputs, kGamma), view(inputs, kBeta),
-              y.view<float>());
+  rung.kernel(measure(), eps, view_of<float>(inputs, kX), view_of<float>(inputs, kGamma),
+              view_of<float>(inputs, kBeta), y.view<float>());
 }
 
 std::optional<Narrowed> LayerNorm::narrow(const Shapes&, DType to) const {
   return narrow_inputs(*this, 1, to);
 }
 
-std::optional<Fusion> LayerNorm::absorb(const AnyOp& next, int position, const Shapes&) const {
-  if (const auto* linear = next.as<Conv2d>()) return fuse_norm_into(*this, *linear, position);
-  return std::nullopt;
+std::optional<Fusion> LayerNorm::absorb(const AnyOp& next, int position, const Shapes&,
+                                        DeviceKind device) const {
+  const auto* linear = next.as<Conv2d>();
+  // On a GPU `pair` decides, by the types and whether it is faster.
+  if (linear == nullptr || device != DeviceKind::kCpu) return std::nullopt;
+  return fuse_norm_into(*this, *linear, position);
+}
+
+std::optional<Fusion> LayerNorm::pair(const AnyOp& next, int position, const Shapes& in,
+                                      const Shapes& next_in) const {
+  const auto* linear = next.as<Conv2d>();
+  if (linear == nullptr) return std::nullopt;
+  return pair_norm_with(*this, *linear, position, in, next_in);
 }
 
 Shape PixelNorm::shape(const Shapes& in) const { return in[0]; }
@@ -156,7 +162,8 @@ std::string PixelNorm::describe() const { return fmt::format("eps {}", eps); }
 
 void PixelNorm::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(pixel_norm_ladder(), *this, shapes_of(inputs), y.device().kind());
-  rung.kernel(PixelMeasure::kRootMeanSquare, eps, view(inputs, 0), {}, {}, y.view<float>());
+  rung.kernel(PixelMeasure::kRootMeanSquare, eps, view_of<float>(inputs, 0), {}, {},
+              y.view<float>());
 }
 
 Shape L2Normalize::shape(const Shapes& in) const { return in[0]; }
@@ -169,7 +176,7 @@ std::string L2Normalize::describe() const { return fmt::format("eps {}", eps); }
 
 void L2Normalize::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(l2_normalize_ladder(), *this, shapes_of(inputs), y.device().kind());
-  rung.kernel(PixelMeasure::kLength, eps, view(inputs, 0), {}, {}, y.view<float>());
+  rung.kernel(PixelMeasure::kLength, eps, view_of<float>(inputs, 0), {}, {}, y.view<float>());
 }
 
 Shape Softmax::shape(const Shapes& in) const { return in[0]; }
@@ -180,7 +187,7 @@ Footprint Softmax::footprint(const Shapes&) const { return {}; }
 
 void Softmax::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(softmax_ladder(), *this, shapes_of(inputs), y.device().kind());
-  rung.kernel(view(inputs, 0), y.view<float>());
+  rung.kernel(view_of<float>(inputs, 0), y.view<float>());
 }
 
 Shape GroupNorm::shape(const Shapes& in) const {
@@ -207,8 +214,8 @@ std::int64_t GroupNorm::scratch_bytes(const Shapes& in) const {
 void GroupNorm::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   const auto& rung = choose(group_norm_ladder(), *this, shapes_of(inputs), y.device().kind());
   if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
-  rung.kernel(*this, view(inputs, kX), view(inputs, kGamma), view(inputs, kBeta), y.view<float>(),
-              scratch);
+  rung.kernel(*this, view_of<float>(inputs, kX), view_of<float>(inputs, kGamma),
+              view_of<float>(inputs, kBeta), y.view<float>(), scratch);
 }
 
 std::optional<Narrowed> GroupNorm::narrow(const Shapes&, DType to) const {
@@ -239,7 +246,8 @@ std::string Demodulate::describe() const { return fmt::format("eps {}", eps); }
 
 void Demodulate::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(demodulate_ladder(), *this, shapes_of(inputs), y.device().kind());
-  rung.kernel(*this, view(inputs, kWeight), view(inputs, kStyle), y.view<float>());
+  rung.kernel(*this, view_of<float>(inputs, kWeight), view_of<float>(inputs, kStyle),
+              y.view<float>());
 }
 
 }  // namespace op

@@ -54,7 +54,10 @@ struct LayerNorm {
   Saves saves(const std::vector<bool>& wanted) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
   std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
-  std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in) const;
+  std::optional<Fusion> absorb(const AnyOp& next, int position, const Shapes& in,
+                               DeviceKind device) const;
+  std::optional<Fusion> pair(const AnyOp& next, int position, const Shapes& in,
+                             const Shapes& next_in) const;
 };
 
 /// y[c] = x[c] / √(Σ x[c]² / C + eps): each pixel brought to length √C.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/quantization.h"
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/quantize/rungs.h"
 
 namespace mend {
@@ -41,6 +42,9 @@ double simd_seconds(const op::Quantize& op, const Shapes& in) {
 constexpr Variant<op::Quantize, QuantizeKernel> kLadder[] = {
     {"quantize/reference", DeviceKind::kCpu, never_refuses, slowest, 0, quantize_reference},
     {"quantize/simd", DeviceKind::kCpu, never_refuses, simd_seconds, 0, quantize_simd},
+#ifdef MEND_HAS_CUDA
+    {"quantize/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0, quantize_cuda},
+#endif
 };
 
 }  // namespace

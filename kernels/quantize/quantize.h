@@ -17,6 +17,7 @@ namespace op {
 /// code is not of the right size. What lies beyond the code's reach saturates.
 struct Quantize {
   static constexpr std::string_view kName = "quantize";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kCode };
 
   Shape shape(const Shapes& in) const;

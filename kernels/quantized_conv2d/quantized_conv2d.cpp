@@ -5,18 +5,13 @@
 #include <algorithm>
 
 #include "engine/quantization.h"
+#include "kernels/inputs.h"
 #include "kernels/quantize/quantize.h"
 #include "kernels/quantized_conv2d/variant.h"
 
 namespace mend {
 namespace op {
 namespace {
-
-Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
-template <class T = float>
-View<const T> view(Inputs inputs, std::size_t i) {
-  return i < inputs.size() ? inputs[i].view<const T>() : View<const T>{};
-}
 
 void check_code(const char* name, const Shape& code, int channels) {
   if (code == code_shape(channels)) return;
@@ -92,8 +87,9 @@ void QuantizedConv2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) c
     fixed.variant = &rung_of(*this, shapes_of(inputs), y.device().kind());
     std::vector<Tensor> operands(inputs.begin(), inputs.end());
     if (fixed.variant->kernel.pack != nullptr) {
-      operands[kWeight] =
-          mend::apply(PackQuantizedConv2dWeight{fixed}, {inputs[kWeight], inputs[kCodeX]});
+      operands[kWeight] = mend::apply(PackQuantizedConv2dWeight{fixed},
+                                      {inputs[kWeight].on(cpu()), inputs[kCodeX].on(cpu())})
+                              .on(y.device());
     }
     const std::int64_t bytes = fixed.scratch_bytes(shapes_of(operands));
     const Storage memory(static_cast<std::size_t>(std::max<std::int64_t>(bytes, 1)), y.device());
@@ -101,18 +97,19 @@ void QuantizedConv2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) c
     return;
   }
   const bool packed = variant->kernel.pack != nullptr;
-  QuantizedConv2dCall call{*this,
-                           view<std::int8_t>(inputs, kX),
-                           packed ? View<const float>{} : view(inputs, kWeight),
-                           packed ? view<std::int8_t>(inputs, kWeight) : View<const std::int8_t>{},
-                           view(inputs, kBias),
-                           view(inputs, kSlope),
-                           view(inputs, kResidual),
-                           view(inputs, kCodeX),
-                           quantizes_output ? view(inputs, kCodeY) : View<const float>{},
-                           {},
-                           {},
-                           scratch};
+  QuantizedConv2dCall call{
+      *this,
+      view_of<std::int8_t>(inputs, kX),
+      packed ? View<const float>{} : view_of<float>(inputs, kWeight),
+      packed ? view_of<std::int8_t>(inputs, kWeight) : View<const std::int8_t>{},
+      view_of<float>(inputs, kBias),
+      view_of<float>(inputs, kSlope),
+      view_of<float>(inputs, kResidual),
+      view_of<float>(inputs, kCodeX),
+      quantizes_output ? view_of<float>(inputs, kCodeY) : View<const float>{},
+      {},
+      {},
+      scratch};
   if (quantizes_output) {
     call.y_i8 = y.view<std::int8_t>();
   } else {
@@ -121,10 +118,10 @@ void QuantizedConv2d::forward(Inputs inputs, const Tensor& y, Scratch scratch) c
   variant->kernel.run(call);
 }
 
-std::optional<Lowering> QuantizedConv2d::lower(const Shapes& in) const {
+std::optional<Lowering> QuantizedConv2d::lower(const Shapes& in, DeviceKind device) const {
   if (variant != nullptr) return std::nullopt;
   QuantizedConv2d fixed = *this;
-  fixed.variant = &rung_of(*this, in, DeviceKind::kCpu);
+  fixed.variant = &rung_of(*this, in, device);
   Lowering lowering{fixed, std::vector<std::optional<AnyOp>>(in.size())};
   if (fixed.variant->kernel.pack != nullptr) {
     lowering.repack[kWeight] = PackQuantizedConv2dWeight{fixed};
@@ -160,7 +157,8 @@ std::optional<Quantized> Conv2d::quantize(const Shapes& in, bool output) const {
   if (variant != nullptr || in[kX].c < kFewest) return std::nullopt;
   const QuantizedConv2d op{*this, output};
   for (const QuantizedConv2dVariant& rung : quantized_conv2d_ladder()) {
-    if (rung.kernel.pack != nullptr && rung.refuses(op, in).empty()) {
+    const bool on_cpu = rung.device == DeviceKind::kCpu;  // the same steps for every device
+    if (on_cpu && rung.kernel.pack != nullptr && rung.refuses(op, in).empty()) {
       return Quantized{op, Quantize{}, QuantizedConv2d::kCodeX};
     }
   }

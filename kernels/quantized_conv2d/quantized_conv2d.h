@@ -35,6 +35,7 @@ namespace op {
 /// loses beyond the 8 bits is the ladder's error_within, of z, relative.
 struct QuantizedConv2d {
   static constexpr std::string_view kName = "quantized_conv2d";
+  static constexpr bool kOnGpu = true;
   enum Slot { kX, kWeight, kBias, kSlope, kResidual, kCodeX, kCodeY, kSlots };
 
   Conv2d conv;  ///< without a variant of its own
@@ -49,11 +50,11 @@ struct QuantizedConv2d {
   std::string describe() const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
-  std::optional<Lowering> lower(const Shapes& in) const;
+  std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const;
 };
 
 /// The weight as its rung wants it: weight [K,R,S,C], code_x -> bytes [1,1,1,count].
-/// The planner runs it once, before the first run.
+/// The planner runs it once, before the first run; on the CPU, for whatever device.
 struct PackQuantizedConv2dWeight {
   static constexpr std::string_view kName = "pack_quantized_conv2d_weight";
 

@@ -59,4 +59,17 @@ std::int64_t quantized_conv2d_winograd6_scratch_bytes(const op::QuantizedConv2d&
                                                       const Shapes& in);
 void quantized_conv2d_winograd6(const QuantizedConv2dCall& call);
 
+// On a GPU; only in a build with CUDA. kernels/quantized_conv2d/cuda_rungs.cpp. Weights are packed on the CPU.
+
+double quantized_conv2d_cuda_naive_seconds(const op::QuantizedConv2d& op, const Shapes& in);
+void quantized_conv2d_cuda_naive(const QuantizedConv2dCall& call);
+
+std::string quantized_conv2d_cuda_int8_refuses(const op::QuantizedConv2d& op, const Shapes& in);
+double quantized_conv2d_cuda_int8_seconds(const op::QuantizedConv2d& op, const Shapes& in);
+std::int64_t quantized_conv2d_cuda_int8_packed_bytes(const op::QuantizedConv2d& op,
+                                                     const Shape& weight);
+void quantized_conv2d_cuda_int8_pack(const op::QuantizedConv2d& op, View<const float> weight,
+                                     View<const float> code_x, View<std::int8_t> packed);
+void quantized_conv2d_cuda_int8(const QuantizedConv2dCall& call);
+
 }  // namespace mend

@@ -4,7 +4,7 @@
 #include <cassert>
 #include <numeric>
 
-#include "kernels/cuda/machine.h"
+#include "kernels/cuda/memory_seconds.h"
 #include "kernels/rearrange/variants.h"
 #include "kernels/rows.h"
 
@@ -16,47 +16,40 @@ double memory_seconds(const Op& op, const Shapes& in) {
   return op.cost(in).bytes / NominalMachine::kBytesPerSecond;
 }
 
-#ifdef MEND_HAS_CUDA
-template <class Op>
-double cuda_seconds(const Op& op, const Shapes& in) {
-  return op.cost(in).bytes / NominalGpu::kBytesPerSecond;
-}
-#endif
-
 // clang-format off
 constexpr Variant<op::Roll, RollKernel> kRollLadder[] = {
     // name                        device            can it?        time            error  entry
-    {"roll/reference",             DeviceKind::kCpu, never_refuses, slowest,        0,     roll_reference},
-    {"roll/rows",                  DeviceKind::kCpu, never_refuses, memory_seconds, 0,     roll_rows},
+    {"roll/reference",             DeviceKind::kCpu, takes_f32_alone, slowest,        0,   roll_reference},
+    {"roll/rows",                  DeviceKind::kCpu, takes_f32_alone, memory_seconds, 0,   roll_rows},
 #ifdef MEND_HAS_CUDA
-    {"roll/cuda", DeviceKind::kCuda, never_refuses, cuda_seconds, 0, roll_cuda},
+    {"roll/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0, {roll_cuda, roll_cuda_narrow}},
 #endif
 };
 constexpr Variant<op::WindowPartition, WindowPartitionKernel> kWindowPartitionLadder[] = {
-    {"window_partition/reference", DeviceKind::kCpu, never_refuses, slowest,        0,     window_partition_reference},
-    {"window_partition/rows",      DeviceKind::kCpu, never_refuses, memory_seconds, 0,     window_partition_rows},
+    {"window_partition/reference", DeviceKind::kCpu, takes_f32_alone, slowest,        0,   window_partition_reference},
+    {"window_partition/rows",      DeviceKind::kCpu, takes_f32_alone, memory_seconds, 0,   window_partition_rows},
 #ifdef MEND_HAS_CUDA
-    {"window_partition/cuda", DeviceKind::kCuda, never_refuses, cuda_seconds, 0, window_partition_cuda},
+    {"window_partition/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0, {window_partition_cuda, window_partition_cuda_narrow}},
 #endif
 };
 constexpr Variant<op::WindowMerge, WindowMergeKernel> kWindowMergeLadder[] = {
-    {"window_merge/reference",     DeviceKind::kCpu, never_refuses, slowest,        0,     window_merge_reference},
-    {"window_merge/rows",          DeviceKind::kCpu, never_refuses, memory_seconds, 0,     window_merge_rows},
+    {"window_merge/reference",     DeviceKind::kCpu, takes_f32_alone, slowest,        0,   window_merge_reference},
+    {"window_merge/rows",          DeviceKind::kCpu, takes_f32_alone, memory_seconds, 0,   window_merge_rows},
 #ifdef MEND_HAS_CUDA
-    {"window_merge/cuda", DeviceKind::kCuda, never_refuses, cuda_seconds, 0, window_merge_cuda},
+    {"window_merge/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0, {window_merge_cuda, window_merge_cuda_narrow}},
 #endif
 };
 constexpr Variant<op::Transpose, TransposeKernel> kTransposeLadder[] = {
     {"transpose/reference",        DeviceKind::kCpu, never_refuses, slowest,        0,     transpose_reference},
     {"transpose/tiles",            DeviceKind::kCpu, never_refuses, memory_seconds, 0,     transpose_tiles},
 #ifdef MEND_HAS_CUDA
-    {"transpose/cuda", DeviceKind::kCuda, never_refuses, cuda_seconds, 0, transpose_cuda},
+    {"transpose/cuda", DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 0, transpose_cuda},
 #endif
 };
 // clang-format on
 
-Cost copy_cost(const Shapes& in) {
-  return {0, 2 * sizeof(float) * static_cast<double>(in[0].elements())};
+Cost copy_cost(const Shapes& in, DType type = DType::kF32) {
+  return {0, 2 * static_cast<double>(size_of(type)) * static_cast<double>(in[0].elements())};
 }
 
 void check_windows(std::string_view op, const Shape& image, int window_h, int window_w) {
@@ -88,7 +81,11 @@ namespace op {
 
 Shape Roll::shape(const Shapes& in) const { return in[0]; }
 
-Cost Roll::cost(const Shapes& in) const { return copy_cost(in); }
+Cost Roll::cost(const Shapes& in) const { return copy_cost(in, type); }
+
+std::optional<Narrowed> Roll::narrow(const Shapes&, DType to) const {
+  return narrow_inputs(*this, 1, to);
+}
 
 /// What is rolled over an edge comes from the far side, but only there: networks that roll roll
 /// back, so what a tile's inner pixels see is as far as the shift.
@@ -100,6 +97,7 @@ std::string Roll::describe() const { return fmt::format("{},{}", shift_h, shift_
 
 void Roll::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(roll_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
   rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
 }
 
@@ -109,7 +107,11 @@ Shape WindowPartition::shape(const Shapes& in) const {
   return {x.n * (x.h / window_h) * (x.w / window_w), window_h, window_w, x.c};
 }
 
-Cost WindowPartition::cost(const Shapes& in) const { return copy_cost(in); }
+Cost WindowPartition::cost(const Shapes& in) const { return copy_cost(in, type); }
+
+std::optional<Narrowed> WindowPartition::narrow(const Shapes&, DType to) const {
+  return narrow_inputs(*this, 1, to);
+}
 
 Footprint WindowPartition::footprint(const Shapes&) const {
   return window_footprint(window_h, window_w, dilated);
@@ -121,6 +123,7 @@ std::string WindowPartition::describe() const {
 
 void WindowPartition::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(window_partition_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
   rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
 }
 
@@ -135,7 +138,11 @@ Shape WindowMerge::shape(const Shapes& in) const {
   return {static_cast<int>(x.n / windows), height, width, x.c};
 }
 
-Cost WindowMerge::cost(const Shapes& in) const { return copy_cost(in); }
+Cost WindowMerge::cost(const Shapes& in) const { return copy_cost(in, type); }
+
+std::optional<Narrowed> WindowMerge::narrow(const Shapes&, DType to) const {
+  return narrow_inputs(*this, 1, to);
+}
 
 Footprint WindowMerge::footprint(const Shapes& in) const {
   return window_footprint(in[0].h, in[0].w, dilated);
@@ -147,6 +154,7 @@ std::string WindowMerge::describe() const {
 
 void WindowMerge::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(window_merge_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
   rung.kernel(*this, inputs[0].view<const float>(), y.view<float>());
 }
 

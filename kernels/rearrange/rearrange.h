@@ -11,6 +11,7 @@
 
 #include "engine/ladder.h"
 #include "engine/op.h"
+#include "kernels/narrow.h"
 
 namespace mend {
 namespace op {
@@ -23,14 +24,17 @@ struct Roll {
   static constexpr bool kOnGpu = true;
 
   int shift_h = 0, shift_w = 0;
+  DType type = DType::kF32;  ///< of x and y; on a GPU f16 or bf16 too
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
 };
 
 /// Windows of an image as images, row by row of windows.
@@ -48,14 +52,17 @@ struct WindowPartition {
 
   int window_h = 8, window_w = 8;
   bool dilated = false;
+  DType type = DType::kF32;  ///< of x and y; on a GPU f16 or bf16 too
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
 };
 
 /// The inverse of WindowPartition: x [N·I·J, window_h, window_w, C] -> y [N, height, width, C].
@@ -68,14 +75,17 @@ struct WindowMerge {
 
   int height = 8, width = 8;
   bool dilated = false;
+  DType type = DType::kF32;  ///< of x and y; on a GPU f16 or bf16 too
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
 };
 
 /// The same pixels in the same order under other n, h and w: a view of x.
@@ -114,10 +124,12 @@ struct Transpose {
 
 }  // namespace op
 
-using RollKernel = void (*)(const op::Roll& roll, View<const float> x, View<float> y);
-using WindowPartitionKernel = void (*)(const op::WindowPartition& op, View<const float> x,
-                                       View<float> y);
-using WindowMergeKernel = void (*)(const op::WindowMerge& op, View<const float> x, View<float> y);
+template <class Op>
+using RearrangeKernel =
+    NarrowableKernel<Op, void (*)(const Op& op, View<const float> x, View<float> y)>;
+using RollKernel = RearrangeKernel<op::Roll>;
+using WindowPartitionKernel = RearrangeKernel<op::WindowPartition>;
+using WindowMergeKernel = RearrangeKernel<op::WindowMerge>;
 using TransposeKernel = void (*)(View<const float> x, View<float> y);
 std::span<const Variant<op::Roll, RollKernel>> roll_ladder();
 std::span<const Variant<op::WindowPartition, WindowPartitionKernel>> window_partition_ladder();

@@ -21,6 +21,10 @@ void transpose_tiles(View<const float> x, View<float> y);
 void roll_cuda(const op::Roll& roll, View<const float> x, View<float> y);
 void window_partition_cuda(const op::WindowPartition& op, View<const float> x, View<float> y);
 void window_merge_cuda(const op::WindowMerge& op, View<const float> x, View<float> y);
+/// In f16 or bf16.
+void roll_cuda_narrow(const op::Roll& roll, Inputs inputs, const Tensor& y);
+void window_partition_cuda_narrow(const op::WindowPartition& op, Inputs inputs, const Tensor& y);
+void window_merge_cuda_narrow(const op::WindowMerge& op, Inputs inputs, const Tensor& y);
 void transpose_cuda(View<const float> x, View<float> y);
 
 /// index mod extent, in [0, extent) for negative indices too.

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "kernels/channels/channels.h"
+#include "kernels/fused.h"
+#include "kernels/inputs.h"
 #include "kernels/token_panels.h"
 
 namespace mend {
@@ -31,12 +33,8 @@ namespace {
 
 constexpr float kLog2E = 1.44269504f;
 
-Shape slot(const Shapes& in, std::size_t i) { return i < in.size() ? in[i] : Shape{}; }
-
 bool is_linear(const Conv2d& op) {
-  return op.kernel_h == 1 && op.kernel_w == 1 && op.stride == 1 && op.padding_h == 0 &&
-         op.padding_w == 0 && op.groups == 1 && op.variant == nullptr &&
-         op.activation.kind == ActivationKind::kNone;
+  return is_pointwise(op) && op.variant == nullptr && op.activation.kind == ActivationKind::kNone;
 }
 bool has_bias_alone(const Conv2d& op) {
   return is_linear(op) && op.scale == 1 && !op.adds_residual;
@@ -196,10 +194,7 @@ bool are_thirds(const ThroughViews& views, int C) {
 
 std::optional<Fusion> fuse_window_block(const NormLinear& qkv, const WindowAttention& attention,
                                         const ThroughViews& views, const Shapes& in) {
-  bool forced = false;
-  for (const std::string_view name : {NormLinear::kName, Conv2d::kName, WindowAttention::kName}) {
-    forced = forced || !forced_variant(name).empty();
-  }
+  const bool forced = any_forced({NormLinear::kName, Conv2d::kName, WindowAttention::kName});
   const WindowBlock block{qkv.norm, qkv.linear, attention};
   const int C = in[WindowAttention::kQ].c;
   if (forced || qkv.variant != nullptr || !has_bias_alone(qkv.linear) ||

@@ -17,6 +17,7 @@
 #include "kernels/pad/pad.h"
 #include "kernels/pixel_shuffle/pixel_shuffle.h"
 #include "kernels/pool/pool.h"
+#include "kernels/rearrange/rearrange.h"
 #include "kernels/resample/resample.h"
 #include "layers/functions.h"
 #include "models/registry.h"
@@ -140,6 +141,7 @@ TEST_CASE("gpu, narrow: operations compute in f32 and round once") {
     check_narrow(op::Binary{BinaryKind::kAdd}, {x, z}, 0);
     check_narrow(op::Binary{BinaryKind::kMultiply}, {x, channels}, 0);
     check_narrow(op::Concat{}, {x, x.channels(0, 1), z}, 0);
+    check_narrow(op::Roll{2, -1}, {x}, 0);
     for (const PadMode mode : {PadMode::kConstant, PadMode::kReplicate, PadMode::kCircular}) {
       check_narrow(op::Pad{1, 2, 1, 0, mode, -0.3f}, {x}, 0);
     }
@@ -159,6 +161,12 @@ TEST_CASE("gpu, narrow: operations compute in f32 and round once") {
       check_narrow(op::Pool{kind, 3, 2, 1}, {x}, 1);
       check_narrow(op::AdaptivePool{kind, 3, 2}, {x}, 1);
       check_narrow(op::AdaptivePool{kind}, {large}, 1);
+    }
+  }
+  for (const int c : {3, 8}) {
+    for (const bool dilated : {false, true}) {
+      check_narrow(op::WindowPartition{3, 2, dilated}, {random_tensor({2, 6, 8, c}, 1)}, 0);
+      check_narrow(op::WindowMerge{6, 8, dilated}, {random_tensor({16, 3, 2, c}, 1)}, 0);
     }
   }
   for (const int factor : {2, 3}) {

@@ -5,80 +5,36 @@
 #include "engine/error.h"
 #include "engine/plan.h"
 #include "kernels/elementwise/elementwise.h"
+#include "tests/kernels/norm_linear_cases.h"
 #include "tests/support/compare.h"
 #include "tests/support/guarded.h"
 
 namespace mend::test {
 namespace {
 
-struct Case {
-  Shape x;
-  int outputs;
-  bool subtract_mean = true, has_bias = true, has_gamma = true, has_residual = false;
-  Activation activation = {};
-  float scale = 1;
-};
-
-const Case kAwkward[] = {
-    {{1, 1, 1, 1}, 1},
-    {{1, 1, 1, 60}, 180},
-    {{2, 3, 5, 7}, 5, false, false, false},
-    {{1, 5, 7, 127}, 33, false, true, true, true},
-    {{2, 9, 13, 60}, 180, true, true, true, false, {ActivationKind::kGelu}},
-    {{1, 1, 700, 180}, 65, true, true, true, true, {}, -0.5f},
-    {{1, 30, 31, 16}, 64, true, false, true},
-    {{1, 2, 3, 20000}, 3},
-};
-
-op::NormLinear op_of(const Case& problem) {
-  op::NormLinear op;
-  op.norm.subtract_mean = problem.subtract_mean;
-  op.linear.outputs = problem.outputs;
-  op.linear.activation = problem.activation;
-  op.linear.scale = problem.scale;
-  op.linear.adds_residual = problem.has_residual;
-  return op;
-}
-
-std::vector<Tensor> inputs_of(const Case& problem) {
-  const Shape& x = problem.x;
-  const int C = x.c, K = problem.outputs;
-  const auto optional = [](bool there, const Shape& shape, int seed) {
-    return there ? random_tensor(shape, seed) : Tensor();
-  };
-  return {random_tensor(x, 1),
-          random_tensor({K, 1, 1, C}, 2),
-          optional(problem.has_bias, vector_shape(K), 3),
-          Tensor(),
-          optional(problem.has_residual, {x.n, x.h, x.w, K}, 4),
-          optional(problem.has_gamma, vector_shape(C), 5),
-          optional(problem.has_gamma, vector_shape(C), 6)};
-}
+const NormLinearCase kLong{{1, 2, 3, 20000}, 3};
 
 }  // namespace
 
 TEST_CASE("norm_linear: every rung matches the reference") {
-  for (const Case& problem : kAwkward) {
+  std::vector<NormLinearCase> cases(std::begin(kAwkwardNormLinear), std::end(kAwkwardNormLinear));
+  cases.push_back(kLong);
+  for (const NormLinearCase& problem : cases) {
     CAPTURE(problem.x);
-    const op::NormLinear op = op_of(problem);
-    check_rungs(norm_linear_ladder(), op, inputs_of(problem),
+    const op::NormLinear op = problem.op();
+    check_rungs(norm_linear_ladder(), op, problem.inputs(),
                 [&](const NormLinearKernel& kernel, Inputs in, const Tensor& y, Scratch) {
-                  for (const NormLinearVariant& rung : norm_linear_ladder()) {
-                    if (rung.kernel.run != kernel.run) continue;
-                    force_variant("norm_linear", std::string(rung.name.substr(12)));
-                    op.forward(in, y, {});
-                    clear_forced_variants();
-                  }
+                  run_norm_linear(op, kernel, in, y);
                 });
   }
 }
 
 TEST_CASE(
     "norm_linear: is a layer norm and a convolution, bit for bit, and a plan makes it of them") {
-  for (const Case& problem : kAwkward) {
+  for (const NormLinearCase& problem : kAwkwardNormLinear) {
     CAPTURE(problem.x);
-    const op::NormLinear both = op_of(problem);
-    const std::vector<Tensor> in = inputs_of(problem);
+    const op::NormLinear both = problem.op();
+    const std::vector<Tensor> in = problem.inputs();
     op::Conv2d linear = both.linear;
     linear.activation = {};
     linear.scale = 1;
@@ -87,7 +43,7 @@ TEST_CASE(
       Tensor y = apply(both.norm, {inputs[0], in[5], in[6]});
       y = apply(linear, {y, in[1], in[2]});
       if (problem.activation.kind != ActivationKind::kNone) {
-        y = apply(op::Activate{problem.activation}, {y});
+        y = apply(op::Activate{problem.activation}, {y, in[3]});
       }
       if (problem.scale != 1) y = apply(op::Affine{problem.scale, 0}, {y});
       if (problem.has_residual) y = apply(op::Binary{BinaryKind::kAdd}, {y, inputs[1]});

@@ -2,11 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <cmath>
-#include <cstdlib>
 #include <limits>
-#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,9 +13,7 @@
 #include "engine/quantization.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/quantize/quantize.h"
-#include "kernels/quantized_conv2d/variant.h"
-#include "tests/kernels/quantized_numbers.h"
-#include "tests/support/compare.h"
+#include "tests/kernels/quantized_conv2d_cases.h"
 #include "tests/support/guarded.h"
 
 namespace mend::test {
@@ -27,150 +21,37 @@ namespace {
 
 using Op = op::QuantizedConv2d;
 
-struct Case {
-  const char* name;
-  Shape x;
-  int outputs;
-  int padding = 1;
-  PaddingMode mode = PaddingMode::kZeros;
-  Activation activation = {};
-  float scale = 1;
-  bool has_residual = false;
-
-  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
-};
-
-std::vector<Case> awkward_cases() {
-  // clang-format off
-  return {
-      {"one pixel",            {1, 1, 1, 16},   16},
-      {"width 7",              {1, 5, 7, 16},   64},
-      {"64 -> 64",             {1, 13, 19, 64}, 64},
-      {"64 -> 48",             {1, 4, 26, 64},  48},
-      {"last layer 64 -> 3",   {1, 9, 31, 64},  3},
-      {"odd channels",         {1, 6, 13, 127}, 33},
-      {"17 -> 100",            {1, 8, 14, 17},  100},
-      {"three channels",       {1, 7, 12, 3},   5},
-      {"batch of 3",           {3, 4, 9, 18},   7},
-      {"no padding",           {1, 8, 17, 20},  12, 0},
-      {"wide padding",         {1, 4, 5, 16},   12, 4},
-      {"reflect",              {1, 6, 17, 24},  17, 1, PaddingMode::kReflect},
-      {"replicate",            {1, 6, 17, 24},  17, 1, PaddingMode::kReplicate},
-      {"relu",                 {1, 7, 9, 32},   21, 1, PaddingMode::kZeros, {ActivationKind::kRelu}},
-      {"prelu",                {1, 7, 9, 32},   21, 1, PaddingMode::kZeros, {ActivationKind::kPrelu}},
-      {"gelu",                 {1, 7, 9, 32},   21, 1, PaddingMode::kZeros, {ActivationKind::kGelu}},
-      {"all of the epilogue",  {1, 7, 9, 32},   37, 1, PaddingMode::kZeros,
-       {ActivationKind::kLeakyRelu, 0.2f}, 0.3f, true},
-  };
-  // clang-format on
-}
-
-struct Problem {
-  explicit Problem(const Case& c) : inputs(Op::kSlots) {
-    op.conv.kernel_h = op.conv.kernel_w = 3;
-    op.conv.outputs = c.outputs;
-    op.conv.padding_h = op.conv.padding_w = c.padding;
-    op.conv.padding_mode = c.mode;
-    op.conv.activation = c.activation;
-    op.conv.scale = c.scale;
-    op.conv.adds_residual = c.has_residual;
-    const float bound = 1.5f / std::sqrt(9.0f * static_cast<float>(c.x.c));
-    inputs[Op::kX] = random_codes(c.x, 1);
-    inputs[Op::kWeight] = apply(op::Affine{bound}, {random_tensor({c.outputs, 3, 3, c.x.c}, 2)});
-    inputs[Op::kBias] = random_tensor(vector_shape(c.outputs), 3);
-    if (c.activation.kind == ActivationKind::kPrelu) {
-      inputs[Op::kSlope] = random_tensor(vector_shape(c.outputs), 4);
-    }
-    inputs[Op::kCodeX] = code_of(c.x.c, 1.7f);
-    inputs[Op::kCodeY] = code_of(c.outputs, 3.0f);
-    if (c.has_residual) {
-      inputs[Op::kResidual] = random_tensor(op.conv.shape({c.x, inputs[Op::kWeight].shape()}), 5);
-    }
-  }
-
-  /// By `rung`, with NaN in the scratch memory.
-  Tensor run(const QuantizedConv2dVariant& rung, bool quantizes_output) const {
-    Op fixed = op;
-    fixed.variant = &rung;
-    fixed.quantizes_output = quantizes_output;
-    std::vector<Tensor> operands = inputs;
-    if (rung.kernel.pack != nullptr) {
-      operands[Op::kWeight] =
-          apply(op::PackQuantizedConv2dWeight{fixed}, {inputs[Op::kWeight], inputs[Op::kCodeX]});
-    }
-    const Shapes in = shapes_of(operands);
-    const std::int64_t bytes = fixed.scratch_bytes(in);
-    const Storage scratch(static_cast<std::size_t>(bytes) + 1, cpu());
-    cpu().fill(scratch.data(), 0xFF, scratch.bytes());
-    const Tensor y = Tensor::empty(fixed.shape(in), fixed.dtype());
-    cpu().fill(y.storage()->data(), 0xFF, y.storage()->bytes());
-    fixed.forward(operands, y, {scratch.data(), static_cast<std::size_t>(bytes)});
-    return y;
-  }
-
-  bool fits(const QuantizedConv2dVariant& rung) const {
-    return rung.refuses(op, shapes_of(inputs)).empty();
-  }
-
-  Op op;
-  std::vector<Tensor> inputs;
-};
-
-/// How many steps of 8 bits the results are apart at most.
-int most_steps(const Tensor& a, const Tensor& b) {
-  REQUIRE(a.shape() == b.shape());
-  int most = 0;
-  for (std::int64_t i = 0; i < a.shape().elements(); ++i) {
-    most = std::max(
-        most, std::abs(a.view<const std::int8_t>().data[i] - b.view<const std::int8_t>().data[i]));
-  }
-  return most;
-}
-
-bool same_bytes(const Tensor& a, const Tensor& b) { return most_steps(a, b) == 0; }
-
 }  // namespace
 
 TEST_CASE("quantized_conv2d: every rung matches the reference on every instruction set") {
-  for (const Case& c : awkward_cases()) {
+  for (const QuantizedCase& c : awkward_quantized_cases()) {
     CAPTURE(c);
-    const Problem problem(c);
+    const QuantizedProblem problem(c);
     const auto& reference = quantized_conv2d_ladder().front();
     const Tensor expected = problem.run(reference, false);
     const Tensor expected_codes = problem.run(reference, true);
-    for (const auto& rung : quantized_conv2d_ladder()) {
-      CAPTURE(rung.name);
-      REQUIRE(problem.fits(rung));
+    for (const auto* rung : quantized_conv2d_rungs(DeviceKind::kCpu)) {
+      CAPTURE(rung->name);
+      REQUIRE(problem.fits(*rung));
       on_every_instruction_set([&](const std::string& target) {
         CAPTURE(target);
-        const Tensor y = problem.run(rung, false), codes = problem.run(rung, true);
-        CHECK(relative_error(y, expected) <= rung.error_within);
-        // As far from the reference's codes as f32 is, and one step more for rounding.
-        const Quantization code = quantization(problem.inputs[Op::kCodeY].view<const float>());
-        int too_far = 0;
-        for (std::int64_t i = 0; i < y.shape().elements(); ++i) {
-          const float error =
-              std::abs(y.view<const float>().data[i] - expected.view<const float>().data[i]);
-          const int steps = std::abs(codes.view<const std::int8_t>().data[i] -
-                                     expected_codes.view<const std::int8_t>().data[i]);
-          const float scale = code.scale[i % y.shape().c];
-          too_far += static_cast<float>(steps) > error / scale + 1.001f;
-        }
-        CHECK(too_far == 0);
+        const Tensor y = problem.run(*rung, false), codes = problem.run(*rung, true);
+        CHECK(relative_error(y, expected) <= rung->error_within);
+        CHECK(problem.codes_too_far(y, expected, codes, expected_codes) == 0);
       });
     }
   }
 }
 
 TEST_CASE("quantized_conv2d: one and two threads give the same bits") {
-  for (const Case& c : awkward_cases()) {
+  for (const QuantizedCase& c : awkward_quantized_cases()) {
     CAPTURE(c);
-    const Problem problem(c);
-    for (const auto& rung : quantized_conv2d_ladder()) {
-      CAPTURE(rung.name);
+    const QuantizedProblem problem(c);
+    for (const auto* rung : quantized_conv2d_rungs(DeviceKind::kCpu)) {
+      CAPTURE(rung->name);
       Tensor first, first_codes;
       on_one_and_two_threads([&](int) {
-        const Tensor y = problem.run(rung, false), codes = problem.run(rung, true);
+        const Tensor y = problem.run(*rung, false), codes = problem.run(*rung, true);
         if (first) CHECK(identical(y, first));
         if (first) CHECK(same_bytes(codes, first_codes));
         first = y;
@@ -181,16 +62,16 @@ TEST_CASE("quantized_conv2d: one and two threads give the same bits") {
 }
 
 TEST_CASE("quantized_conv2d: an image of zeros gives the bias, whatever the zero points") {
-  Problem problem({"zeros", {1, 13, 9, 30}, 20});
+  QuantizedProblem problem({"zeros", {1, 13, 9, 30}, 20});
   const Tensor x = problem.inputs[Op::kX];
   for (std::int64_t i = 0; i < x.shape().elements(); ++i) {
     x.view<std::int8_t>().data[i] = static_cast<std::int8_t>(
         problem.inputs[Op::kCodeX].view<const float>()(0, 0, 1, static_cast<int>(i % 30)));
   }
   const View<const float> bias = problem.inputs[Op::kBias].view<const float>();
-  for (const auto& rung : quantized_conv2d_ladder()) {
-    CAPTURE(rung.name);
-    const Tensor y = problem.run(rung, false);
+  for (const auto* rung : quantized_conv2d_rungs(DeviceKind::kCpu)) {
+    CAPTURE(rung->name);
+    const Tensor y = problem.run(*rung, false);
     for (std::int64_t i = 0; i < y.shape().elements(); ++i) {
       CHECK(std::abs(y.view<const float>().data[i] - bias.data[i % 20]) <= 1e-5f);
     }
@@ -198,15 +79,15 @@ TEST_CASE("quantized_conv2d: an image of zeros gives the bias, whatever the zero
 }
 
 TEST_CASE("quantized_conv2d: what lies beyond the codes of y saturates") {
-  Problem problem({"far beyond", {1, 6, 6, 16}, 16});
+  QuantizedProblem problem({"far beyond", {1, 6, 6, 16}, 16});
   const Tensor far = Tensor::empty(vector_shape(16));
   for (int k = 0; k < 16; ++k) far.view<float>().data[k] = k % 2 == 0 ? 1e20f : -1e20f;
   problem.inputs[Op::kBias] = far;
   on_every_instruction_set([&](const std::string& target) {
     CAPTURE(target);
-    for (const auto& rung : quantized_conv2d_ladder()) {
-      CAPTURE(rung.name);
-      const Tensor y = problem.run(rung, true);
+    for (const auto* rung : quantized_conv2d_rungs(DeviceKind::kCpu)) {
+      CAPTURE(rung->name);
+      const Tensor y = problem.run(*rung, true);
       for (std::int64_t i = 0; i < y.shape().elements(); ++i) {
         CHECK(y.view<const std::int8_t>().data[i] == (i % 2 == 0 ? 127 : -128));
       }
@@ -245,6 +126,7 @@ TEST_CASE("quantize: rungs equal the reference, and codes survive the way back")
     on_every_instruction_set([&](const std::string& target) {
       CAPTURE(target);
       for (const auto& rung : quantize_ladder()) {
+        if (rung.device != DeviceKind::kCpu) continue;
         on_one_and_two_threads([&](int) {
           const Tensor y = Tensor::empty(shape, DType::kI8);
           rung.kernel(x.tensor().view<const float>(), code.view<const float>(),
