@@ -69,8 +69,9 @@ struct Judgement {
   void add(const Tensor& x, const Objective& terms, const Tensor& target, const Tensor& input) {
     const Tensors compared{x.taped(nullptr), target, input};
     ends.push_back(x);
-    cotangents.push_back(gradient_of(terms, compared));
-    values.push_back(value_of(terms, compared));
+    const LossSteps steps = loss_steps(terms, compared);
+    cotangents.push_back(steps.gradient);
+    values.push_back(steps.value);
   }
   void add(const Tensor& x, const LossTerm& term, const Tensor& target) {
     const bool compares = term.other == LossTerm::Other::kTarget;
@@ -155,7 +156,7 @@ void TrainingStep::find_final_steps() {
   }
 }
 
-double TrainingStep::run(const Tensors& parameters, const Tensor& input, const Tensor& target,
+void TrainingStep::start(const Tensors& parameters, const Tensor& input, const Tensor& target,
                          const Tensors& critic_parameters, const Progress& progress) {
   int slot = 2;
   for (const Tensors* tensors : {&parameters, &critic_parameters}) {
@@ -169,10 +170,13 @@ double TrainingStep::run(const Tensors& parameters, const Tensor& input, const T
     const auto end = std::lower_bound(final_steps_.begin(), final_steps_.end(), done);
     progress(static_cast<std::size_t>(end - final_steps_.begin()));
   });
+  losses_ = plan_.results_later(1, static_cast<int>(values_) + 1);
+}
+
+double TrainingStep::loss() {
+  plan_.wait();
   double loss = 0;
-  for (const Tensor& value : plan_.results(1, static_cast<int>(values_) + 1)) {
-    loss += double{value.view<const float>()(0, 0, 0, 0)};
-  }
+  for (const Tensor& value : losses_) loss += double{value.view<const float>()(0, 0, 0, 0)};
   return loss;
 }
 
