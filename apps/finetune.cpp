@@ -111,11 +111,12 @@ Recipe recipe_of(const FinetuneOptions& options, const Model& model) {
 
 ExitCode finetune(const FinetuneOptions& options) {
   options.common.apply(/*takes_gpu=*/true);
-  const Recipe recipe = recipe_of(options, [&] {
+  Recipe recipe = recipe_of(options, [&] {
     Model model = load_model(open_checkpoint(options.checkpoint));
     check_trainable(model);
     return model;
   }());
+  take_precision(recipe, options.common.precision);
   Device& device = options.common.chosen_device();
   Trainer trainer(
       recipe, options.output + ".training", [](const std::string& line) { inform(line); }, alone(),

@@ -54,6 +54,11 @@ void Trainer::set_up(const OpenCheckpoint& open) {
   if (device_.kind() != DeviceKind::kCpu && replicas_->size() > 1) {
     throw UsageError("training: several processes train on the CPU only; run one with a GPU");
   }
+  if (recipe_.precision != Precision::kF32 && device_.kind() == DeviceKind::kCpu) {
+    throw UsageError(
+        fmt::format("training: precision {} is for a GPU; use --device cuda, or leave it at f32",
+                    name_of(recipe_.precision)));
+  }
   const Tell note = [this](const std::string& line) {
     if (replicas_->leads()) return tell_(line);
     // All have read the same headers; what is found later, others may never see.
@@ -84,7 +89,8 @@ void Trainer::set_up(const OpenCheckpoint& open) {
   step_ = std::make_unique<TrainingStep>(
       *model_, Shape{share_, recipe_.patch, recipe_.patch, seen_channels}, target,
       recipe_.loss.objective, critics,
-      recipe_.checkpointing ? LateReads::kRecomputed : LateReads::kKept, device_, records_);
+      recipe_.checkpointing ? LateReads::kRecomputed : LateReads::kKept, device_, records_,
+      narrow_images_of(recipe_.precision));
   if (device_.kind() != DeviceKind::kCpu) ahead_ = std::make_unique<BatchAhead>(*pairs_, share_);
   if (replicas_->size() > 1) {
     std::vector<std::int64_t> sizes;

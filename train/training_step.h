@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "engine/plan.h"
@@ -28,11 +29,11 @@ class TrainingStep {
   /// `critics` add their terms to the objective. Throws ShapeError if the
   /// network or a critic cannot take its input, or a term cannot compare what it is given, UsageError if
   /// the network has no output that the objective looks at, or an operation has no gradient or no kernel on
-  /// the device. `records`: PlanOptions::records.
+  /// the device. `records`, `narrow`: those of PlanOptions; losses are f32 whatever the images between layers are.
   TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
                const Objective& objective, const std::vector<Critic>& critics = {},
-               LateReads late_reads = LateReads::kKept, Device& device = cpu(),
-               bool records = true);
+               LateReads late_reads = LateReads::kKept, Device& device = cpu(), bool records = true,
+               const std::optional<NarrowImages>& narrow = {});
 
   /// Is told between the plan's steps how many of final_order() are final by now; where a GPU replays them, at the
   /// end alone.

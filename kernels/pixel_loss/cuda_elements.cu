@@ -107,8 +107,8 @@ double scale_of(const PixelLoss& loss, const Shape& x) {
 
 void pixel_loss_value_cuda(const PixelLoss& loss, View<const float> x, View<const float> target,
                            View<float> y) {
-  launch_sum("pixel_loss_value/cuda", {x, target}, y, scale_of(loss, x.shape),
-             ValueOf{loss.kind, loss.parameter});
+  launch_sum<float>("pixel_loss_value/cuda", {x, target}, y, scale_of(loss, x.shape),
+                    ValueOf{loss.kind, loss.parameter});
 }
 
 void pixel_loss_gradient_cuda(const PixelLoss& loss, View<const float> x, View<const float> target,
