@@ -55,7 +55,7 @@ Image adapt(const Options& options, const std::string& input, const Image& image
 }
 
 ExitCode run(const Options& options) {
-  options.common.apply();
+  options.common.apply(/*takes_gpu=*/true);
   if (options.task == "inpaint") options.holes.check();
   const Work work = {"a network of its own",
                      [&](const std::string& input, const Image& image, const TileOptions& tiles,
@@ -72,6 +72,7 @@ void add_adapt(Program& program) {
       "  mend adapt scan.png --task inpaint --mask scratches.png -o whole.png\n"
       "  mend adapt microscope.png --task denoise -o clean.png --minutes 5\n"
       "  mend adapt photo.png --task upscale --scale 3 -o large.png\n"
+      "  mend adapt photo.png --task denoise -o clean.png --device cuda     on a GPU\n"
       "A small network learns from the picture for minutes, until pixels that were held out get "
       "no\n"
       "better. The seed decides the result, on any number of threads, unless the minutes run "

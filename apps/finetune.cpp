@@ -110,17 +110,19 @@ Recipe recipe_of(const FinetuneOptions& options, const Model& model) {
 }
 
 ExitCode finetune(const FinetuneOptions& options) {
-  options.common.apply();
-  const Recipe recipe = recipe_of(options, [&] {
+  options.common.apply(/*takes_gpu=*/true);
+  Recipe recipe = recipe_of(options, [&] {
     Model model = load_model(open_checkpoint(options.checkpoint));
     check_trainable(model);
     return model;
   }());
+  take_precision(recipe, options.common.precision);
+  Device& device = options.common.chosen_device();
   Trainer trainer(
       recipe, options.output + ".training", [](const std::string& line) { inform(line); }, alone(),
-      open_checkpoint);
-  inform(fmt::format("{}: {} parameters, {} MB a step, {} threads, {} minutes", recipe.task,
-                     trainer.parameters(), trainer.arena_bytes() >> 20, threads(),
+      open_checkpoint, device, options.common.records());
+  inform(fmt::format("{}: {} parameters, {} MB a step, {}, {} threads, {} minutes", recipe.task,
+                     trainer.parameters(), trainer.arena_bytes() >> 20, device.name(), threads(),
                      options.minutes));
   trainer.run({}, 60 * options.minutes);
   trainer.write_model(options.output);
@@ -140,6 +142,7 @@ void add_finetune(Program& program) {
       "      --degrade '[{\"do\": \"jpeg\", \"quality\": 30}, {\"do\": \"gaussian_noise\", "
       "\"sigma\": 10}]'\n"
       "  mend finetune mend:denoise --images my-photos -o mine.safetensors    the program's own\n"
+      "  mend finetune net.pth --images my-photos -o mine.safetensors --device cuda    on a GPU\n"
       "  mend finetune big-lama.ckpt --images my-photos -o mine.safetensors \\\n"
       "      --mask '[{\"do\": \"scratches\", \"count\": [1, 8]}]'\n"
       "Give good pictures: bad ones are made of them by --degrade, or as the task usually does.\n"

@@ -57,6 +57,7 @@ ExitCode train(const TrainOptions& options, const std::shared_ptr<Replicas>& rep
   replicas->together([&] {
     options.common.apply(/*takes_gpu=*/true);
     recipe = read_recipe(options.recipe);
+    take_precision(recipe, options.common.precision);
   });
   const std::string folder = options.folder.empty() ? recipe.name : options.folder;
   Device& device = options.common.chosen_device();
@@ -92,6 +93,7 @@ void add_train(Program& program) {
       "  mend train upscale-x2.json -o runs/upscale-x2\n"
       "  mend train upscale-x2.json -o runs/upscale-x2 --minutes 30   go on for half an hour\n"
       "  mend train upscale-x2.json --device cuda     on a GPU\n"
+      "  mend train upscale-x2.json --device cuda --precision bf16     with images in 16 bits\n"
       "  mpirun -np 4 mend train upscale-x2.json      four processes, each a quarter of the batch\n"
       "The same line goes on from where the last one stopped, whatever stopped it. In the folder:\n"
       "model.safetensors (the averaged weights), best.safetensors, log.csv, log.jsonl,\n"

@@ -271,6 +271,12 @@ void Plan::wait() {
 }
 
 Tensors Plan::results(int first, int last) {
+  Tensors results = results_later(first, last);
+  wait();
+  return results;
+}
+
+Tensors Plan::results_later(int first, int last) {
   Tensors results;
   for (int i = first; i < last; ++i) {
     const Tensor made = output(i);
@@ -283,7 +289,6 @@ Tensors Plan::results(int first, int last) {
     device_->copy_later(results.back().storage()->data(), dense.address(),
                         static_cast<std::size_t>(dense.bytes()));
   }
-  wait();
   return results;
 }
 

@@ -96,6 +96,10 @@ class Plan {
   /// Outputs [first, last) in the host's memory, until the next run: themselves on a CPU, copies of a GPU's,
   /// always at the same places.
   Tensors results(int first, int last);
+  /// The same, but a GPU may still be busy with them: they are there after wait().
+  Tensors results_later(int first, int last);
+  /// Until the device has done all that it was given.
+  void wait();
   /// Computes the outputs from the inputs. `progress`, if given, is told after each step how many are
   /// done, of how many; of a recording, once, when all are given to the GPU. check_cancel() is called as often.
   void run(const std::function<void(int done, int all)>& progress = {});
@@ -132,8 +136,6 @@ class Plan {
   void check_shape(int i, const Tensor& x) const;
   void bind();
   void check_threads() const;
-  /// Until the device has done all that it was given.
-  void wait();
   /// A constant where the plan runs.
   Tensor on_device(const Tensor& constant);
   void run_step(std::size_t step);

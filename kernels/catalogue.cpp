@@ -46,6 +46,7 @@
 #include "kernels/rearrange/rearrange.h"
 #include "kernels/resample/gradient.h"
 #include "kernels/resample/resample.h"
+#include "kernels/ssim/ssim.h"
 #include "kernels/window_block/window_block.h"
 
 namespace mend {
@@ -161,6 +162,8 @@ const std::vector<LadderSummary>& all_ladders() {
       summary(softmax_ladder()),
       summary(softmax_gradient_ladder()),
       summary(spectral_gain_ladder()),
+      summary(ssim_loss_ladder()),
+      summary(ssim_loss_gradient_ladder()),
       summary(sum_repeats_ladder()),
       summary(sum_to_ladder()),
       summary(transpose_ladder()),

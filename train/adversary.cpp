@@ -51,8 +51,9 @@ Network step_of(const Discriminator& discriminator, GanKind kind, std::vector<bo
     for (const bool is_real : {true, false}) {
       const Objective term{verdict_term(1, discriminator_loss(kind), is_real)};
       const Tensor logits = verdicts[is_real ? 0 : 1].taped(nullptr);
-      made.push_back(value_of(term, {logits}));
-      cotangents.push_back(gradient_of(term, {logits}));
+      const LossSteps steps = loss_steps(term, {logits});
+      made.push_back(steps.value);
+      cotangents.push_back(steps.gradient);
     }
     const Tensors gradients = tape->gradients(verdicts, cotangents, watched);
     has_gradient.clear();

@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <string_view>
-
 #include "engine/error.h"
-#include "engine/parallel.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/elementwise/gradient.h"
+#include "kernels/gradient_tape.h"
 #include "kernels/pixel_loss/pixel_loss.h"
 
 namespace mend {
@@ -34,89 +32,39 @@ void check(const Objective& terms, const Shapes& in) {
   }
 }
 
-Cost cost_of(const Objective& terms, const Shapes& in) {
-  const auto numbers = static_cast<double>(in[0].elements()) * static_cast<double>(terms.size());
-  return {3.0 * numbers, 12.0 * numbers};
+void add_to(Tensor& sum, const Tensor& part) {
+  sum = sum ? apply(op::Binary{BinaryKind::kAdd}, {sum, part}) : part;
 }
 
-struct LossGradient {
-  static constexpr std::string_view kName = "loss_gradient";
-  Objective terms;
-
-  Shape shape(const Shapes& in) const {
-    check(terms, in);
-    return in[0];
-  }
-  Cost cost(const Shapes& in) const { return cost_of(terms, in); }
-  Footprint footprint(const Shapes&) const { return {}; }
-  void forward(Inputs inputs, const Tensor& y, Scratch) const {
-    const View<float> to = y.view<float>();
-    const Shape& shape = to.shape;
-    for (std::size_t i = 0; i < terms.size(); ++i) {
-      const Tensor gradient = terms[i].loss(inputs[0], other_of(terms[i], inputs)).gradient;
-      const View<const float> from = gradient.view<const float>();
-      const double weight = terms[i].weight;
-      parallel_for(std::int64_t{shape.n} * shape.h, [&](std::int64_t row, int) {
-        const int n = static_cast<int>(row / shape.h), h = static_cast<int>(row % shape.h);
-        for (int w = 0; w < shape.w; ++w)
-          for (int c = 0; c < shape.c; ++c) {
-            const auto part = static_cast<float>(weight * from(n, h, w, c));
-            to(n, h, w, c) = i == 0 ? part : to(n, h, w, c) + part;
-          }
-      });
-    }
-  }
-};
-
-struct LossValue {
-  static constexpr std::string_view kName = "loss_value";
-  Objective terms;
-
-  Shape shape(const Shapes& in) const {
-    check(terms, in);
-    return {1, 1, 1, 1};
-  }
-  Cost cost(const Shapes& in) const { return cost_of(terms, in); }
-  Footprint footprint(const Shapes&) const { return {}; }
-  void forward(Inputs inputs, const Tensor& y, Scratch) const {
-    double value = 0;
-    for (const LossTerm& term : terms) {
-      value += term.weight * term.loss(inputs[0], other_of(term, inputs)).value;
-    }
-    y.view<float>()(0, 0, 0, 0) = static_cast<float>(value);
-  }
-};
-
-/// Σ over the terms: those that look at one number at a time as operations of their own, `Whole` for the rest.
-template <class Pixel, class Whole>
-Tensor sum_of(const Objective& terms, const Tensors& inputs) {
-  check(terms, shapes_of(inputs));
-  Tensor sum;
-  const auto add = [&](const Tensor& part) {
-    sum = sum ? mend::apply(op::Binary{BinaryKind::kAdd}, {sum, part}) : part;
-  };
-  Objective rest;
-  for (const LossTerm& term : terms) {
-    if (!term.pixel) {
-      rest.push_back(term);
-      continue;
-    }
-    PixelLoss loss = *term.pixel;
-    loss.weight *= term.weight;
-    add(mend::apply(Pixel{loss}, {inputs[0], other_of(term, inputs)}));
-  }
-  if (!rest.empty()) add(mend::apply(Whole{rest}, Inputs(inputs)));
-  return sum;
+Tensor scaled(const Tensor& x, double factor) {
+  return apply(op::Affine{static_cast<float>(factor)}, {x});
 }
 
 }  // namespace
 
-Tensor gradient_of(const Objective& terms, const Tensors& inputs) {
-  return sum_of<op::PixelLossGradient, LossGradient>(terms, inputs);
-}
-
-Tensor value_of(const Objective& terms, const Tensors& inputs) {
-  return sum_of<op::PixelLossValue, LossValue>(terms, inputs);
+LossSteps loss_steps(const Objective& terms, const Tensors& inputs) {
+  check(terms, shapes_of(inputs));
+  LossSteps steps;
+  const auto tape = make_gradient_tape();
+  const Tensor x = tape->watch(inputs[0]);
+  Tensor taped;  // the sum of the terms that the tape finds the gradient of
+  for (const LossTerm& term : terms) {
+    const Tensor other = other_of(term, inputs);
+    if (!term.pixel) {
+      add_to(taped, scaled(term.loss(x, other), term.weight));
+      continue;
+    }
+    PixelLoss loss = *term.pixel;
+    loss.weight *= term.weight;
+    add_to(steps.value, apply(op::PixelLossValue{loss}, {inputs[0], other}));
+    add_to(steps.gradient, apply(op::PixelLossGradient{loss}, {inputs[0], other}));
+  }
+  if (taped) {
+    add_to(steps.value, taped.taped(nullptr));
+    const Tensor one = constant_beside(inputs[0], Tensor::full(vector_shape(1), 1));
+    add_to(steps.gradient, tape->gradients({taped}, {one}, {x})[0]);
+  }
+  return steps;
 }
 
 }  // namespace mend

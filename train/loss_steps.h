@@ -6,12 +6,13 @@
 
 namespace mend {
 
-/// Both take [x, target, input], the last two for the terms that look at them, and may be left out if none
-/// does. Throw ShapeError if x cannot be compared with what a term compares it with.
+struct LossSteps {
+  Tensor value;     ///< L = Σ weight · loss, rounded to f32, {1,1,1,1}
+  Tensor gradient;  ///< dL/dx, like x
+};
 
-/// dL/dx, L = Σ weight · loss; like x.
-Tensor gradient_of(const Objective& terms, const Tensors& inputs);
-/// L, rounded to f32, {1,1,1,1}.
-Tensor value_of(const Objective& terms, const Tensors& inputs);
+/// `inputs` are [x, target, input], off any tape; the last two, for the terms that look at them, may be left out
+/// if none does. Throws ShapeError if x cannot be compared with what a term compares it with.
+LossSteps loss_steps(const Objective& terms, const Tensors& inputs);
 
 }  // namespace mend

@@ -21,6 +21,23 @@ inline void check_shapes(std::string_view loss, const Tensor& x, const Tensor& o
                                to_string(x.shape()), what, to_string(other.shape())));
 }
 
+/// Throws ShapeError if no square of `side` pixels fits, UsageError for a side below 1.
+inline void check_regions(std::string_view loss, const Shape& x, int side) {
+  if (side < 1) {
+    throw UsageError(fmt::format("{}: region is {}; it must be 1 or more", loss, side));
+  }
+  if (x.h / side < 1 || x.w / side < 1) {
+    throw ShapeError(
+        fmt::format("{0}: no region of {1}x{1} fits into {2}", loss, side, to_string(x)));
+  }
+}
+
+/// Throws ShapeError unless there is a picture of three channels.
+inline void check_rgb(std::string_view loss, const Shape& x) {
+  if (!x.empty() && x.c == 3) return;
+  throw ShapeError(fmt::format("{}: the prediction is {}, which is not RGB", loss, to_string(x)));
+}
+
 /// −1, 0 or 1; a NaN stays one.
 inline double sign(double d) { return d > 0 ? 1 : d < 0 ? -1 : d; }
 

@@ -59,15 +59,9 @@ class Regions {
   Regions(std::string_view loss, const Tensor& x, int side)
       : side_(side), n_(x.shape().n), pixels_(x.shape()) {
     check_defined(loss, x);
-    if (side < 1) {
-      throw UsageError(fmt::format("{}: region is {}; it must be 1 or more", loss, side));
-    }
+    check_regions(loss, pixels_, side);
     rows_ = pixels_.h / side;
     columns_ = pixels_.w / side;
-    if (rows_ < 1 || columns_ < 1) {
-      throw ShapeError(
-          fmt::format("{0}: no region of {1}x{1} fits into {2}", loss, side, to_string(pixels_)));
-    }
   }
   int rows() const { return rows_; }
   int columns() const { return columns_; }
@@ -173,10 +167,7 @@ Loss exposure_loss(const Tensor& x, double level, int region) {
 
 Loss colour_constancy_loss(const Tensor& x) {
   const auto [N, H, W, C] = x.shape();
-  if (!x || C != 3) {
-    throw ShapeError(fmt::format("colour_constancy_loss: the prediction is {}, which is not RGB",
-                                 to_string(x.shape())));
-  }
+  check_rgb("colour_constancy_loss", x.shape());
   const View<const float> a = x.view<const float>();
   const Tensor gradient = Tensor::empty(x.shape());
   const View<float> g = gradient.view<float>();

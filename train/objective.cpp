@@ -8,6 +8,7 @@
 
 #include "models/vgg19.h"
 #include "train/entries.h"
+#include "train/traced_losses.h"
 
 namespace mend {
 namespace {
@@ -31,12 +32,12 @@ void pixel(Entries& parameters, LossTerm& term) {
   term.pixel = loss;
 }
 
-template <Loss (*kLoss)(const Tensor&, const Tensor&)>
+template <Tensor (*kLoss)(const Tensor&, const Tensor&)>
 void of_two(Entries&, LossTerm& term) {
   term.loss = kLoss;
 }
 
-template <Loss (*kLoss)(const Tensor&)>
+template <Tensor (*kLoss)(const Tensor&)>
 void of_one(Entries&, LossTerm& term) {
   term.loss = [](const Tensor& x, const Tensor&) { return kLoss(x); };
 }
@@ -45,7 +46,7 @@ void spatial_consistency(Entries& parameters, LossTerm& term) {
   int region = 4;
   parameters.take("region", region, 1, 4096);
   term.loss = [=](const Tensor& x, const Tensor& input) {
-    return spatial_consistency_loss(x, input, region);
+    return traced_spatial_consistency(x, input, region);
   };
 }
 
@@ -54,7 +55,7 @@ void exposure(Entries& parameters, LossTerm& term) {
   int region = 16;
   parameters.take("level", level, 0.0, 1.0);
   parameters.take("region", region, 1, 4096);
-  term.loss = [=](const Tensor& x, const Tensor&) { return exposure_loss(x, level, region); };
+  term.loss = [=](const Tensor& x, const Tensor&) { return traced_exposure(x, level, region); };
 }
 
 struct LossKind {
@@ -72,14 +73,14 @@ constexpr LossKind kKinds[] = {
     {"mse",                     Other::kTarget,  kPicture, pixel<PixelLossKind::kMse>},
     {"smooth_l1",               Other::kTarget,  kPicture, pixel<PixelLossKind::kSmoothL1>},
     {"charbonnier",             Other::kTarget,  kPicture, pixel<PixelLossKind::kCharbonnier>},
-    {"psnr",                    Other::kTarget,  kPicture, of_two<psnr_loss>},
-    {"fft_l1",                  Other::kTarget,  kPicture, of_two<fft_l1_loss>},
-    {"ssim",                    Other::kTarget,  kPicture, of_two<ssim_loss>},
-    {"total_variation",         Other::kNothing, kPicture, of_one<total_variation_loss>},
+    {"psnr",                    Other::kTarget,  kPicture, of_two<traced_psnr>},
+    {"fft_l1",                  Other::kTarget,  kPicture, of_two<traced_fft_l1>},
+    {"ssim",                    Other::kTarget,  kPicture, of_two<traced_ssim>},
+    {"total_variation",         Other::kNothing, kPicture, of_one<traced_total_variation>},
     {"spatial_consistency",     Other::kInput,   kPicture, spatial_consistency},
     {"exposure",                Other::kNothing, kPicture, exposure},
-    {"colour_constancy",        Other::kNothing, kPicture, of_one<colour_constancy_loss>},
-    {"illumination_smoothness", Other::kNothing, kCurves,  of_one<illumination_smoothness_loss>},
+    {"colour_constancy",        Other::kNothing, kPicture, of_one<traced_colour_constancy>},
+    {"illumination_smoothness", Other::kNothing, kCurves,  of_one<traced_illumination_smoothness>},
 };
 // clang-format on
 

@@ -31,8 +31,9 @@
 
 namespace mend {
 
-/// A loss of one of the network's outputs. `other` is what its term compares it with.
-using LossOf = std::function<Loss(const Tensor& x, const Tensor& other)>;
+/// A loss of one of the network's outputs, [1,1,1,1], made of `apply` (train/traced_losses.h). `other` is what
+/// its term compares it with.
+using LossOf = std::function<Tensor(const Tensor& x, const Tensor& other)>;
 
 struct LossTerm {
   /// With kNothing `other` is not looked at; with kLabel it is `label` everywhere.
@@ -43,7 +44,7 @@ struct LossTerm {
   std::string output;  ///< of traits.outputs; empty: the first, the picture
   Other other = Other::kTarget;
   LossOf loss;
-  /// In place of `loss`, if it looks at one number at a time: then it runs on a GPU too.
+  /// In place of `loss`, if it looks at one number at a time.
   std::optional<PixelLoss> pixel = {};
   float label = 0;
 };

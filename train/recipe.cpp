@@ -148,6 +148,12 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   take_validation(recipe, entries, path);
   entries.take("checkpoint_every", recipe.checkpoint_every, std::int64_t{1}, kMost);
   entries.take("checkpointing", recipe.checkpointing);
+  std::string precision = "f32";
+  entries.take("precision", precision);
+  if (precision != "f32" && precision != "bf16") {
+    entries.refuse(fmt::format("'precision' is '{}'; it must be f32 or bf16", precision));
+  }
+  recipe.precision = precision_named(precision);
   entries.finish();
   const fs::path folder = fs::path(path).parent_path();
   resolve(recipe.pictures, folder);
@@ -156,6 +162,15 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   if (recipe.loss.perceptual) resolve(recipe.loss.perceptual->vgg19, folder);
   if (recipe.loss.adversarial) resolve(recipe.loss.adversarial->discriminator.start, folder);
   return recipe;
+}
+
+void take_precision(Recipe& recipe, const std::string& name) {
+  if (name == "f32" || precision_named(name) == recipe.precision) return;
+  if (name != "bf16") {
+    throw UsageError(fmt::format("--precision {}: trainings run in f32 or bf16", name));
+  }
+  recipe.precision = Precision::kBF16;
+  recipe.text += "\n// --precision bf16";
 }
 
 Recipe read_recipe(const std::string& path) {

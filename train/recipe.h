@@ -21,7 +21,8 @@
 //     "average": 0.999,                      // of the weights (EMA); 0: none
 //     "validate": {"pictures": ["held-out"], "every": 1000, "count": 8, "side": 256},
 //     "checkpoint_every": 500,
-//     "checkpointing": false                 // of gradients: less memory, up to a third more time, same bits
+//     "checkpointing": false,                // of gradients: less memory, up to a third more time, same bits
+//     "precision": "f32"                     // bf16: images between layers, and their gradients, in 16 bits; on a GPU
 //   }
 #pragma once
 
@@ -30,6 +31,7 @@
 #include <vector>
 
 #include "models/network.h"
+#include "restore/precision.h"
 #include "train/objective.h"
 #include "train/schedule.h"
 
@@ -69,6 +71,9 @@ struct Recipe {
   int validate_count = 8, validate_side = 256;
   std::int64_t checkpoint_every = 500;
   bool checkpointing = false;  ///< LateReads::kRecomputed
+  /// Of images between layers and their gradients: kF32, or kBF16, which is for a GPU. Parameters, what the optimizer
+  /// remembers, losses and sums are f32.
+  Precision precision = Precision::kF32;
 
   std::string text;  ///< the file as it was read, for the checkpoint
 };
@@ -77,5 +82,9 @@ struct Recipe {
 Recipe read_recipe(const std::string& path);
 /// The same from text; `path` is what messages call it, and relative pictures are looked for beside it.
 Recipe parse_recipe(const std::string& text, const std::string& path);
+
+/// What `--precision` says beside a recipe: f32 leaves the recipe's own, bf16 makes another recipe of it, which
+/// no folder of the first goes on with. Throws UsageError for others.
+void take_precision(Recipe& recipe, const std::string& name);
 
 }  // namespace mend

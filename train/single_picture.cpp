@@ -9,6 +9,8 @@
 #include "models/trainable.h"
 #include "train/initialize.h"
 #include "train/loss_sums.h"
+#include "train/traced_losses.h"
+#include "train/trained_pictures.h"
 #include "train/trainer.h"
 #include "train/training_state.h"
 #include "train/training_step.h"
@@ -48,13 +50,16 @@ double known_psnr(const Tensor& x, const Tensor& target) {
 /// The network, its weights as they are and averaged, and the plan of a step.
 class Pupil {
  public:
-  Pupil(const Lesson& lesson, std::uint64_t seed, const Pairs& first)
+  Pupil(const Lesson& lesson, std::uint64_t seed, const Pairs& first, Device& device, bool records)
       : lesson_(lesson),
+        device_(device),
+        records_(records),
         model_(initial_checkpoint(architecture_named(lesson.architecture), lesson.hyperparameters,
                                   seed)),
         step_(model_, first.input.shape(), first.target.shape(),
-              {{"known_l1", 1, "", LossTerm::Other::kTarget, known_l1_loss}}),
-        weights_(copies_of(values_of(model_))),
+              {{"known_l1", 1, "", LossTerm::Other::kTarget, traced_known_l1}}, {},
+              LateReads::kKept, device, records),
+        weights_(on(device, copies_of(values_of(model_)))),
         averages_(copies_of(weights_)),
         optimizer_(make_optimizer({{"name", "adam"}, {"learning_rate", 1e-3}}, weights_)) {}
 
@@ -69,17 +74,20 @@ class Pupil {
   }
   /// dB of the averaged weights.
   double score() const {
-    const Tensor made = model_.forward(averages_, {lesson_.held_out.input})[0];
-    return known_psnr(made, lesson_.held_out.target);
+    const Tensors made =
+        trained_pictures(model_, averages_, {lesson_.held_out.input}, device_, records_);
+    return known_psnr(made[0], lesson_.held_out.target);
   }
   Checkpoint checkpoint() const {
-    Checkpoint checkpoint = checkpoint_of(model_, averages_);
+    Checkpoint checkpoint = checkpoint_of(model_, on(cpu(), averages_));
     checkpoint.metadata["task"] = lesson_.task;
     return checkpoint;
   }
 
  private:
   const Lesson& lesson_;
+  Device& device_;
+  bool records_;
   TrainableModel model_;
   TrainingStep step_;
   Tensors weights_, averages_;
@@ -91,7 +99,7 @@ class Pupil {
 
 Learned learn(const Lesson& lesson, const AdaptOptions& options) {
   const auto start = Clock::now();
-  Pupil pupil(lesson, options.seed, lesson.pairs(0));
+  Pupil pupil(lesson, options.seed, lesson.pairs(0), *options.tiles.device, options.tiles.records);
   AdaptProgress progress;
   Checkpoint best = pupil.checkpoint();
   progress.best_psnr = pupil.score();

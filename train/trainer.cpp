@@ -54,6 +54,11 @@ void Trainer::set_up(const OpenCheckpoint& open) {
   if (device_.kind() != DeviceKind::kCpu && replicas_->size() > 1) {
     throw UsageError("training: several processes train on the CPU only; run one with a GPU");
   }
+  if (recipe_.precision != Precision::kF32 && device_.kind() == DeviceKind::kCpu) {
+    throw UsageError(
+        fmt::format("training: precision {} is for a GPU; use --device cuda, or leave it at f32",
+                    name_of(recipe_.precision)));
+  }
   const Tell note = [this](const std::string& line) {
     if (replicas_->leads()) return tell_(line);
     // All have read the same headers; what is found later, others may never see.
@@ -66,8 +71,9 @@ void Trainer::set_up(const OpenCheckpoint& open) {
   if (!recipe_.held_out.empty() && replicas_->leads()) {
     const PairOptions held_out =
         pair_options(recipe_, *model_, kValidationSeed, recipe_.validate_side / recipe_.scale);
-    validation_ = std::make_unique<Validation>(*pairs_of(recipe_, recipe_.held_out, held_out, note),
-                                               recipe_.validate_count, recipe_.scale);
+    validation_ =
+        std::make_unique<Validation>(*pairs_of(recipe_, recipe_.held_out, held_out, note),
+                                     recipe_.validate_count, recipe_.scale, device_, records_);
   }
   const int side = recipe_.patch * recipe_.scale;
   const int seen_channels = options.picture_channels() + (recipe_.mask.empty() ? 0 : 1);
@@ -83,7 +89,8 @@ void Trainer::set_up(const OpenCheckpoint& open) {
   step_ = std::make_unique<TrainingStep>(
       *model_, Shape{share_, recipe_.patch, recipe_.patch, seen_channels}, target,
       recipe_.loss.objective, critics,
-      recipe_.checkpointing ? LateReads::kRecomputed : LateReads::kKept, device_, records_);
+      recipe_.checkpointing ? LateReads::kRecomputed : LateReads::kKept, device_, records_,
+      narrow_images_of(recipe_.precision));
   if (device_.kind() != DeviceKind::kCpu) ahead_ = std::make_unique<BatchAhead>(*pairs_, share_);
   if (replicas_->size() > 1) {
     std::vector<std::int64_t> sizes;
@@ -154,8 +161,8 @@ Pairs Trainer::pairs_of_batch(std::int64_t batch) {
   return ahead_ ? ahead_->take(first, first + recipe_.batch) : pairs_->batch(first, share_);
 }
 
-StepLosses Trainer::losses_of(std::int64_t batch) {
-  StepLosses losses;
+double Trainer::start_batch(std::int64_t batch) {
+  double discriminator_loss = 0;
   TrainingStep::Progress progress;
   if (mean_) {
     progress = [&](std::size_t final) { mean_->progress(step_->gradients(), final); };
@@ -163,29 +170,31 @@ StepLosses Trainer::losses_of(std::int64_t batch) {
   std::exception_ptr fault;
   try {
     const Pairs pairs = pairs_of_batch(batch);
-    losses.loss = step_->run(state_.parameters, pairs.input, pairs.target,
-                             adversary_ ? adversary_->tensors() : Tensors{}, progress);
-    if (adversary_) losses.discriminator_loss = adversary_->judge(pairs.target, step_->picture());
+    step_->start(state_.parameters, pairs.input, pairs.target,
+                 adversary_ ? adversary_->tensors() : Tensors{}, progress);
+    if (adversary_) discriminator_loss = adversary_->judge(pairs.target, step_->picture());
   } catch (...) {
     fault = std::current_exception();
   }
   if (mean_) mean_->finish(step_->gradients());  // with a fault, too: the other ranks wait for it
   replicas_->meet(fault);
-  return losses;
+  return discriminator_loss;
 }
 
 bool Trainer::train(StepLosses& losses) {
   losses = {};
   gradient_.clear();
   if (adversary_) adversary_->forget();
+  const auto add_loss = [&] { losses.loss += replicas_->mean(step_->loss()) / recipe_.accumulate; };
   for (int part = 0; part < recipe_.accumulate; ++part) {
-    const StepLosses here = losses_of(state_.step * recipe_.accumulate + part);
-    losses.loss += replicas_->mean(here.loss) / recipe_.accumulate;
-    losses.discriminator_loss += replicas_->mean(here.discriminator_loss) / recipe_.accumulate;
+    if (part > 0) add_loss();
+    const double judged = start_batch(state_.step * recipe_.accumulate + part);
+    losses.discriminator_loss += replicas_->mean(judged) / recipe_.accumulate;
     gradient_.add(step_->gradients());
   }
   const Tensors& gradient = gradient_.mean();
   losses.gradient_norm = optimizer_->norm(gradient);
+  add_loss();  // behind the norm, which has waited for a GPU: so one wait is enough
   const double opposite_norm = adversary_ ? adversary_->gradient_norm(*replicas_) : 0;
   if (!std::isfinite(losses.loss + losses.gradient_norm)) return false;
   if (!std::isfinite(losses.discriminator_loss + opposite_norm)) return false;
@@ -224,10 +233,9 @@ void Trainer::roll_back() {
 }
 
 void Trainer::validate() {
-  const Tensors averages = on(cpu(), state_.averages);
-  const ValidationScore score = validation_->score(*model_, averages);
+  const ValidationScore score = validation_->score(*model_, state_.averages);
   log_->add(state_.step, score);
-  write_image(file("sheet.png"), validation_->sheet(*model_, averages, 4));
+  write_image(file("sheet.png"), validation_->sheet(*model_, state_.averages, 4));
   write_image(file("curve.png"), draw_curve(log_->validations()));
   const bool is_best = score.psnr > state_.best_psnr;
   tell_(fmt::format("step {}: PSNR {:.3f} dB on held-out pictures (their inputs {:.3f}){}",

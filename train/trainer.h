@@ -11,8 +11,8 @@
 // the gradients are averaged before anything is decided by them. So they end with the same weights as
 // one process, but for rounding. Rank 0 alone reads and writes the folder, validates, and speaks.
 //
-// On a GPU all of a step but its samples runs there, and parameters, gradients, averages and what the optimizer
-// remembers never leave it but for a validation and the files. The CPU makes the next batch meanwhile; of a
+// On a GPU all of a step but its samples runs there, and so do validations; parameters, gradients, averages and
+// what the optimizer remembers never leave it but for the files. The CPU makes the next batch meanwhile; of a
 // step it sees the loss and the gradient's norm, by which it decides.
 //
 // The folder of a training:
@@ -90,8 +90,9 @@ class Trainer {
   bool train(StepLosses& losses);
   /// This rank's share of a batch.
   Pairs pairs_of_batch(std::int64_t batch);
-  /// The losses of this rank's share of one batch; then the step's gradients are those of the whole batch.
-  StepLosses losses_of(std::int64_t batch);
+  /// Starts this rank's share of one batch; then the step's gradients are those of the whole batch. Returns the
+  /// discriminator's loss.
+  double start_batch(std::int64_t batch);
   void update_averages();
   /// The discriminator's tensors, if there is one.
   std::vector<Parameter> adversaries() const;

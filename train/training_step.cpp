@@ -7,6 +7,7 @@
 #include <map>
 
 #include "engine/error.h"
+#include "kernels/convert/convert.h"
 #include "kernels/gradient_tape.h"
 #include "kernels/parameter_update/parameter_update.h"
 #include "train/loss_steps.h"
@@ -64,17 +65,23 @@ Tensor place_like(const Tensor& gradient) {
 
 /// What the loss is of, where its gradient starts, and its values.
 struct Judgement {
+  bool in_16_bits = false;  ///< whether the plan keeps images in 16 bits
   Tensors ends, cotangents, values;
 
+  /// As losses see it.
+  Tensor seen(const Tensor& x) const {
+    return in_16_bits ? apply(op::AsF32{}, {x.taped(nullptr)}) : x.taped(nullptr);
+  }
   void add(const Tensor& x, const Objective& terms, const Tensor& target, const Tensor& input) {
-    const Tensors compared{x.taped(nullptr), target, input};
+    const Tensors compared{seen(x), target, input};
     ends.push_back(x);
-    cotangents.push_back(gradient_of(terms, compared));
-    values.push_back(value_of(terms, compared));
+    const LossSteps steps = loss_steps(terms, compared);
+    cotangents.push_back(steps.gradient);
+    values.push_back(steps.value);
   }
   void add(const Tensor& x, const LossTerm& term, const Tensor& target) {
     const bool compares = term.other == LossTerm::Other::kTarget;
-    add(x, {term}, compares ? target : x.taped(nullptr), x.taped(nullptr));
+    add(x, {term}, compares ? seen(target) : x.taped(nullptr), x.taped(nullptr));
   }
 };
 
@@ -94,7 +101,7 @@ void add_critic(Judgement& judgement, const Critic& critic, const Tensors& param
 /// [input, target, parameters..., those of the critics...] -> [picture, values..., gradients...], of
 /// these those that there are.
 Network step_of(const TrainableModel& model, const std::vector<JudgedOutput>& judged,
-                const std::vector<Critic>& critics, std::size_t& values,
+                const std::vector<Critic>& critics, bool in_16_bits, std::size_t& values,
                 std::vector<bool>& has_gradient) {
   return [&](const Tensors& given) {
     const auto tape = make_gradient_tape();
@@ -106,6 +113,7 @@ Network step_of(const TrainableModel& model, const std::vector<JudgedOutput>& ju
     }
     const Tensors outputs = model.forward(watched, network_inputs(model.traits(), given[0]));
     Judgement judgement;
+    judgement.in_16_bits = in_16_bits;
     for (const auto& [index, terms] : judged) {
       judgement.add(outputs[index], terms, given[1], given[0]);
     }
@@ -130,11 +138,14 @@ Network step_of(const TrainableModel& model, const std::vector<JudgedOutput>& ju
 
 TrainingStep::TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
                            const Objective& objective, const std::vector<Critic>& critics,
-                           LateReads late_reads, Device& device, bool records)
-    : plan_(step_of(model, judged_outputs(model, objective), critics, values_, has_gradient_),
+                           LateReads late_reads, Device& device, bool records,
+                           const std::optional<NarrowImages>& narrow)
+    : plan_(step_of(model, judged_outputs(model, objective), critics, narrow.has_value(), values_,
+                    has_gradient_),
             shapes_of(model, input, target, critics), nullptr,
             {.late_reads = late_reads,
              .device = &device,
+             .narrow = narrow,
              .lent = lent_of(shapes_of(model, input, target, critics)),
              .records = records}) {
   find_final_steps();
@@ -155,7 +166,7 @@ void TrainingStep::find_final_steps() {
   }
 }
 
-double TrainingStep::run(const Tensors& parameters, const Tensor& input, const Tensor& target,
+void TrainingStep::start(const Tensors& parameters, const Tensor& input, const Tensor& target,
                          const Tensors& critic_parameters, const Progress& progress) {
   int slot = 2;
   for (const Tensors* tensors : {&parameters, &critic_parameters}) {
@@ -169,10 +180,13 @@ double TrainingStep::run(const Tensors& parameters, const Tensor& input, const T
     const auto end = std::lower_bound(final_steps_.begin(), final_steps_.end(), done);
     progress(static_cast<std::size_t>(end - final_steps_.begin()));
   });
+  losses_ = plan_.results_later(1, static_cast<int>(values_) + 1);
+}
+
+double TrainingStep::loss() {
+  plan_.wait();
   double loss = 0;
-  for (const Tensor& value : plan_.results(1, static_cast<int>(values_) + 1)) {
-    loss += double{value.view<const float>()(0, 0, 0, 0)};
-  }
+  for (const Tensor& value : losses_) loss += double{value.view<const float>()(0, 0, 0, 0)};
   return loss;
 }
 

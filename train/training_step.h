@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "engine/plan.h"
@@ -28,21 +29,29 @@ class TrainingStep {
   /// `critics` add their terms to the objective. Throws ShapeError if the
   /// network or a critic cannot take its input, or a term cannot compare what it is given, UsageError if
   /// the network has no output that the objective looks at, or an operation has no gradient or no kernel on
-  /// the device. `records`: PlanOptions::records.
+  /// the device. `records`, `narrow`: those of PlanOptions; losses are f32 whatever the images between layers are.
   TrainingStep(const TrainableModel& model, const Shape& input, const Shape& target,
                const Objective& objective, const std::vector<Critic>& critics = {},
-               LateReads late_reads = LateReads::kKept, Device& device = cpu(),
-               bool records = true);
+               LateReads late_reads = LateReads::kKept, Device& device = cpu(), bool records = true,
+               const std::optional<NarrowImages>& narrow = {});
 
   /// Is told between the plan's steps how many of final_order() are final by now; where a GPU replays them, at the
   /// end alone.
   using Progress = std::function<void(std::size_t final)>;
 
-  /// The loss of this batch, with the parameters as they are given, those of the critics one critic after
+  /// Computes this batch, with the parameters as they are given, those of the critics one critic after
   /// the other; then gradients() and picture() are its own. Parameters are read where they lie: dense, on the
-  /// device, and best always the same tensors.
-  double run(const Tensors& parameters, const Tensor& input, const Tensor& target,
+  /// device, and best always the same tensors. A GPU may still be busy with it.
+  void start(const Tensors& parameters, const Tensor& input, const Tensor& target,
              const Tensors& critic_parameters = {}, const Progress& progress = {});
+  /// The loss of the batch that was started last. Waits for a GPU.
+  double loss();
+  /// Both.
+  double run(const Tensors& parameters, const Tensor& input, const Tensor& target,
+             const Tensors& critic_parameters = {}) {
+    start(parameters, input, target, critic_parameters);
+    return loss();
+  }
   /// The gradients that there are, by their indices, in the order in which a run makes them.
   const std::vector<std::size_t>& final_order() const { return final_order_; }
   /// dL/d(parameter), in the order of the model's parameters; undefined where the loss does not depend on
@@ -62,6 +71,7 @@ class TrainingStep {
   std::size_t values_ = 0;  // of the plan's outputs, how many are values of losses; this and
   std::vector<bool> has_gradient_;  // this are written while plan_ is traced
   Plan plan_;
+  Tensors losses_;  // values, where the plan's device brings them
   Tensors gradients_;
   std::vector<std::size_t> final_order_;
   std::vector<int> final_steps_;  // of the plan, by place in final_order_

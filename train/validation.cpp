@@ -7,6 +7,7 @@
 #include "restore/lab.h"
 #include "restore/metrics.h"
 #include "train/as_image.h"
+#include "train/trained_pictures.h"
 
 namespace mend {
 namespace {
@@ -17,8 +18,8 @@ double psnr_of(const Tensor& test, const Tensor& reference, int border) {
 
 }  // namespace
 
-Validation::Validation(const PairSource& source, int count, int scale)
-    : scale_(scale), colours_(source.options().colours) {
+Validation::Validation(const PairSource& source, int count, int scale, Device& device, bool records)
+    : device_(device), records_(records), scale_(scale), colours_(source.options().colours) {
   for (int i = 0; i < count; ++i) {
     const Pairs pair = source.batch(i, 1);
     inputs_.push_back(pair.input);
@@ -28,16 +29,10 @@ Validation::Validation(const PairSource& source, int count, int scale)
 
 std::vector<Tensor> Validation::results(const TrainableModel& model, const Tensors& parameters,
                                         int count) const {
-  Plan plan(
-      [&](const Tensors& given) {
-        return model.forward(parameters, network_inputs(model.traits(), given[0]));
-      },
-      {inputs_.front().shape()});
-  std::vector<Tensor> results;
-  for (int i = 0; i < count; ++i) {
-    results.push_back(as_picture(plan({inputs_[i]})[0], i));
-  }
-  return results;
+  Tensors made = trained_pictures(model, parameters, {inputs_.begin(), inputs_.begin() + count},
+                                  device_, records_);
+  for (int i = 0; i < count; ++i) made[i] = as_picture(made[i], i);
+  return made;
 }
 
 Tensor Validation::as_picture(const Tensor& tensor, int i) const {

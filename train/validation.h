@@ -17,8 +17,10 @@ struct ValidationScore {
 class Validation {
  public:
   /// `count` patches of options.patch pixels, drawn once by options.seed, and degraded as in training.
-  Validation(const PairSource& source, int count, int scale);
+  /// Scores are taken on `device`; `records`: PlanOptions::records.
+  Validation(const PairSource& source, int count, int scale, Device& device, bool records);
 
+  /// The parameters may lie on the device, or in the host's memory.
   ValidationScore score(const TrainableModel& model, const Tensors& parameters) const;
   /// Rows of input (enlarged), result and target, of the first `rows` patches.
   Image sheet(const TrainableModel& model, const Tensors& parameters, int rows) const;
@@ -31,6 +33,8 @@ class Validation {
   std::vector<Tensor> results(const TrainableModel& model, const Tensors& parameters,
                               int count) const;
 
+  Device& device_;
+  bool records_;
   int scale_;
   bool colours_;
   std::vector<Tensor> inputs_, targets_;

@@ -11,6 +11,7 @@
 #include "kernels/normalization/normalization.h"
 #include "kernels/pool/pool.h"
 #include "kernels/rearrange/rearrange.h"
+#include "kernels/ssim/ssim.h"
 
 namespace mend::bench {
 namespace {
@@ -55,6 +56,9 @@ std::vector<CountedCase> normalization_counts() {
   cases.push_back(counted(op::GlobalResponseNorm{}, "c64", {x, each, each}));
   cases.push_back(counted(op::Demodulate{}, "512to512", {{512, 3, 3, 512}, {1, 1, 1, 512}}));
   cases.push_back(counted(op::BoxMean{24, 24}, "24x24c32", {{1, 128, 128, 32}}));
+  const Shape picture{1, 128, 128, 3};
+  cases.push_back(counted(op::SsimLoss{}, "c3", {picture, picture}));
+  cases.push_back(counted(op::SsimLossGradient{}, "c3", {picture, picture}));
   cases.push_back(counted(op::Transpose{}, "c256", {{1, 1, 4096, 256}}));
   return cases;
 }

@@ -65,6 +65,10 @@ constexpr Case kCases[] = {
      1, 3, 1, 64},
     {"conv2d/cuda_depthwise/64to64/128x128/5x5", "conv2d/cuda_depthwise", DType::kF32, 128, 64, 64,
      1, 5, 1, 64},
+    {"conv2d_weight_gradient/cuda_tf32/64to64/64x64/3x3/f32", "conv2d_weight_gradient/cuda_tf32",
+     DType::kF32, 64, 64, 64, 1, 3},
+    {"conv2d_weight_gradient/cuda_bf16/64to64/64x64/3x3/bf16", "conv2d_weight_gradient/cuda_bf16",
+     DType::kBF16, 64, 64, 64, 1, 3},
     {"conv2d_weight_gradient/cuda_tf32_gemm/64to128/128x128/1x1",
      "conv2d_weight_gradient/cuda_tf32_gemm", DType::kF32, 128, 64, 128, 1, 1},
     {"conv2d_weight_gradient/cuda_depthwise/64to64/128x128/3x3",
@@ -175,8 +179,8 @@ CountedProblem run(const Case& c) {
   Tensor weight = Tensor::zeros({c.K, c.kernel, c.kernel, c.C / c.groups}, DType::kF32, gpu(0));
   if (std::string_view(c.rung).starts_with(op::Conv2dWeightGradient::kName)) {
     const op::Conv2dWeightGradient gradient{c.kernel,     c.kernel, c.stride, op.padding_h,
-                                            op.padding_w, 1,        c.groups};
-    const Tensor dy = Tensor::zeros(op.shape({x.shape(), weight.shape()}), DType::kF32, gpu(0));
+                                            op.padding_w, 1,        c.groups, c.type};
+    const Tensor dy = Tensor::zeros(op.shape({x.shape(), weight.shape()}), c.type, gpu(0));
     const Tensor dw = apply(gradient, {x, dy});
     return {c.rung, x.bytes(), dw.bytes(), dy.bytes(),
             gradient.cost({x.shape(), dy.shape()}).flops};

@@ -20,7 +20,7 @@ class Narrowing {
         const bool is_narrow = (narrowed->inputs >> i & 1) != 0;
         step.inputs[i] = as(step.inputs[i], is_narrow ? type_ : DType::kF32, step.label);
       }
-      graph_.values[step.output].dtype = type_;
+      graph_.values[step.output].dtype = step.op.dtype();
     } else {
       for (int& input : step.inputs) input = as(input, DType::kF32, step.label);
     }

@@ -12,6 +12,9 @@ void launch_activation(const Activation& activation, View<const T> x, View<const
                        View<T> y);
 void activation_cuda(const Activation& activation, View<const float> x, View<const float> slope,
                      View<float> y);
+template <class T>
+void launch_activation_gradient(const Activation& activation, View<const T> seen, View<const T> dy,
+                                View<const T> slope, View<T> y);
 void activation_gradient_cuda(const Activation& activation, View<const float> seen,
                               View<const float> dy, View<const float> slope, View<float> y);
 

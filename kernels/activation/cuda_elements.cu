@@ -54,11 +54,22 @@ void activation_cuda(const Activation& activation, View<const float> x, View<con
   launch_activation(activation, x, slope, y);
 }
 
-void activation_gradient_cuda(const Activation& activation, View<const float> seen,
-                              View<const float> dy, View<const float> slope, View<float> y) {
+template <class T>
+void launch_activation_gradient(const Activation& activation, View<const T> seen, View<const T> dy,
+                                View<const T> slope, View<T> y) {
   constexpr auto kName = "activation_gradient/cuda";
   if (slope) return launch_each_element(kName, {seen, dy, slope}, y, DerivingWithSlope{activation});
   launch_each_element(kName, {seen, dy}, y, Deriving{activation});
+}
+template void launch_activation_gradient(const Activation&, View<const Half>, View<const Half>,
+                                         View<const Half>, View<Half>);
+template void launch_activation_gradient(const Activation&, View<const BFloat16>,
+                                         View<const BFloat16>, View<const BFloat16>,
+                                         View<BFloat16>);
+
+void activation_gradient_cuda(const Activation& activation, View<const float> seen,
+                              View<const float> dy, View<const float> slope, View<float> y) {
+  launch_activation_gradient(activation, seen, dy, slope, y);
 }
 
 }  // namespace mend

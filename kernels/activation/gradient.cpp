@@ -20,10 +20,10 @@ double gradient_seconds(const op::ActivationGradient& op, const Shapes& in) {
 // clang-format off
 constexpr Variant<op::ActivationGradient, ActivationGradientKernel> kLadder[] = {
     // name                           device            can it?        time              error  entry
-    {"activation_gradient/reference", DeviceKind::kCpu, never_refuses, slowest,          0,     activation_gradient_reference},
-    {"activation_gradient/simd",      DeviceKind::kCpu, never_refuses, gradient_seconds, 2e-6,  activation_gradient_simd},
+    {"activation_gradient/reference", DeviceKind::kCpu, takes_f32_alone, slowest,        0,     activation_gradient_reference},
+    {"activation_gradient/simd",      DeviceKind::kCpu, takes_f32_alone, gradient_seconds, 2e-6, activation_gradient_simd},
 #ifdef MEND_HAS_CUDA
-    {"activation_gradient/cuda",     DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 3e-6, activation_gradient_cuda},
+    {"activation_gradient/cuda",     DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 3e-6, {activation_gradient_cuda, activation_gradient_cuda_narrow}},
 #endif
 };
 // clang-format on
@@ -164,11 +164,15 @@ std::optional<RowPart> ActivationGradient::row_part(const Shapes& in, RowRange y
   return same_rows(*this, in, in[kDy].h, y);
 }
 
+std::optional<Narrowed> ActivationGradient::narrow(const Shapes& in, DType to) const {
+  return narrow_inputs(*this, in.size(), to);
+}
+
 void ActivationGradient::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  const View<const float> slope =
-      inputs.size() > kSlope ? inputs[kSlope].view<const float>() : View<const float>{};
   const auto& rung =
       choose(activation_gradient_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
+  const View<const float> slope = view_of<float>(inputs, kSlope);
   rung.kernel(activation, inputs[kSeen].view<const float>(), inputs[kDy].view<const float>(), slope,
               y.view<float>());
 }

@@ -33,26 +33,34 @@ struct ActivationGradient {
   enum Slot { kSeen, kDy, kSlope };
 
   Activation activation = {};
+  /// Of all inputs and y: f32, or on a GPU f16 or bf16, computed in f32.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
+  DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   std::optional<RowPart> row_part(const Shapes& in, RowRange y) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
 };
 
 }  // namespace op
 
-using ActivationGradientKernel = void (*)(const Activation&, View<const float> seen,
-                                          View<const float> dy, View<const float> slope,
-                                          View<float> y);
+using ActivationGradientKernel =
+    NarrowableKernel<op::ActivationGradient,
+                     void (*)(const Activation&, View<const float> seen, View<const float> dy,
+                              View<const float> slope, View<float> y)>;
 std::span<const Variant<op::ActivationGradient, ActivationGradientKernel>>
 activation_gradient_ladder();
 
 // The rungs.
 void activation_gradient_reference(const Activation&, View<const float> seen, View<const float> dy,
                                    View<const float> slope, View<float> y);
+/// On a GPU, in f16 and bf16.
+void activation_gradient_cuda_narrow(const op::ActivationGradient& op, Inputs inputs,
+                                     const Tensor& y);
 void activation_gradient_simd(const Activation&, View<const float> seen, View<const float> dy,
                               View<const float> slope, View<float> y);
 

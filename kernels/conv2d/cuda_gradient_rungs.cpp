@@ -9,6 +9,7 @@
 #include "kernels/conv2d/gradient.h"
 #include "kernels/cuda/machine.h"
 #include "kernels/cuda/refuses.h"
+#include "kernels/narrow.h"
 
 namespace mend {
 namespace {
@@ -35,7 +36,9 @@ double conv2d_weight_gradient_cuda_naive_seconds(const Op& op, const Shapes& in)
   return op.cost(in).flops / 2 * (bytes + 4) / NominalGpu::kCachedBytesPerSecond + kTwoLaunches;
 }
 
-std::string conv2d_weight_gradient_cuda_tf32_refuses(const Op& op, const Shapes&) {
+namespace {
+
+std::string refuses_case(const Op& op) {
   if (op.groups != 1) return "needs one group";
   if (op.dilation != 1) return "needs dilation 1";
   if (!weight_gradient_tf32_knows(parameters_of(op))) {
@@ -43,6 +46,18 @@ std::string conv2d_weight_gradient_cuda_tf32_refuses(const Op& op, const Shapes&
                        op.kernel_h, op.kernel_w, op.stride);
   }
   return refuses_before_ampere();
+}
+
+}  // namespace
+
+std::string conv2d_weight_gradient_cuda_tf32_refuses(const Op& op, const Shapes& in) {
+  const std::string type = takes_f32_alone(op, in);
+  return type.empty() ? refuses_case(op) : type;
+}
+
+std::string conv2d_weight_gradient_cuda_bf16_refuses(const Op& op, const Shapes&) {
+  if (op.type == DType::kBF16) return refuses_case(op);
+  return fmt::format("reads images of bf16, not {}", name_of(op.type));
 }
 
 /// The products of an mma's 16 outputs and 8 channels, whether they are wanted or not, at a third of
@@ -60,6 +75,7 @@ double conv2d_weight_gradient_cuda_tf32_seconds(const Op& op, const Shapes& in) 
 }
 
 std::string conv2d_weight_gradient_cuda_depthwise_refuses(const Op& op, const Shapes& in) {
+  if (op.type != DType::kF32) return takes_f32_alone(op, in);
   if (in[Op::kX].c != op.groups || in[Op::kDy].c != op.groups) {
     return "needs one input and one output channel in each group";
   }
@@ -76,7 +92,8 @@ double conv2d_weight_gradient_cuda_depthwise_seconds(const Op& op, const Shapes&
   return 1.1 * op.cost(in).bytes / NominalGpu::kBytesPerSecond + kTwoLaunches;
 }
 
-std::string conv2d_weight_gradient_cuda_tf32_gemm_refuses(const Op& op, const Shapes&) {
+std::string conv2d_weight_gradient_cuda_tf32_gemm_refuses(const Op& op, const Shapes& in) {
+  if (op.type != DType::kF32) return takes_f32_alone(op, in);
   if (op.groups != 1) return "needs one group";
   return refuses_before_ampere();
 }
@@ -92,6 +109,9 @@ void conv2d_weight_gradient_cuda_naive(const Op& op, Inputs inputs, const Tensor
 }
 void conv2d_weight_gradient_cuda_tf32(const Op& op, Inputs inputs, const Tensor& y) {
   launch(launch_weight_gradient_tf32, op, inputs, y);
+}
+void conv2d_weight_gradient_cuda_bf16(const Op& op, Inputs inputs, const Tensor& y) {
+  launch(launch_weight_gradient_bf16, op, inputs, y);
 }
 void conv2d_weight_gradient_cuda_tf32_gemm(const Op& op, Inputs inputs, const Tensor& y) {
   launch(launch_weight_gradient_tf32_gemm, op, inputs, y);

@@ -14,7 +14,7 @@ struct CudaWeightGradientParameters {
   int kernel_h, kernel_w, stride, padding_h, padding_w, dilation, groups;
 };
 
-/// One launch. All tensors are f32 and lie on the GPU.
+/// One launch. All tensors lie on the GPU and are f32, but for what is said below.
 struct CudaWeightGradientCall {
   CudaWeightGradientParameters parameters;
   const Tensor &x, &dy;
@@ -32,6 +32,8 @@ void launch_weight_gradient_naive(const CudaWeightGradientCall& call);
 /// Whether cuda_tf32 has a kernel of this extent and stride; it takes one group and dilation 1.
 bool weight_gradient_tf32_knows(const CudaWeightGradientParameters& op);
 void launch_weight_gradient_tf32(const CudaWeightGradientCall& call);
+/// The same, of x and dy in bf16.
+void launch_weight_gradient_bf16(const CudaWeightGradientCall& call);
 
 /// A matrix product for each tap; every case with one group.
 GemmProblem weight_gradient_tf32_gemm_problem(const CudaWeightGradientParameters& op,

@@ -9,6 +9,7 @@
 // Next idea: dL/dweight of 3x3 kernels by Winograd's F(3,4) would take a quarter of the products.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,6 +39,8 @@ struct Conv2dWeightGradient {
 
   int kernel_h = 1, kernel_w = 1;
   int stride = 1, padding_h = 0, padding_w = 0, dilation = 1, groups = 1;
+  /// Of x and dy: f32, or on a GPU bf16. y is f32.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
   Cost cost(const Shapes& in) const;
@@ -45,6 +48,7 @@ struct Conv2dWeightGradient {
   std::string describe() const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
 };
 
 /// The weight of the convolution that goes back from y to x: inputs and outputs change places.
@@ -108,6 +112,10 @@ std::string conv2d_weight_gradient_cuda_tf32_refuses(const op::Conv2dWeightGradi
 double conv2d_weight_gradient_cuda_tf32_seconds(const op::Conv2dWeightGradient& op,
                                                 const Shapes& in);
 void conv2d_weight_gradient_cuda_tf32(const op::Conv2dWeightGradient& op, Inputs inputs,
+                                      const Tensor& y);
+std::string conv2d_weight_gradient_cuda_bf16_refuses(const op::Conv2dWeightGradient& op,
+                                                     const Shapes& in);
+void conv2d_weight_gradient_cuda_bf16(const op::Conv2dWeightGradient& op, Inputs inputs,
                                       const Tensor& y);
 std::string conv2d_weight_gradient_cuda_tf32_gemm_refuses(const op::Conv2dWeightGradient& op,
                                                           const Shapes& in);

@@ -2,11 +2,13 @@
 #include <algorithm>
 
 #include "kernels/conv2d/gradient.h"
+#include "kernels/narrow.h"
 
 namespace mend {
 namespace {
 
 std::string depthwise_refuses(const op::Conv2dWeightGradient& op, const Shapes& in) {
+  if (op.type != DType::kF32) return takes_f32_alone(op, in);
   const bool one_each = in[op.kX].c == op.groups && in[op.kDy].c == op.groups;
   return one_each ? "" : "needs one input and one output channel in each group";
 }
@@ -37,6 +39,7 @@ constexpr Conv2dWeightGradientKernel kDepthwise{conv2d_weight_gradient_depthwise
 constexpr Conv2dWeightGradientKernel kCudaNaive{nullptr, nullptr,
                                                 conv2d_weight_gradient_cuda_naive};
 constexpr Conv2dWeightGradientKernel kCudaTf32{nullptr, nullptr, conv2d_weight_gradient_cuda_tf32};
+constexpr Conv2dWeightGradientKernel kCudaBf16{nullptr, nullptr, conv2d_weight_gradient_cuda_bf16};
 constexpr Conv2dWeightGradientKernel kCudaTf32Gemm{nullptr, nullptr,
                                                    conv2d_weight_gradient_cuda_tf32_gemm};
 constexpr Conv2dWeightGradientKernel kCudaDepthwise{nullptr, nullptr,
@@ -46,13 +49,14 @@ constexpr Conv2dWeightGradientKernel kCudaDepthwise{nullptr, nullptr,
 // clang-format off
 constexpr Conv2dWeightGradientVariant kLadder[] = {
     // name                                   device             cannot do                                      modelled time                                  error kernel
-    {"conv2d_weight_gradient/reference",      DeviceKind::kCpu,  never_refuses,                                 slowest,                                       0,    kReference},
-    {"conv2d_weight_gradient/tiles",          DeviceKind::kCpu,  never_refuses,                                 tiles_seconds,                                 1e-5, kTiles},
+    {"conv2d_weight_gradient/reference",      DeviceKind::kCpu,  takes_f32_alone,                               slowest,                                       0,    kReference},
+    {"conv2d_weight_gradient/tiles",          DeviceKind::kCpu,  takes_f32_alone,                               tiles_seconds,                                 1e-5, kTiles},
     {"conv2d_weight_gradient/depthwise",      DeviceKind::kCpu,  depthwise_refuses,                             depthwise_seconds,                             1e-5, kDepthwise},
 #ifdef MEND_HAS_CUDA
-    {"conv2d_weight_gradient/cuda_naive",     DeviceKind::kCuda, never_refuses,                                 conv2d_weight_gradient_cuda_naive_seconds,     1e-5, kCudaNaive},
+    {"conv2d_weight_gradient/cuda_naive",     DeviceKind::kCuda, takes_f32_alone,                               conv2d_weight_gradient_cuda_naive_seconds,     1e-5, kCudaNaive},
     {"conv2d_weight_gradient/cuda_depthwise", DeviceKind::kCuda, conv2d_weight_gradient_cuda_depthwise_refuses, conv2d_weight_gradient_cuda_depthwise_seconds, 1e-5, kCudaDepthwise},
     {"conv2d_weight_gradient/cuda_tf32",      DeviceKind::kCuda, conv2d_weight_gradient_cuda_tf32_refuses,      conv2d_weight_gradient_cuda_tf32_seconds,      1e-3, kCudaTf32},
+    {"conv2d_weight_gradient/cuda_bf16",      DeviceKind::kCuda, conv2d_weight_gradient_cuda_bf16_refuses,      conv2d_weight_gradient_cuda_tf32_seconds,      1e-5, kCudaBf16},
     {"conv2d_weight_gradient/cuda_tf32_gemm", DeviceKind::kCuda, conv2d_weight_gradient_cuda_tf32_gemm_refuses, conv2d_weight_gradient_cuda_tf32_gemm_seconds, 1e-3, kCudaTf32Gemm},
 #endif
 };
@@ -108,8 +112,9 @@ Cost Conv2dWeightGradient::cost(const Shapes& in) const {
   const Shape y = shape(in);
   const double products =
       static_cast<double>(in[kDy].elements()) * kernel_h * kernel_w * (in[kX].c / groups);
-  return {2 * products, sizeof(float) * static_cast<double>(in[kX].elements() + in[kDy].elements() +
-                                                            y.elements())};
+  const auto images = static_cast<double>(in[kX].elements() + in[kDy].elements());
+  return {2 * products, static_cast<double>(size_of(type)) * images +
+                            sizeof(float) * static_cast<double>(y.elements())};
 }
 
 Footprint Conv2dWeightGradient::footprint(const Shapes&) const { return {.global = true}; }
@@ -119,7 +124,17 @@ std::string Conv2dWeightGradient::describe() const {
                      stride, padding_h, padding_w, dilation, groups);
 }
 
+std::optional<Narrowed> Conv2dWeightGradient::narrow(const Shapes& in, DType to) const {
+  const Narrowed narrowed = narrow_inputs(*this, 2, to);
+  const auto& op = *narrowed.op.as<Conv2dWeightGradient>();
+  for (const Conv2dWeightGradientVariant& rung : conv2d_weight_gradient_ladder()) {
+    if (rung.device == DeviceKind::kCuda && rung.refuses(op, in).empty()) return narrowed;
+  }
+  return std::nullopt;
+}
+
 std::int64_t Conv2dWeightGradient::scratch_bytes(const Shapes& in) const {
+  if (type != DType::kF32) return 0;  // no rung of the CPU's, which alone need it
   const auto& rung = rung_of(*this, in, DeviceKind::kCpu);
   return rung.kernel.scratch_bytes == nullptr ? 0 : rung.kernel.scratch_bytes(*this, in);
 }

@@ -4,6 +4,7 @@
 
 #include "kernels/convert/rungs.h"
 #include "kernels/cuda/memory_seconds.h"
+#include "kernels/elementwise/elementwise.h"
 
 namespace mend {
 namespace {
@@ -46,6 +47,19 @@ std::optional<RowPart> Convert::row_part(const Shapes& in, RowRange y) const {
 void Convert::forward(Inputs inputs, const Tensor& y, Scratch) const {
   const auto& rung = choose(convert_ladder(), *this, shapes_of(inputs), y.device().kind());
   rung.kernel(inputs[0], y);
+}
+
+Cost AsF32::cost(const Shapes& in) const {
+  return {0, 2.0 * sizeof(float) * static_cast<double>(in[0].elements())};
+}
+
+void AsF32::forward(Inputs inputs, const Tensor& y, Scratch) const {
+  Tensor same = y;
+  apply_into(Affine{}, inputs, same);
+}
+
+std::optional<Narrowed> AsF32::narrow(const Shapes&, DType type) const {
+  return Narrowed{Convert{type, DType::kF32}, 1};
 }
 
 }  // namespace op

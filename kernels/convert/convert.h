@@ -32,6 +32,21 @@ struct Convert {
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
 };
 
+/// y = x, in f32 where a plan keeps images in 16 bits too: between a network and its losses.
+///
+/// x [N,H,W,C] -> y like x.
+struct AsF32 {
+  static constexpr std::string_view kName = "as_f32";
+  static constexpr bool kOnGpu = true;
+
+  Shape shape(const Shapes& in) const { return in[0]; }
+  Cost cost(const Shapes& in) const;
+  Footprint footprint(const Shapes&) const { return {}; }
+  void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  /// The conversion itself.
+  std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
+};
+
 }  // namespace op
 
 using ConvertKernel = void (*)(const Tensor& x, const Tensor& y);

@@ -1,5 +1,5 @@
 // y = scale · Σ f(inputs), the sum over all extents that y has 1 of and the inputs more: bias gradients,
-// means of a channel or a pixel, losses.
+// means of a channel or a pixel, losses. The inputs are f32, f16 or bf16, y is f32.
 //
 // Bound by memory, so the work must be spread over all multiprocessors however few sums there are: every
 // sum is cut into `splits` parts of one block (or warp) each, and a second kernel adds the parts. A thread
@@ -15,6 +15,7 @@
 
 #include "engine/cuda/check.h"
 #include "engine/cuda/cuda_device.h"
+#include "kernels/cuda/element.cuh"
 #include "kernels/cuda/walk.cuh"
 
 namespace mend {
@@ -26,11 +27,11 @@ constexpr int kSumBlocks = 264;
 
 /// The work of one sum or many, for both kernels. `kept` walks over y, `reduced` over what one number of
 /// y sums up; kWidth elements at a time.
-template <int kInputs>
+template <class T, int kInputs>
 struct SumWork {
   Walk<kInputs + 1> kept;  ///< the last view is y
   Walk<kInputs> reduced;
-  const float* inputs[kInputs];
+  const T* inputs[kInputs];
   float* y;
   double* parts;  ///< [outer][split][inner], absent if there is one split
   double scale;
@@ -40,19 +41,25 @@ struct SumWork {
   std::uint32_t units, lanes, tiles;
 };
 
+/// Side by side in memory, read by one instruction.
+template <class T, int kWidth>
+struct alignas(sizeof(T) * kWidth) Neighbours {
+  T values[kWidth];
+};
+
 /// f of kWidth neighbours.
-template <int kWidth, int kInputs, class F, class Value>
-__device__ void evaluate(const SumWork<kInputs>& work, const std::int64_t (&at)[kInputs],
+template <int kWidth, class T, int kInputs, class F, class Value>
+__device__ void evaluate(const SumWork<T, kInputs>& work, const std::int64_t (&at)[kInputs],
                          const F& f, Value (&results)[kWidth]) {
   float values[kWidth][kInputs];
 #pragma unroll
   for (int i = 0; i < kInputs; ++i) {
     if constexpr (kWidth == 1) {
-      values[0][i] = work.inputs[i][at[i]];
+      values[0][i] = as_float(work.inputs[i][at[i]]);
     } else {
-      const auto pack = *reinterpret_cast<const Pack<float>*>(work.inputs[i] + at[i]);
+      const auto read = *reinterpret_cast<const Neighbours<T, kWidth>*>(work.inputs[i] + at[i]);
 #pragma unroll
-      for (int e = 0; e < kWidth; ++e) values[e][i] = pack.values[e];
+      for (int e = 0; e < kWidth; ++e) values[e][i] = as_float(read.values[e]);
     }
   }
 #pragma unroll
@@ -65,8 +72,8 @@ constexpr bool kIsSummedInDouble =
     sizeof(decltype(std::declval<F>()(std::declval<const float (&)[kInputs]>()))) == sizeof(double);
 
 /// Adds f of every step-th of [first, last) of what is reduced to `sums`.
-template <int kWidth, int kInputs, class F>
-__device__ void add_part(const SumWork<kInputs>& work, const std::int64_t (&base)[kInputs],
+template <int kWidth, class T, int kInputs, class F>
+__device__ void add_part(const SumWork<T, kInputs>& work, const std::int64_t (&base)[kInputs],
                          std::uint32_t first, std::uint32_t last, std::uint32_t step, const F& f,
                          double (&sums)[kWidth]) {
   using Value = decltype(f(std::declval<const float(&)[kInputs]>()));
@@ -90,9 +97,9 @@ __device__ void add_part(const SumWork<kInputs>& work, const std::int64_t (&base
   }
 }
 
-template <int kWidth, int kInputs, class F>
+template <int kWidth, class T, int kInputs, class F>
 __global__ void __launch_bounds__(kSumThreads, kIsSummedInDouble<kInputs, F> ? 3 : 0)
-    sum_columns(SumWork<kInputs> work, F f) {
+    sum_columns(SumWork<T, kInputs> work, F f) {
   __shared__ double shared[kWidth][kSumThreads];
   const std::uint32_t block = blockIdx.x / work.splits, split = blockIdx.x - block * work.splits;
   const std::uint32_t outer = block / work.tiles, tile = block - outer * work.tiles;
@@ -138,8 +145,8 @@ __global__ void __launch_bounds__(kSumThreads, kIsSummedInDouble<kInputs, F> ? 3
   }
 }
 
-template <int kWidth, int kInputs, class F>
-__global__ void __launch_bounds__(kSumThreads) sum_rows(SumWork<kInputs> work, F f) {
+template <int kWidth, class T, int kInputs, class F>
+__global__ void __launch_bounds__(kSumThreads) sum_rows(SumWork<T, kInputs> work, F f) {
   const std::uint32_t lane = threadIdx.x % kSumWarp;
   const std::uint32_t part =
       blockIdx.x * (kSumThreads / kSumWarp) + static_cast<std::uint32_t>(threadIdx.x) / kSumWarp;
@@ -199,9 +206,9 @@ static __global__ void __launch_bounds__(kSumThreads)
 
 /// Launches y = scale · Σ f(inputs) on the current device. The inputs have one shape, y's extents are its
 /// or 1. f(const float (&)[kInputs]) returns float or double.
-template <int kInputs, class F>
-void launch_sum(const char* kernel, const View<const float> (&inputs)[kInputs],
-                const View<float>& y, double scale, const F& f) {
+template <class T, int kInputs, class F>
+void launch_sum(const char* kernel, const View<const T> (&inputs)[kInputs], const View<float>& y,
+                double scale, const F& f) {
   CudaDevice& device = current_cuda_device();
   const Shape &from = inputs[0].shape, &to = y.shape;
   const Shape summed{from.n / to.n, from.h / to.h, from.w / to.w, from.c / to.c};
@@ -223,18 +230,18 @@ void launch_sum(const char* kernel, const View<const float> (&inputs)[kInputs],
                      : reduced.packs(i, inputs[i].data) && keeps(kept);
   }
   const std::uint32_t width = packs ? Pack<float>::kCount : 1;
-  SumWork<kInputs> work{.kept = columns && packs ? kept.in_packs() : kept,
-                        .reduced = !columns && packs ? reduced.in_packs() : reduced,
-                        .inputs = {},
-                        .y = y.data,
-                        .parts = nullptr,
-                        .scale = scale,
-                        .splits = 1,
-                        .length = 0,
-                        .inner = 1,
-                        .units = 1,
-                        .lanes = kSumWarp,
-                        .tiles = 1};
+  SumWork<T, kInputs> work{.kept = columns && packs ? kept.in_packs() : kept,
+                           .reduced = !columns && packs ? reduced.in_packs() : reduced,
+                           .inputs = {},
+                           .y = y.data,
+                           .parts = nullptr,
+                           .scale = scale,
+                           .splits = 1,
+                           .length = 0,
+                           .inner = 1,
+                           .units = 1,
+                           .lanes = kSumWarp,
+                           .tiles = 1};
   for (int i = 0; i < kInputs; ++i) work.inputs[i] = inputs[i].data;
 
   std::uint32_t sums = work.kept.count, most = kSumBlocks * (kSumThreads / kSumWarp);
@@ -266,9 +273,9 @@ void launch_sum(const char* kernel, const View<const float> (&inputs)[kInputs],
     cuda_check(cudaGetLastError(), kernel);
   };
   if (columns) {
-    launch(packs ? sum_columns<4, kInputs, F> : sum_columns<1, kInputs, F>, tasks);
+    launch(packs ? sum_columns<4, T, kInputs, F> : sum_columns<1, T, kInputs, F>, tasks);
   } else {
-    launch(packs ? sum_rows<4, kInputs, F> : sum_rows<1, kInputs, F>,
+    launch(packs ? sum_rows<4, T, kInputs, F> : sum_rows<1, T, kInputs, F>,
            ceil_div(tasks, kSumThreads / kSumWarp));
   }
   if (work.splits == 1) return;

@@ -22,6 +22,7 @@ void launch_affine_gradient(const CudaAffine& affine, View<const float> x, View<
 void launch_extremum_gradient(bool maximum, View<const float> x, View<const float> z,
                               View<const float> dy, View<float> y);
 /// z: like x, or no view.
-void launch_sum_to(bool negative_part, View<const float> x, View<const float> z, View<float> y);
+template <class T>
+void launch_sum_to(bool negative_part, View<const T> x, View<const T> z, View<float> y);
 
 }  // namespace mend

@@ -2,6 +2,7 @@
 #include "kernels/elementwise/cuda.h"
 #include "kernels/elementwise/gradient.h"
 #include "kernels/elementwise/variants.h"
+#include "kernels/narrow.h"
 #include "kernels/narrow_type.h"
 
 namespace mend {
@@ -39,7 +40,14 @@ void extremum_gradient_cuda(const op::ExtremumGradient& op, View<const float> x,
 
 void sum_to_cuda(const op::SumTo& op, View<const float> x, View<const float> z, View<float> y,
                  Scratch) {
-  launch_sum_to(op.negative_part, x, z, y);
+  launch_sum_to<float>(op.negative_part, x, z, y);
+}
+
+void sum_to_cuda_narrow(const op::SumTo& op, Inputs inputs, const Tensor& y) {
+  with_narrow_type(op.type, [&]<class T>() {
+    launch_sum_to<T>(op.negative_part, inputs[op::SumTo::kX].view<const T>(),
+                     view_of<T>(inputs, op::SumTo::kZ), y.view<float>());
+  });
 }
 
 }  // namespace mend

@@ -20,10 +20,14 @@ struct Product {
 
 }  // namespace
 
-void launch_sum_to(bool negative_part, View<const float> x, View<const float> z, View<float> y) {
+template <class T>
+void launch_sum_to(bool negative_part, View<const T> x, View<const T> z, View<float> y) {
   constexpr auto kName = "sum_to/cuda";
-  if (z) return launch_sum(kName, {x, z}, y, 1, Product{negative_part});
-  launch_sum(kName, {x}, y, 1, Scaled{negative_part ? 0.0f : 1.0f});
+  if (z) return launch_sum<T>(kName, {x, z}, y, 1, Product{negative_part});
+  launch_sum<T>(kName, {x}, y, 1, Scaled{negative_part ? 0.0f : 1.0f});
 }
+template void launch_sum_to(bool, View<const float>, View<const float>, View<float>);
+template void launch_sum_to(bool, View<const Half>, View<const Half>, View<float>);
+template void launch_sum_to(bool, View<const BFloat16>, View<const BFloat16>, View<float>);
 
 }  // namespace mend

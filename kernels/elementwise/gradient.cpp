@@ -20,10 +20,10 @@ double memory_seconds(const Op& op, const Shapes& in) {
 // clang-format off
 constexpr Variant<op::SumTo, SumToKernel> kSumToLadder[] = {
     // name                        device            can it?        time            error  entry
-    {"sum_to/reference",           DeviceKind::kCpu, never_refuses, slowest,        0,     sum_to_reference},
-    {"sum_to/simd",                DeviceKind::kCpu, never_refuses, memory_seconds, 5e-6,  sum_to_simd},
+    {"sum_to/reference",           DeviceKind::kCpu, takes_f32_alone, slowest,      0,     sum_to_reference},
+    {"sum_to/simd",                DeviceKind::kCpu, takes_f32_alone, memory_seconds, 5e-6, sum_to_simd},
 #ifdef MEND_HAS_CUDA
-    {"sum_to/cuda",                DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 5e-6, sum_to_cuda},
+    {"sum_to/cuda",                DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 5e-6, {sum_to_cuda, sum_to_cuda_narrow}},
 #endif
 };
 constexpr Variant<op::AffineGradient, AffineGradientKernel> kAffineGradientLadder[] = {
@@ -212,10 +212,15 @@ std::int64_t SumTo::scratch_bytes(const Shapes& in) const {
 
 void SumTo::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   const auto& rung = choose(sum_to_ladder(), *this, shapes_of(inputs), y.device().kind());
+  if (type != DType::kF32) return rung.kernel.narrow(*this, inputs, y);
   const bool products = inputs.size() > kZ && inputs[kZ].defined();
   rung.kernel(*this, inputs[kX].view<const float>(),
               products ? inputs[kZ].view<const float>() : View<const float>{}, y.view<float>(),
               scratch);
+}
+
+std::optional<Narrowed> SumTo::narrow(const Shapes& in, DType to_type) const {
+  return narrow_inputs(*this, in.size(), to_type);
 }
 
 /// dx = dy·z and dz = dy·x, where dy stands for all that were summed.

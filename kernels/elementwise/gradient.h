@@ -2,12 +2,14 @@
 // norms and of whatever else was broadcast are sums over pixels too.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "engine/ladder.h"
 #include "engine/op.h"
+#include "kernels/narrow.h"
 
 namespace mend {
 namespace op {
@@ -27,6 +29,8 @@ struct SumTo {
 
   Shape to;
   bool negative_part = false;
+  /// Of x and z: f32, or on a GPU f16 or bf16. y is f32.
+  DType type = DType::kF32;
 
   Shape shape(const Shapes& in) const;
   Cost cost(const Shapes& in) const;
@@ -34,6 +38,7 @@ struct SumTo {
   std::string describe() const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  std::optional<Narrowed> narrow(const Shapes& in, DType type) const;
   /// Without a negative part: networks sum too, to divide weights by their length.
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
@@ -86,8 +91,9 @@ Tensor sum_to(const Tensor& dy, const Shape& to);
 /// Σ x · z, likewise.
 Tensor sum_products_to(const Tensor& x, const Tensor& z, const Shape& to);
 
-using SumToKernel = void (*)(const op::SumTo& op, View<const float> x, View<const float> z,
-                             View<float> y, Scratch scratch);
+using SumToKernel =
+    NarrowableKernel<op::SumTo, void (*)(const op::SumTo& op, View<const float> x,
+                                         View<const float> z, View<float> y, Scratch scratch)>;
 using AffineGradientKernel = void (*)(const op::AffineGradient& op, View<const float> x,
                                       View<const float> dy, View<float> y);
 using ExtremumGradientKernel = void (*)(const op::ExtremumGradient& op, View<const float> x,
@@ -105,6 +111,7 @@ void sum_to_simd(const op::SumTo& op, View<const float> x, View<const float> z, 
 std::int64_t sum_to_simd_scratch(const op::SumTo& op, const Shape& x);
 void sum_to_cuda(const op::SumTo& op, View<const float> x, View<const float> z, View<float> y,
                  Scratch scratch);
+void sum_to_cuda_narrow(const op::SumTo& op, Inputs inputs, const Tensor& y);
 void affine_gradient_reference(const op::AffineGradient& op, View<const float> x,
                                View<const float> dy, View<float> y);
 void affine_gradient_rows(const op::AffineGradient& op, View<const float> x, View<const float> dy,

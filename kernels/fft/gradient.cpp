@@ -12,6 +12,7 @@
 #include "engine/parallel.h"
 #include "kernels/cuda/memory_seconds.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/elementwise/gradient.h"
 #include "kernels/fft/fft.h"
 #include "kernels/fft/spectrum.h"
 #include "kernels/fft/spectrum_rungs.h"
@@ -85,7 +86,7 @@ Tensors RealFft2::backward(const Backward& call) const {
   const Shape x = call.inputs[0].shape();
   const int width = patch > 0 ? patch : x.w;
   const double factor = shared_factor(norm, x.h, x.w, patch);
-  const Tensor gain = column_gain(width, x.c, factor, factor / 2);
+  const Tensor gain = constant_beside(call.dy, column_gain(width, x.c, factor, factor / 2));
   return {apply(InverseRealFft2{norm, x.w, patch}, {apply(SpectralGain{}, {call.dy, gain})})};
 }
 
@@ -94,7 +95,8 @@ Saves RealFft2::saves(const std::vector<bool>&) const { return {}; }
 Tensors InverseRealFft2::backward(const Backward& call) const {
   const Shape y = call.dy.shape();
   const double factor = 1 / shared_factor(norm, y.h, y.w, patch);
-  const Tensor gain = column_gain(patch > 0 ? patch : y.w, y.c, factor, 2 * factor);
+  const Tensor gain =
+      constant_beside(call.dy, column_gain(patch > 0 ? patch : y.w, y.c, factor, 2 * factor));
   return {apply(SpectralGain{}, {apply(RealFft2{norm, patch}, {call.dy}), gain})};
 }
 

@@ -78,12 +78,29 @@ double pixel_loss(const PixelLoss& loss, View<const float> x, View<const float> 
         const double length = std::sqrt(d * d + eps * eps);
         return Term{length, d / length};
       });
+    case PixelLossKind::kLogarithm:
+      return with([eps = parameter](double d) {
+        return Term{std::log(std::abs(d) + eps), sign(d) / (std::abs(d) + eps)};
+      });
+    case PixelLossKind::kRoot:
+      return with([](double d) {
+        const double root = std::sqrt(std::abs(d));
+        return Term{root, d == 0 ? 0 : sign(d) / (2 * root)};
+      });
+    case PixelLossKind::kKnownL1:
+      return rows(loss, x, target, gradient, [](double a, double b) {
+        return std::isnan(b) ? Term{0, 0} : Term{std::abs(a - b), sign(a - b)};
+      });
     case PixelLossKind::kLogistic:
       return judged(logistic);
     case PixelLossKind::kHinge:
       return judged(hinge);
     case PixelLossKind::kWasserstein:
       return judged([](double a, double s) { return Term{-s * a, -s}; });
+    case PixelLossKind::kKnown:
+      return rows(loss, x, target, gradient, [](double, double b) {
+        return Term{std::isnan(b) ? 0.0 : 1.0, 0};
+      });
   }
   return 0;
 }

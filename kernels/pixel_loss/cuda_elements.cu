@@ -41,12 +41,20 @@ struct ValueOf {
         return fabs(d) < parameter ? d * d / (2 * parameter) : fabs(d) - parameter / 2;
       case PixelLossKind::kCharbonnier:
         return sqrt(d * d + parameter * parameter);
+      case PixelLossKind::kLogarithm:
+        return log(fabs(d) + parameter);
+      case PixelLossKind::kRoot:
+        return sqrt(fabs(d));
+      case PixelLossKind::kKnownL1:
+        return isnan(in[1]) ? 0 : fabs(d);
       case PixelLossKind::kLogistic:
         return Logit(in).softplus();
       case PixelLossKind::kHinge:
         return Logit(in).lacking() <= 0 ? 0 : Logit(in).lacking();  // a NaN stays
       case PixelLossKind::kWasserstein:
         return -Logit(in).s * in[0];
+      case PixelLossKind::kKnown:
+        return isnan(in[1]) ? 0 : 1;
     }
     return 0;
   }
@@ -70,6 +78,12 @@ struct SlopeOf {
         return fabs(d) < parameter ? d / parameter : sign(d);
       case PixelLossKind::kCharbonnier:
         return d / sqrt(d * d + parameter * parameter);
+      case PixelLossKind::kLogarithm:
+        return sign(d) / (fabs(d) + parameter);
+      case PixelLossKind::kRoot:
+        return d == 0 ? 0 : sign(d) / (2 * sqrt(fabs(d)));
+      case PixelLossKind::kKnownL1:
+        return isnan(in[1]) ? 0 : sign(d);
       case PixelLossKind::kLogistic:
         return -Logit(in).s * Logit(in).sigmoid();
       case PixelLossKind::kHinge: {
@@ -78,6 +92,8 @@ struct SlopeOf {
       }
       case PixelLossKind::kWasserstein:
         return -Logit(in).s;
+      case PixelLossKind::kKnown:
+        return 0;
     }
     return 0;
   }
@@ -91,8 +107,8 @@ double scale_of(const PixelLoss& loss, const Shape& x) {
 
 void pixel_loss_value_cuda(const PixelLoss& loss, View<const float> x, View<const float> target,
                            View<float> y) {
-  launch_sum("pixel_loss_value/cuda", {x, target}, y, scale_of(loss, x.shape),
-             ValueOf{loss.kind, loss.parameter});
+  launch_sum<float>("pixel_loss_value/cuda", {x, target}, y, scale_of(loss, x.shape),
+                    ValueOf{loss.kind, loss.parameter});
 }
 
 void pixel_loss_gradient_cuda(const PixelLoss& loss, View<const float> x, View<const float> target,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "kernels/cuda/memory_seconds.h"
+#include "kernels/elementwise/elementwise.h"
 #include "kernels/pixel_loss/cuda.h"
 #include "kernels/pixel_loss/rungs.h"
 
@@ -44,7 +45,7 @@ Cost cost_of(const Shape& x, std::int64_t written) {
 
 std::string describe(const PixelLoss& loss) {
   std::string text(name_of(loss.kind));
-  if (loss.kind == PixelLossKind::kSmoothL1 || loss.kind == PixelLossKind::kCharbonnier) {
+  if (loss.parameter != 0) {
     text += fmt::format(" {}", loss.parameter);
   }
   if (loss.weight != 1) text += fmt::format(" x {}", loss.weight);
@@ -62,8 +63,9 @@ void run(std::span<const Variant<Op, Kernel>> ladder, const Op& op, Inputs input
 }  // namespace
 
 std::string_view name_of(PixelLossKind kind) {
-  constexpr std::string_view kNames[] = {"l1",       "mse",   "smooth_l1",  "charbonnier",
-                                         "logistic", "hinge", "wasserstein"};
+  constexpr std::string_view kNames[] = {"l1",        "mse",         "smooth_l1", "charbonnier",
+                                         "logarithm", "root",        "known_l1",  "logistic",
+                                         "hinge",     "wasserstein", "known"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -72,8 +74,11 @@ void check_parameter(const PixelLoss& loss) {
   if (loss.kind == PixelLossKind::kSmoothL1 && !(parameter >= 0)) {
     throw UsageError(fmt::format("smooth_l1_loss: beta is {}; it must be 0 or more", parameter));
   }
-  if (loss.kind == PixelLossKind::kCharbonnier && !(parameter > 0)) {
-    throw UsageError(fmt::format("charbonnier_loss: eps is {}; it must be above 0", parameter));
+  const bool has_eps =
+      loss.kind == PixelLossKind::kCharbonnier || loss.kind == PixelLossKind::kLogarithm;
+  if (has_eps && !(parameter > 0)) {
+    throw UsageError(
+        fmt::format("{}_loss: eps is {}; it must be above 0", name_of(loss.kind), parameter));
   }
 }
 
@@ -96,6 +101,12 @@ std::string PixelLossValue::describe() const { return mend::describe(loss); }
 void PixelLossValue::forward(Inputs inputs, const Tensor& y, Scratch) const {
   run(pixel_loss_value_ladder(), *this, inputs, y);
 }
+Tensors PixelLossValue::backward(const Backward& call) const {
+  if (!call.wants(kX)) return {Tensor(), Tensor()};
+  const Tensor slope = apply(PixelLossGradient{loss}, {call.inputs[kX], call.inputs[kTarget]});
+  return {apply(Binary{BinaryKind::kMultiply}, {slope, call.dy}), Tensor()};
+}
+Saves PixelLossValue::saves(const std::vector<bool>&) const { return {.inputs = 0b11}; }
 
 Shape PixelLossGradient::shape(const Shapes& in) const {
   check_call(loss, in[kX], in[kTarget]);

@@ -1,5 +1,5 @@
 // How far pixels are from what they should be, and where they should go: losses that look at one number
-// at a time. Here the backward pass of a network starts, so these have no gradients themselves.
+// at a time. Here the backward pass of a network starts.
 //
 // train/losses.h has the same with both results at once.
 #pragma once
@@ -26,7 +26,7 @@ namespace op {
 ///
 /// x, target [N,H,W,C], M = N·H·W·C -> y [1,1,1,1]. Throws ShapeError if the shapes differ, UsageError
 /// for a parameter out of range. Summed in double, in an order that depends on the shapes alone. A NaN in x
-/// or target makes y NaN.
+/// or target makes y NaN, but for kKnownL1 and kKnown. The target gets no gradient.
 struct PixelLossValue {
   static constexpr std::string_view kName = "pixel_loss_value";
   static constexpr bool kOnGpu = true;
@@ -39,6 +39,8 @@ struct PixelLossValue {
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
+  Tensors backward(const Backward& call) const;
+  Saves saves(const std::vector<bool>& wanted) const;
 };
 
 /// y = weight · ∂ρ/∂x(x, target) / M, the gradient of PixelLossValue with respect to x

@@ -169,6 +169,16 @@ TEST_CASE("mend: a device that this build or machine does not have ends with 5")
   check_failure(Workplace().upscale({"--device", "cuda:0"}), 5, {"cuda:0", why, "--device cpu"});
   check_failure(Workplace().upscale({"--device", "cuda"}), 5, {"cuda", why, "--device cpu"});
   check_failure(Workplace().upscale({"--device", "cuda:one"}), 2, {"cuda:one", "cuda:0"});
+  if (!survey.gpus.empty()) return;
+  const Workplace here;
+  for (const std::vector<std::string>& line :
+       {std::vector<std::string>{"finetune", here.network, "--images", here.picture},
+        {"adapt", here.picture, "--task", "denoise"},
+        {"train", here.folder / "recipe.json"}}) {
+    std::vector<std::string> on_gpu = line;
+    on_gpu.insert(on_gpu.end(), {"-o", here.folder / "out", "--device", "cuda"});
+    check_failure(mend_run(on_gpu), 5, {"cuda", why, "--device cpu"});
+  }
 }
 
 TEST_CASE("mend: a network that does not fit into --memory ends with 6") {

@@ -32,7 +32,8 @@ void check_binary(BinaryKind kind, const Shape& x, const Shape& z) {
 void check_sum(const op::SumTo& op, const std::vector<Tensor>& inputs) {
   check_gpu_rungs(sum_to_ladder(), op, inputs, [&](SumToKernel kernel, Inputs in, const Tensor& y) {
     kernel(op, in[0].view<const float>(),
-           in.size() > 1 ? in[1].view<const float>() : View<const float>{}, y.view<float>(), {});
+           in.size() > 1 ? in[1].view<const float>() : View<const float>{}, y.view<float>(),
+           Scratch{});
   });
 }
 

@@ -1,6 +1,7 @@
 // Whole trainings on the GPU: parameters, gradients, memory and averages lie there.
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <string>
@@ -13,6 +14,7 @@
 #include "tests/support/compare.h"
 #include "tests/support/guarded.h"
 #include "tests/train/workplace.h"
+#include "train/adapt.h"
 #include "train/adversary.h"
 #include "train/initialize.h"
 #include "train/perceptual.h"
@@ -240,6 +242,47 @@ TEST_CASE("gpu: a training begun on one device goes on on the other with what th
     CHECK(state_in(folder).metadata.at("step") == "6");
     CHECK(difference(state_in(folder), before, "parameter/") > 0);
   }
+}
+
+TEST_CASE("gpu: a checkpoint goes on learning there, and is validated there") {
+  const Workplace place;
+  trained(cpu(), small_recipe(place), place.folder("first"));
+  Recipe recipe = place.recipe(R"(, "start": ")" + place.folder("first/model.safetensors") + "\"");
+  recipe.steps = 3;
+  recipe.validate_every = 1;
+  std::vector<double> psnr[2];
+  for (Device* device : {&cpu(), &gpu(0)}) {
+    const int i = device == &cpu() ? 0 : 1;
+    Trainer trainer(
+        recipe, place.folder("tuned" + std::to_string(i)), ignore, alone(),
+        [](const std::string& path) { return read_checkpoint(path); }, *device);
+    trainer.run({});
+    std::ifstream file(place.folder("tuned" + std::to_string(i)) + "/validation.csv");
+    std::string line;
+    std::getline(file, line);  // step,psnr,...
+    while (std::getline(file, line)) psnr[i].push_back(std::stod(line.substr(line.find(',') + 1)));
+  }
+  REQUIRE(psnr[1].size() == 3);
+  for (int i = 0; i < 3; ++i) CHECK(psnr[1][i] == doctest::Approx(psnr[0][i]).epsilon(2e-3));
+  CHECK(std::filesystem::exists(place.folder("tuned1/sheet.png")));
+}
+
+TEST_CASE("gpu: a network learns from one picture alone there") {
+  Image image = make_image(36, 32, 3, 8);
+  for (int i = 0; i < 36 * 32 * 3; ++i) {
+    image.bytes[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(i * 37 % 101 + 60);
+  }
+  const auto learned = [&](Device& device) {
+    AdaptOptions options;
+    options.seconds = 1e6;
+    options.most_steps = 2;
+    options.tiles.device = &device;
+    return adapt_upscale(image, 2, options);
+  };
+  const Adapted here = learned(cpu()), there = learned(gpu(0));
+  CHECK(there.learned.steps == 2);
+  CHECK(there.learned.best_psnr == doctest::Approx(here.learned.best_psnr).epsilon(1e-2));
+  CHECK(there.image.width == 72);
 }
 
 TEST_CASE("gpu: a rate that is far too high goes back, and ends in an error, not in NaN weights") {

@@ -67,38 +67,45 @@ const Case kCases[] = {
 };
 // clang-format on
 
+/// Runs each rung that can do the case on images of `type`, and counts them.
+void check_rungs_on_gpu(const Case& c, DType type, std::vector<int>& tried) {
+  CAPTURE(c);
+  CAPTURE(name_of(type));
+  Op op = c.op;
+  op.type = type;
+  const auto rounded = [&](const Tensor& x) { return converted(converted(x, type), DType::kF32); };
+  const Tensor x = rounded(random_tensor(c.x, 1)), dy = rounded(random_tensor(c.dy(), 2));
+  const Shapes in = {c.x, c.dy()};
+  const Tensor expected = Tensor::empty(op.shape(in));
+  conv2d_weight_gradient_reference(
+      {c.op, x.view<const float>(), dy.view<const float>(), expected.view<float>(), {}});
+  for (std::size_t i = 0; i < tried.size(); ++i) {
+    const auto& rung = conv2d_weight_gradient_ladder()[i];
+    CAPTURE(rung.name);
+    if (rung.device != DeviceKind::kCuda || !rung.refuses(op, in).empty()) continue;
+    ++tried[i];
+    Tensor first;
+    for (const Margins& margins : kLayouts) {
+      CAPTURE(margins.before);
+      const GuardedOnGpu x_slice(x, type, margins), dy_slice(dy, type, margins);
+      const GuardedOnGpu y(expected.shape(), DType::kF32, margins);
+      rung.kernel.launch(op, std::vector<Tensor>{x_slice.tensor(), dy_slice.tensor()}, y.tensor());
+      const Tensor result = to_host(y.tensor());
+      CHECK(relative_error(result, expected) <= rung.error_within);
+      CHECK(y.intact());
+      if (first) CHECK(identical(result, first));
+      first = result;
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE(
     "weight gradient on the GPU: every rung matches the reference, always with the same bits") {
   std::vector<int> tried(conv2d_weight_gradient_ladder().size(), 0);
-  for (const Case& c : kCases) {
-    CAPTURE(c);
-    const Tensor x = random_tensor(c.x, 1), dy = random_tensor(c.dy(), 2);
-    const Shapes in = {c.x, c.dy()};
-    const Tensor expected = Tensor::empty(c.op.shape(in));
-    conv2d_weight_gradient_reference(
-        {c.op, x.view<const float>(), dy.view<const float>(), expected.view<float>(), {}});
-    for (std::size_t i = 0; i < tried.size(); ++i) {
-      const auto& rung = conv2d_weight_gradient_ladder()[i];
-      CAPTURE(rung.name);
-      if (rung.device != DeviceKind::kCuda || !rung.refuses(c.op, in).empty()) continue;
-      ++tried[i];
-      Tensor first;
-      for (const Margins& margins : kLayouts) {
-        CAPTURE(margins.before);
-        const GuardedOnGpu x_slice(x, DType::kF32, margins), dy_slice(dy, DType::kF32, margins);
-        const GuardedOnGpu y(expected.shape(), DType::kF32, margins);
-        rung.kernel.launch(c.op, std::vector<Tensor>{x_slice.tensor(), dy_slice.tensor()},
-                           y.tensor());
-        const Tensor result = to_host(y.tensor());
-        CHECK(relative_error(result, expected) <= rung.error_within);
-        CHECK(y.intact());
-        if (first) CHECK(identical(result, first));
-        first = result;
-      }
-    }
-  }
+  for (const Case& c : kCases)
+    for (const DType type : {DType::kF32, DType::kBF16}) check_rungs_on_gpu(c, type, tried);
   for (std::size_t i = 0; i < tried.size(); ++i) {
     const auto& rung = conv2d_weight_gradient_ladder()[i];
     CAPTURE(rung.name);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/gradient_tape.h"
 #include "tests/kernels/gradient_check.h"
 #include "tests/support/compare.h"
 #include "tests/support/guarded.h"
@@ -21,6 +22,9 @@ constexpr PixelLoss kLosses[] = {{kL1},
                                  {kSmoothL1, 0, 2},
                                  {kCharbonnier, 1e-3, 0.7},
                                  {kCharbonnier, 0.5},
+                                 {kLogarithm, 0.3, 2},
+                                 {kRoot},
+                                 {kKnownL1, 0, 0.4},
                                  {kLogistic, 0, 0.5},
                                  {kHinge},
                                  {kWasserstein, 0, 2}};
@@ -38,12 +42,20 @@ double rho(const PixelLoss& loss, double x, double target) {
       return std::abs(d) < a ? d * d / (2 * a) : std::abs(d) - a / 2;
     case kCharbonnier:
       return std::hypot(d, a);
+    case kLogarithm:
+      return std::log(std::abs(d) + a);
+    case kRoot:
+      return std::sqrt(std::abs(d));
+    case kKnownL1:
+      return std::abs(d);
     case kLogistic:
       return std::log1p(std::exp(-s * x));
     case kHinge:
       return std::max(0.0, 1 - s * x);
     case kWasserstein:
       return -s * x;
+    case kKnown:
+      return 1;
   }
   return 0;
 }
@@ -92,6 +104,42 @@ TEST_CASE("pixel losses: the value is that of the formula, the gradient its diff
   }
 }
 
+TEST_CASE("pixel losses: where the target is not known, nothing is lost") {
+  const Pictures pictures({2, 3, 5, 3});
+  const Tensor target = pictures.target.clone();
+  double expected = 0;
+  for (int i = 0; i < 90; ++i) {
+    float& wanted = target.view<float>().data[i];
+    if (i % 3 == 1) {
+      wanted = std::numeric_limits<float>::quiet_NaN();
+    } else {
+      expected += std::abs(double{pictures.x.view<float>().data[i]} - wanted) / 90;
+    }
+  }
+  const auto value = [&](PixelLossKind kind) {
+    return apply(op::PixelLossValue{{kind}}, {pictures.x, target}).view<float>().data[0];
+  };
+  CHECK(value(kKnownL1) == doctest::Approx(expected).epsilon(1e-6));
+  CHECK(value(kKnown) == doctest::Approx(60.0 / 90).epsilon(1e-6));
+  const Tensor slope = apply(op::PixelLossGradient{{kKnownL1}}, {pictures.x, target});
+  for (int i = 0; i < 90; ++i) CHECK((slope.view<float>().data[i] == 0) == (i % 3 == 1));
+}
+
+TEST_CASE("pixel losses: the value's gradient is that of the operation beside it") {
+  const Pictures pictures({2, 3, 5, 3});
+  for (const PixelLoss& loss : kLosses) {
+    const auto tape = make_gradient_tape();
+    const Tensor x = tape->watch(pictures.x);
+    const Tensor value = apply(op::PixelLossValue{loss}, {x, pictures.target});
+    const Tensor twice = Tensor::full(vector_shape(1), 2);
+    const Tensor expected = apply(op::PixelLossGradient{loss}, {pictures.x, pictures.target});
+    const Tensor got = tape->gradients({value}, {twice}, {x})[0];
+    for (int i = 0; i < 90; ++i) {
+      CHECK(got.view<float>().data[i] == 2 * expected.view<float>().data[i]);
+    }
+  }
+}
+
 TEST_CASE("pixel losses: in slices and for any number of threads the same bits") {
   const Pictures pictures({2, 3, 5, 7});
   for (const PixelLoss& loss : kLosses) {
@@ -122,6 +170,7 @@ TEST_CASE("pixel losses: 0 at a kink, NaN stays, and what makes no sense is refu
   CHECK_THROWS_AS(run({kL1}, Tensor::zeros({1, 2, 2, 1})), ShapeError);
   CHECK_THROWS_AS(run({kSmoothL1, -1}, x), UsageError);
   CHECK_THROWS_AS(run({kCharbonnier, 0}, x), UsageError);
+  CHECK_THROWS_AS(run({kLogarithm, 0}, x), UsageError);
 }
 
 }  // namespace mend::test
