@@ -9,6 +9,6 @@ const GpuSurvey& survey_gpus() {
   return kSurvey;
 }
 
-Device& gpu(int) { throw DeviceError(survey_gpus().why_none); }
+Device& gpu(int, int) { throw DeviceError(survey_gpus().why_none); }
 
 }  // namespace mend
