@@ -1,6 +1,7 @@
 // A build without CUDA; engine/cuda/gpu.cpp is the other one.
 #include "engine/error.h"
 #include "engine/gpu.h"
+#include "engine/optional_libraries.h"
 
 namespace mend {
 
@@ -10,5 +11,7 @@ const GpuSurvey& survey_gpus() {
 }
 
 Device& gpu(int, int) { throw DeviceError(survey_gpus().why_none); }
+
+std::string describe_cudnn() { return survey_gpus().why_none; }
 
 }  // namespace mend
