@@ -11,6 +11,7 @@
 
 #include "apps/program.h"
 #include "engine/gpu.h"
+#include "engine/optional_libraries.h"
 #include "engine/parallel.h"
 #include "kernels/catalogue.h"
 #include "models/registry.h"
@@ -127,6 +128,7 @@ std::vector<Finding> examine() {
       {"memory", memory()},
       {"device cpu", "f32; all networks and operations run here"},
       {"device cuda", cuda()},
+      {"cudnn", describe_cudnn()},
       {"images", image_formats()},
       {"networks", fmt::format("{} architectures, {} operations (mend models)",
                                architectures().size(), all_ladders().size())},

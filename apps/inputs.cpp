@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 #include <glob.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
+#include <set>
+#include <utility>
 
 #include "engine/error.h"
 #include "restore/image_file.h"
@@ -23,6 +27,14 @@ bool exists(const std::string& path) {
 bool is_same_file(const std::string& a, const std::string& b) {
   std::error_code error;
   return fs::equivalent(a, b, error);
+}
+
+/// What names a file whatever the path to it; none if it is not there.
+using FileId = std::pair<dev_t, ino_t>;
+std::optional<FileId> id_of(const std::string& path) {
+  struct stat found {};
+  if (stat(path.c_str(), &found) != 0) return std::nullopt;
+  return FileId{found.st_dev, found.st_ino};
 }
 
 bool is_pattern(const std::string& text) {
@@ -97,6 +109,20 @@ void create_folder(const std::string& folder) {
 }
 
 }  // namespace
+
+std::vector<bool> can_be_read_ahead(const std::vector<Job>& jobs) {
+  std::vector<bool> can;
+  std::set<FileId> written;
+  for (const Job& job : jobs) {
+    std::error_code error;
+    const std::optional<FileId> input = id_of(job.input), output = id_of(job.output);
+    const bool is_there =
+        input && fs::is_regular_file(job.input, error) && !written.contains(*input);
+    can.push_back(is_there || !job.problem.empty());  // there is nothing to read of a problem
+    if (output) written.insert(*output);
+  }
+  return can;
+}
 
 bool is_folder(const std::string& path) {
   std::error_code error;

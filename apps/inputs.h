@@ -25,6 +25,10 @@ std::vector<Job> jobs_of(const std::vector<std::string>& inputs);
 /// output that is its own input) or WriteError (the folder cannot be created).
 std::vector<Job> plan_jobs(const std::vector<std::string>& inputs, const std::string& output);
 
+/// By job: whether its input may be read before the jobs in front of it are done, as it is a file that is there
+/// already, and none of them writes it. (A pipe may never end, and a thread that waits for it could not be stopped.)
+std::vector<bool> can_be_read_ahead(const std::vector<Job>& jobs);
+
 /// Whether it is the name of a folder that is there.
 bool is_folder(const std::string& path);
 

@@ -4,11 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <fstream>
 
-#include "engine/gpu.h"
+#include "apps/device_option.h"
 #include "engine/ladder.h"
 #include "engine/log.h"
 #include "engine/parallel.h"
@@ -40,19 +39,6 @@ void force_kernel(const std::string& choice) {
   }
   throw UsageError(fmt::format("--kernel {}: there is no operation {}; there are{}, and gradients",
                                choice, op, known));
-}
-
-/// The number in "cuda" or "cuda:N".
-int gpu_index(const std::string& device) {
-  int index = 0;
-  const char* const end = device.data() + device.size();
-  if (device.size() > 4) {  // what follows "cuda"
-    const auto [used, error] = std::from_chars(device.data() + 5, end, index);
-    if (device[4] != ':' || error != std::errc() || used != end) {
-      throw UsageError(fmt::format("--device {}: choose auto, cpu or cuda:0", device));
-    }
-  }
-  return index;
 }
 
 }  // namespace
@@ -103,7 +89,11 @@ void CommonOptions::add_to(CLI::App& command) {
                   "machine's, 4G at most, and three quarters of a GPU's")
       ->capture_default_str()
       ->group(group);
-  command.add_option("--device", device, "auto, cpu or cuda:0")
+  command
+      .add_option(
+          "--device", device,
+          "auto, cpu, cuda:0, several GPUs such as cuda:0,cuda:1, or cuda:all of them; they "
+          "share out pictures, and the tiles of one picture")
       ->capture_default_str()
       ->group(group);
   command.add_option("--threads", threads, "Threads to compute on; 0 takes all")
@@ -137,40 +127,25 @@ void CommonOptions::add_to(CLI::App& command) {
       ->group(group);
 }
 
-namespace {
-
-/// Of a GPU three quarters: the rest is for kernels' working memory, and for other programs.
-std::int64_t usual_memory_of(const Device& device) {
-  if (device.kind() == DeviceKind::kCpu) return usual_memory();
-  for (const GpuInfo& info : survey_gpus().gpus) {
-    if (device.name() == fmt::format("cuda:{}", info.index)) return info.memory_bytes / 4 * 3;
-  }
-  return usual_memory();
-}
-
-}  // namespace
+Devices CommonOptions::chosen_devices() const { return devices_named(device); }
 
 Device& CommonOptions::chosen_device() const {
-  if (device.rfind("cuda", 0) != 0) return cpu();
-  try {
-    return gpu(gpu_index(device));
-  } catch (const DeviceError& error) {
-    throw DeviceError(fmt::format("--device {}: {}; use --device cpu", device, error.what()));
-  }
+  const Devices devices = chosen_devices();
+  if (devices.size() == 1) return *devices.front();
+  throw UsageError(
+      fmt::format("--device {}: this command computes on one device; name one", device));
 }
 
 void CommonOptions::apply(bool takes_gpu) const {
   if (quiet) set_log_level(LogLevel::kQuiet);
   if (verbose) set_log_level(LogLevel::kVerbose);
   if (threads > 0) set_threads(threads);
-  const bool on_gpu = chosen_device().kind() != DeviceKind::kCpu;
+  const bool on_gpu = chosen_devices().front()->kind() != DeviceKind::kCpu;
   if (on_gpu && !takes_gpu) {
     throw DeviceError(fmt::format(
         "--device {}: this command computes on the CPU alone; use --device cpu", device));
   }
-  if (!on_gpu && device != "auto" && device != "cpu") {
-    throw UsageError(fmt::format("--device {}: choose auto, cpu or cuda:0", device));
-  }
+  tell_unlike_gpus(device);
   precision_named(precision);
   clear_forced_variants();
   for (const std::string& choice : kernels) force_kernel(choice);
@@ -190,11 +165,11 @@ TileOptions CommonOptions::tiles() const {
   TileOptions options;
   options.exact = tile_exact;
   options.eager = eager;
-  options.device = &chosen_device();
+  options.devices = chosen_devices();
   options.records = records();
   options.precision = precision_named(precision);
   if (memory == "auto") {
-    options.memory_bytes = usual_memory_of(*options.device);
+    options.memory_bytes = usual_memory_of(device);
     options.fallback_memory_bytes = usual_memory();
   } else {
     options.memory_bytes = options.fallback_memory_bytes = parse_bytes(memory);

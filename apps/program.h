@@ -35,7 +35,9 @@ struct CommonOptions {
   /// `takes_gpu`: whether the command computes on a GPU where it is asked to. Throws UsageError or
   /// DeviceError.
   void apply(bool takes_gpu = false) const;
-  /// What `--device` names. Throws DeviceError if there is no such GPU.
+  /// What `--device` names (apps/device_option.h). Throws DeviceError if there is no such GPU.
+  Devices chosen_devices() const;
+  /// The same for commands that compute on one. Throws UsageError if it names several.
   Device& chosen_device() const;
   /// Whether plans on a GPU become CUDA graphs.
   bool records() const { return cuda_graph == "on"; }

@@ -23,7 +23,8 @@ struct FileOptions {
 /// What is done to each picture.
 struct Work {
   std::string network;  ///< for reports
-  /// `input` is how messages call the picture. `tiles` are the command's, with progress.
+  /// `input` is how messages call the picture. `tiles` are the command's, with progress. Threads of several lanes
+  /// of GPUs call it at the same time, each with devices of its own.
   std::function<Image(const std::string& input, const Image& image, const TileOptions& tiles,
                       RestoreReport& report)>
       run;
@@ -32,9 +33,10 @@ struct Work {
 /// restore() by one network.
 Work picture_work(const Model& model, const RestoreOptions& options);
 
-/// Does the work on every input and writes its output; a failure is reported and the others go on.
+/// Does the work on every input and writes its output; a failure is reported and the others go on. GPUs share the
+/// inputs out, or the tiles of one input. A picture whose GPU fails is done once more on another one.
 /// Returns kDone, the failure's own code if there was one input, else kSomeFailed.
-/// Throws Interrupted, and UsageError for the command line as a whole.
+/// Throws UsageError for the command line as a whole.
 ExitCode restore_files(const Work& work, const FileOptions& files, const CommonOptions& common);
 
 }  // namespace mend

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 
+#include "apps/device_option.h"
 #include "apps/program.h"
 #include "apps/replicated.h"
 #include "engine/log.h"
@@ -52,6 +53,13 @@ class TrainingProgress {
   Clock::time_point start_ = Clock::now(), told_ = start_;
 };
 
+/// Each of several processes has a GPU of its machine, in turn; of all of them with --device cuda.
+Device& device_of(const CommonOptions& common, const Replicas& replicas) {
+  if (replicas.size() == 1) return common.chosen_device();
+  const Devices devices = devices_named(common.device == "cuda" ? "cuda:all" : common.device);
+  return *devices[static_cast<std::size_t>(replicas.local_rank()) % devices.size()];
+}
+
 ExitCode train(const TrainOptions& options, const std::shared_ptr<Replicas>& replicas) {
   Recipe recipe;
   replicas->together([&] {
@@ -60,7 +68,7 @@ ExitCode train(const TrainOptions& options, const std::shared_ptr<Replicas>& rep
     take_precision(recipe, options.common.precision);
   });
   const std::string folder = options.folder.empty() ? recipe.name : options.folder;
-  Device& device = options.common.chosen_device();
+  Device& device = device_of(options.common, *replicas);
   Trainer trainer(
       recipe, folder, [](const std::string& line) { inform(line); }, replicas,
       [](const std::string& path) { return read_checkpoint(path); }, device,
@@ -70,6 +78,10 @@ ExitCode train(const TrainOptions& options, const std::shared_ptr<Replicas>& rep
   };
   const std::string processes =
       replicas->size() > 1 ? fmt::format("{} processes of ", replicas->size()) : "";
+  if (replicas->size() > 1 && device.kind() != DeviceKind::kCpu) {
+    detail(fmt::format("rank {} on {}; gradients are summed through the host's memory and MPI",
+                       replicas->rank(), device.name()));
+  }
   say(fmt::format("{}: {} parameters, {} MB a step, {}, {}{} threads; step {} of {}", recipe.name,
                   trainer.parameters(), trainer.arena_bytes() >> 20, device.name(), processes,
                   threads(), trainer.steps_done(), recipe.steps));
@@ -94,6 +106,7 @@ void add_train(Program& program) {
       "  mend train upscale-x2.json -o runs/upscale-x2 --minutes 30   go on for half an hour\n"
       "  mend train upscale-x2.json --device cuda     on a GPU\n"
       "  mend train upscale-x2.json --device cuda --precision bf16     with images in 16 bits\n"
+      "  mpirun -np 4 mend train upscale-x2.json --device cuda     on four\n"
       "  mpirun -np 4 mend train upscale-x2.json      four processes, each a quarter of the batch\n"
       "The same line goes on from where the last one stopped, whatever stopped it. In the folder:\n"
       "model.safetensors (the averaged weights), best.safetensors, log.csv, log.jsonl,\n"

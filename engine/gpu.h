@@ -34,6 +34,8 @@ const GpuSurvey& survey_gpus();
 constexpr int kAmpere = 80;
 
 /// GPU `index`. Throws DeviceError that says why there is none.
-Device& gpu(int index);
+/// `instance`: a GPU can be several Devices that share its memory and multiprocessors, each with streams, cached
+/// memory and recordings of its own; the one after "cuda:0" has the name "cuda:0#2".
+Device& gpu(int index, int instance = 0);
 
 }  // namespace mend

@@ -1,6 +1,7 @@
 // A build without CUDA; engine/cuda/gpu.cpp is the other one.
 #include "engine/error.h"
 #include "engine/gpu.h"
+#include "engine/optional_libraries.h"
 
 namespace mend {
 
@@ -9,6 +10,8 @@ const GpuSurvey& survey_gpus() {
   return kSurvey;
 }
 
-Device& gpu(int) { throw DeviceError(survey_gpus().why_none); }
+Device& gpu(int, int) { throw DeviceError(survey_gpus().why_none); }
+
+std::string describe_cudnn() { return survey_gpus().why_none; }
 
 }  // namespace mend

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <new>
 
 #include "engine/cancel.h"
@@ -23,10 +24,6 @@ constexpr int kCores[] = {1024, 768, 512, 384, 256, 192, 128, 96, 64, kSmallestC
 
 /// Of networks that see everything: what is still seen beyond a tile's last pixel.
 constexpr int kOverlapOfGlobal = 48;
-/// Of the patches that an image is calibrated on, nine of them at most. They see enough of a photo:
-/// from four, codes clip elsewhere in it (SRVGG on Kodak: 5 dB less at worst), from 16 of 64 x 64 too.
-constexpr int kCalibrationSide = 96;
-
 /// How far blended tiles are kept beyond their cores, at most: half a ramp.
 constexpr int kBlend = 16;
 
@@ -49,33 +46,6 @@ std::string describe(const Cut& cut) {
 
 }  // namespace
 
-std::vector<Rectangle> calibration_patches(int height, int width) {
-  const auto starts = [](int extent) {
-    constexpr int kSide = kCalibrationSide;
-    const int count = extent <= kSide ? 1 : std::clamp(extent / kSide, 2, 3);
-    std::vector<int> result;
-    for (int i = 0; i < count; ++i) {
-      const int middle = extent * (2 * i + 1) / (2 * count);
-      result.push_back(std::clamp(middle - kSide / 2, 0, std::max(extent - kSide, 0)));
-    }
-    return result;
-  };
-  std::vector<Rectangle> patches;
-  for (const int y : starts(height))
-    for (const int x : starts(width)) {
-      patches.push_back(
-          {y, x, std::min(height, kCalibrationSide), std::min(width, kCalibrationSide)});
-    }
-  return patches;
-}
-
-void check_calibration(const Calibration& calibration) {
-  if (!calibration.steps.empty()) return;
-  throw UsageError(
-      "--precision int8: no layer of this network can run on 8-bit integers (3x3 convolutions of "
-      "stride 1 from 16 channels on can); leave it out");
-}
-
 void check_f32(const TileOptions& options, std::string_view task) {
   if (options.precision == Precision::kF32 || options.precision == Precision::kAuto) return;
   throw UsageError(fmt::format("--precision {}: {} runs in f32 alone; leave it out",
@@ -86,19 +56,20 @@ const Network& TiledNetwork::network_for(const Tiling& tiling) const {
   return tiling.local ? net_.local : net_.network;
 }
 
-Plan TiledNetwork::plan_of(const Network& network, int height, int width,
-                           Precision precision) const {
+Plan TiledNetwork::plan_of(const Network& network, int height, int width, Precision precision,
+                           Device& device) const {
   const PlanOptions options{.calibration = calibration_ ? &*calibration_ : nullptr,
-                            .device = device_,
+                            .device = &device,
                             .narrow = narrow_images_of(precision),
                             .records = records_};
   return {network, {{1, height, width, net_.channels}}, constants_, options};
 }
 
-Plan& TiledNetwork::plan_for(const Tiling& tiling, int height, int width, Precision precision) {
-  std::unique_ptr<Plan>& plan = plans_[{tiling.local, height, width, precision}];
+Plan& TiledNetwork::plan_for(const Tiling& tiling, int height, int width, Precision precision,
+                             Device& device) {
+  std::unique_ptr<Plan>& plan = plans_[{tiling.local, height, width, precision, &device}];
   if (plan == nullptr) {
-    plan = std::make_unique<Plan>(plan_of(network_for(tiling), height, width, precision));
+    plan = std::make_unique<Plan>(plan_of(network_for(tiling), height, width, precision, device));
   }
   return *plan;
 }
@@ -108,7 +79,7 @@ Tiling TiledNetwork::measured(Tiling tiling, int height, int width) const {
       tiling.whole() ? Rectangle{0, 0, height, width} : largest_window(height, width, tiling.cut);
   const Plan plan = plan_of(network_for(tiling), window.h, window.w, precision_);
   tiling.arena_bytes = plan.arena_bytes();
-  if (!tiling.whole() && device_->kind() != DeviceKind::kCpu) {
+  if (!tiling.whole() && !is_on_cpu()) {
     tiling.arena_bytes += TileLanes::device_bytes(plan);
   }
   tiling.constant_bytes = plan.constant_bytes();
@@ -173,11 +144,11 @@ Tiling TiledNetwork::evenly_cut(const Tiling& tiling, int height, int width,
 }
 
 Tiling TiledNetwork::choose(int height, int width, const TileOptions& options) {
-  if (device_ != options.device) plans_.clear();
-  device_ = options.device;
+  if (devices_ != options.devices) plans_.clear();
+  devices_ = options.devices;
   records_ = options.records;
-  precision_ =
-      precision_for(options.precision, net_.network, {{1, height, width, net_.channels}}, *device_);
+  precision_ = precision_for(options.precision, net_.network, {{1, height, width, net_.channels}},
+                             first_device());
   Tiling tiling = halo_for(height, width, options);
   Tiling whole;
   whole.footprint = tiling.footprint;
@@ -213,7 +184,7 @@ Tensor TiledNetwork::compute(const Tiling& tiling, const Rectangle& window,
                              const std::function<void(int done, int all)>& progress) {
   Tensor y;
   if (options.eager) {
-    if (device_->kind() != DeviceKind::kCpu) throw UsageError("--eager runs on the CPU alone");
+    if (!is_on_cpu()) throw UsageError("--eager runs on the CPU alone");
     const Tensor x = Tensor::empty({1, window.h, window.w, net_.channels});
     source(window, x);
     y = network_for(tiling)({x}).front();
@@ -234,7 +205,7 @@ Tensor TiledNetwork::checked(const Tensor& made, const Tiling& tiling, const Rec
 
 Tensor TiledNetwork::run_plan(Plan& plan, const Rectangle& window, const Source& source,
                               const std::function<void(int done, int all)>& progress) const {
-  if (device_->kind() == DeviceKind::kCpu) {
+  if (is_on_cpu()) {
     source(window, plan.input(0));
   } else {
     const Tensor x = Tensor::empty({1, window.h, window.w, net_.channels});
@@ -286,7 +257,7 @@ void TiledNetwork::run_tiles(const Tiling& tiling, const std::vector<Tile>& tile
                  y.crop(kept.y - from.y, kept.x - from.x, kept.h, kept.w));
     ++done;
   };
-  if (device_->kind() != DeviceKind::kCpu && !options.eager && tiles.size() > 1) {
+  if (!is_on_cpu() && !options.eager && tiles.size() > 1) {
     return run_overlapped(tiling, tiles, source, [&](const Tile& tile, const Tensor& y) {
       take(tile, y);
       progress(0, 1);
@@ -300,17 +271,19 @@ void TiledNetwork::run_tiles(const Tiling& tiling, const std::vector<Tile>& tile
 
 void TiledNetwork::run_overlapped(const Tiling& tiling, const std::vector<Tile>& tiles,
                                   const Source& source, const Take& take) {
-  TileLanes lanes(*device_);
-  for (std::size_t i = 0; i <= tiles.size(); ++i) {
+  std::deque<TileLanes> lanes;
+  for (Device* device : devices_) lanes.emplace_back(*device);
+  const std::size_t gpus = devices_.size();
+  for (std::size_t i = 0; i < tiles.size() + gpus; ++i) {
     check_cancel();
     if (i < tiles.size()) {
       const Rectangle& window = tiles[i].window;
-      lanes.start(plan_for(tiling, window.h, window.w, precision_),
-                  [&](const Tensor& x) { source(window, x); });
+      lanes[i % gpus].start(plan_for(tiling, window.h, window.w, precision_, *devices_[i % gpus]),
+                            [&](const Tensor& x) { source(window, x); });
     }
-    if (i == 0) continue;
-    const Tile& last = tiles[i - 1];
-    take(last, checked(lanes.finish(), tiling, last.window, source));
+    if (i < gpus) continue;
+    const Tile& last = tiles[i - gpus];  // in the order of tiles, whatever their number
+    take(last, checked(lanes[i % gpus].finish(), tiling, last.window, source));
   }
 }
 
@@ -319,8 +292,10 @@ void TiledNetwork::say(const Tiling& tiling, int height, int width, std::size_t 
     detail(fmt::format("{}x{} at once, {:.0f} MB", width, height, megabytes(tiling.arena_bytes)));
     return;
   }
-  detail(fmt::format("{}x{} in {} {}, {:.0f} MB; the halo is {}", width, height, tiles,
-                     describe(tiling.cut), megabytes(tiling.arena_bytes),
+  const std::size_t takers = std::min(devices_.size(), tiles);
+  detail(fmt::format("{}x{} in {} {}{}, {:.0f} MB; the halo is {}", width, height, tiles,
+                     describe(tiling.cut), takers > 1 ? fmt::format(" on {} GPUs", takers) : "",
+                     megabytes(tiling.arena_bytes),
                      tiling.exact ? "all that the network sees" : "less than the network sees"));
   if (tiling.local) {
     inform(
@@ -334,31 +309,17 @@ void TiledNetwork::say(const Tiling& tiling, int height, int width, std::size_t 
   }
 }
 
-void TiledNetwork::calibrate(int height, int width, const Source& source) {
-  std::vector<std::vector<Tensor>> samples;
-  for (const Rectangle& patch : calibration_patches(height, width)) {
-    const Tensor x = Tensor::empty({1, patch.h, patch.w, net_.channels});
-    source(patch, x);
-    samples.push_back({x});
-  }
-  calibration_ = mend::calibrate(net_.network, samples);
-  check_calibration(*calibration_);
-  detail(
-      fmt::format("int8: {} layers run on 8-bit integers, calibrated on {} patches of the picture",
-                  calibration_->steps.size(), samples.size()));
-}
-
 Tiling TiledNetwork::run(int height, int width, const TileOptions& options, const Source& source,
                          const Sink& sink) {
   try {
     return run_there(height, width, options, source, sink);
   } catch (const OutOfMemory& error) {
-    if (options.device->kind() == DeviceKind::kCpu) throw;
+    if (options.devices.front()->kind() == DeviceKind::kCpu) throw;
     warn(fmt::format("{}; going on on the CPU", error.what()));
   }
   if (options.start_over) options.start_over();
   TileOptions on_cpu = options;
-  on_cpu.device = &cpu();
+  on_cpu.devices = {&cpu()};
   on_cpu.memory_bytes = options.fallback_memory_bytes;
   if (is_narrow(options.precision)) on_cpu.precision = Precision::kF32;
   return run_there(height, width, on_cpu, source, sink);

@@ -19,20 +19,25 @@
 
 namespace mend {
 
+/// Where a network runs: the CPU, or one or more GPUs. None twice.
+using Devices = std::vector<Device*>;
+
 struct TileOptions {
   enum class Mode { kAuto, kOff, kFixed };
   Mode mode = Mode::kAuto;
   int size = 0;        ///< of the cores, input pixels, for kFixed
   bool exact = false;  ///< a halo as wide as all that the result depends on, however wide
-  /// What a plan's arena and constants may take together. kAuto keeps to it.
+  /// What a plan's arena and constants may take together, on each device. kAuto keeps to it.
   std::int64_t memory_bytes = 1'000'000'000;
   /// The same on the CPU, where a GPU's memory is too small and the run goes on there.
   std::int64_t fallback_memory_bytes = 1'000'000'000;
   /// Run the eager code instead of a plan; the result is the same.
   bool eager = false;
   Precision precision = Precision::kF32;
-  Device* device = &cpu();  ///< where the network runs
-  bool records = true;      ///< PlanOptions::records
+  /// Where the network runs. Of several GPUs of one kind each computes some of the tiles; the result has the same
+  /// bits for any number of them.
+  Devices devices = {&cpu()};
+  bool records = true;  ///< PlanOptions::records
   /// Is told after each step of each tile how many are done, of how many; of tiles that overlap on a GPU, after each.
   std::function<void(int done, int all)> progress;
   /// Is called when memory ran out and all outputs will be given again with smaller tiles: what the
@@ -97,7 +102,7 @@ class TiledNetwork {
 
   /// Chooses tiles for an image of height x width. Throws OutOfMemory if the smallest tile takes
   /// more than options.memory_bytes, and says how much it takes; UsageError if the network does not run on
-  /// options.device.
+  /// the first of options.devices.
   Tiling choose(int height, int width, const TileOptions& options);
 
   using Source = std::function<void(const Rectangle& window, const Tensor& to)>;
@@ -115,10 +120,20 @@ class TiledNetwork {
 
  private:
   const Network& network_for(const Tiling& tiling) const;
-  Plan plan_of(const Network& network, int height, int width, Precision precision) const;
+  /// On the first device: what it takes is the same on the others.
+  Plan plan_of(const Network& network, int height, int width, Precision precision) const {
+    return plan_of(network, height, width, precision, first_device());
+  }
+  Plan plan_of(const Network& network, int height, int width, Precision precision,
+               Device& device) const;
   /// Finds the codes for int8 in f32 runs over patches of the image.
   void calibrate(int height, int width, const Source& source);
-  Plan& plan_for(const Tiling& tiling, int height, int width, Precision precision);
+  Plan& plan_for(const Tiling& tiling, int height, int width, Precision precision) {
+    return plan_for(tiling, height, width, precision, first_device());
+  }
+  Plan& plan_for(const Tiling& tiling, int height, int width, Precision precision, Device& device);
+  Device& first_device() const { return *devices_.front(); }
+  bool is_on_cpu() const { return first_device().kind() == DeviceKind::kCpu; }
   /// Everything but the core for tiles of an image: halo, grid, blend, and what they mean.
   Tiling halo_for(int height, int width, const TileOptions& options) const;
   Tiling measured(Tiling tiling, int height, int width) const;
@@ -128,13 +143,14 @@ class TiledNetwork {
   Tiling evenly_cut(const Tiling& tiling, int height, int width, std::int64_t bytes) const;
   /// How the image is cut, for -v, and what tiles change, for everybody.
   void say(const Tiling& tiling, int height, int width, std::size_t tiles) const;
-  /// As run(), on options.device alone.
+  /// As run(), on options.devices alone.
   Tiling run_there(int height, int width, const TileOptions& options, const Source& source,
                    const Sink& sink);
   void run_tiles(const Tiling& tiling, const std::vector<Tile>& tiles, int width,
                  const TileOptions& options, const Source& source, const Sink& sink);
   using Take = std::function<void(const Tile& tile, const Tensor& pixels)>;
-  /// The same on a GPU, where the next tile is read and sent while one is computed, and the last one fetched.
+  /// The same on GPUs, which take turns. On each the next tile is read and sent while one is computed, and the last
+  /// one fetched.
   void run_overlapped(const Tiling& tiling, const std::vector<Tile>& tiles, const Source& source,
                       const Take& take);
   /// Runs a plan on the pixels of `window`.
@@ -154,13 +170,13 @@ class TiledNetwork {
 
   TileableNetwork net_;
   // What the plans are for.
-  Device* device_ = &cpu();
+  Devices devices_ = {&cpu()};
   bool records_ = true;
   Precision precision_ = Precision::kF32;
   std::optional<Calibration> calibration_;
   std::shared_ptr<ConstantCache> constants_ = std::make_shared<ConstantCache>();
-  // by variant, height, width, precision
-  std::map<std::tuple<bool, int, int, Precision>, std::unique_ptr<Plan>> plans_;
+  // by variant, height, width, precision, device
+  std::map<std::tuple<bool, int, int, Precision, const Device*>, std::unique_ptr<Plan>> plans_;
 };
 
 }  // namespace mend

@@ -4,7 +4,8 @@
 usage: gpu_verify.py BUILD REPORT [--no-sanitizer]
 
 Runs the tests of the GPU, then again under compute-sanitizer's four tools where it is installed, times the kernels beside
-cuDNN's (through PyTorch, where that is installed), and writes REPORT.md and REPORT.json. Ends with 1 if a test or a tool
+cuDNN's (as conv2d/cudnn where libcudnn.so.9 is found, and through PyTorch where that is installed), and writes REPORT.md and
+REPORT.json. Ends with 1 if a test or a tool
 found something.
 """
 import json
@@ -38,6 +39,12 @@ def times_of(command):
         return {}
     rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     return {row["case"]: row for row in rows}
+
+
+def apart(times):
+    """Our own kernels' times, and those of conv2d/cudnn, which ran in the same program."""
+    by_cudnn = {case: row for case, row in times.items() if case.split("/")[1] == "cudnn"}
+    return {case: row for case, row in times.items() if case not in by_cudnn}, by_cudnn
 
 
 def table(ours, cudnn, peaks):
@@ -76,9 +83,9 @@ def main():
             lines.append(f"{tool}: {found}")
             print(lines[-1])
         lines.append("")
-    ours = times_of([f"{build}/bench/mend_gpu_times"])
+    ours, by_cudnn = apart(times_of([f"{build}/bench/mend_gpu_times"]))
     has_torch = output_of([sys.executable, "-c", "import torch; assert torch.cuda.is_available()"])[0] == 0
-    cudnn = times_of([sys.executable, "bench/gpu/cudnn_times.py"]) if has_torch else {}
+    cudnn = {**(times_of([sys.executable, "bench/gpu/cudnn_times.py"]) if has_torch else {}), **by_cudnn}
     peaks = next((peaks for known, peaks in PEAKS.items() if known in name), None)
     lines += table(ours, cudnn, peaks)
     with open(report + ".md", "w", encoding="utf-8") as out:

@@ -5,6 +5,7 @@
 
 #include "engine/parallel.h"
 #include "kernels/parameter_update/parameter_update.h"
+#include "train/training_state.h"
 
 namespace mend {
 namespace {
@@ -15,8 +16,8 @@ constexpr std::int64_t kBucketNumbers = 1 << 18;
 }  // namespace
 
 GradientMean::GradientMean(std::shared_ptr<Replicas> replicas, std::vector<std::size_t> order,
-                           const std::vector<std::int64_t>& sizes)
-    : replicas_(std::move(replicas)), order_(std::move(order)), offsets_{0} {
+                           const std::vector<std::int64_t>& sizes, Device& device)
+    : replicas_(std::move(replicas)), device_(device), order_(std::move(order)), offsets_{0} {
   for (std::size_t place = 0; place < order_.size(); ++place) {
     const std::int64_t end = offsets_.back() + sizes[order_[place]];
     const std::int64_t first = buckets_.empty() ? 0 : buckets_.back().end;
@@ -25,7 +26,9 @@ GradientMean::GradientMean(std::shared_ptr<Replicas> replicas, std::vector<std::
       buckets_.push_back({place, first, end});
     }
   }
-  numbers_.resize(static_cast<std::size_t>(offsets_.back()));
+  const auto count = static_cast<std::size_t>(offsets_.back());
+  memory_ = device_.allocate_staging(std::max<std::size_t>(count, 1) * sizeof(float));
+  numbers_ = {static_cast<float*>(memory_.get()), count};
 }
 
 void GradientMean::start_full_buckets() {
@@ -36,12 +39,19 @@ void GradientMean::start_full_buckets() {
   }
 }
 
-void GradientMean::progress(const Tensors& gradients, std::size_t final) {
-  for (; added_ < final; ++added_) {
-    const Tensor& gradient = gradients[order_[added_]];
-    std::copy_n(gradient.view<const float>().data, gradient.shape().elements(),
-                numbers_.data() + offsets_[added_]);
+void GradientMean::fetch(const Tensors& gradients, std::size_t final) {
+  for (std::size_t place = added_; place < final; ++place) {
+    const Tensor& gradient = gradients[order_[place]];
+    device_.copy_later(numbers_.data() + offsets_[place], gradient.address(),
+                       static_cast<std::size_t>(gradient.bytes()));
   }
+  device_.synchronize();
+  added_ = final;
+}
+
+void GradientMean::progress(const Tensors& gradients, std::size_t final) {
+  const bool waits = device_.kind() != DeviceKind::kCpu && final < order_.size();
+  if (added_ < final && !waits) fetch(gradients, final);
   start_full_buckets();
   replicas_->advance();
 }
@@ -58,26 +68,33 @@ void GradientMean::finish(const Tensors& gradients) {
   const double share = 1.0 / replicas_->size();
   parallel_for(static_cast<std::int64_t>(order_.size()), [&](std::int64_t place, int) {
     const auto at = static_cast<std::size_t>(place);
-    const float* sum = numbers_.data() + offsets_[at];
-    float* mean = gradients[order_[at]].view<float>().data;
-    for (std::int64_t i = 0; i < offsets_[at + 1] - offsets_[at]; ++i) {
-      mean[i] = static_cast<float>(share * sum[i]);
+    for (std::int64_t i = offsets_[at]; i < offsets_[at + 1]; ++i) {
+      float& number = numbers_[static_cast<std::size_t>(i)];
+      number = static_cast<float>(share * number);
     }
   });
+  for (std::size_t place = 0; place < order_.size(); ++place) {
+    const Tensor& gradient = gradients[order_[place]];
+    device_.copy_later(const_cast<void*>(gradient.address()), numbers_.data() + offsets_[place],
+                       static_cast<std::size_t>(gradient.bytes()));
+  }
 }
 
 void average(const Tensors& gradients, Replicas& replicas) {
   if (replicas.size() == 1) return;
+  Tensors here;  // those of a GPU as copies
   std::vector<PieceRow> rows;
   for (const Tensor& gradient : gradients) {
+    here.push_back(gradient ? gradient.on(cpu()) : Tensor());
     if (!gradient) continue;
-    rows.push_back({gradient});
+    rows.push_back({here.back()});
     replicas.start_sum({rows.back().arrays[0], static_cast<std::size_t>(rows.back().numbers)});
   }
   replicas.finish_sums();
   TensorPieces pieces;
   pieces.assign(cpu(), rows);
   for_each_number(ScaleRule{1.0 / replicas.size()}, pieces.all());
+  for (std::size_t i = 0; i < gradients.size(); ++i) put_back(here[i], gradients[i]);
 }
 
 }  // namespace mend

@@ -5,7 +5,8 @@
 //   rank 1   pairs ─ forward, loss, backward ─┴─ Σ gradients ───┴─ step
 //
 // The interface holds what a training needs of them, in a process of its own (alone()) or over MPI
-// (train/mpi/mpi_replicas.cpp); NCCL has the same calls.
+// (train/mpi/mpi_replicas.cpp). Numbers of a GPU pass through the host's memory; NCCL, which would spare that, has the
+// same calls.
 //
 // All calls but rank() and size() are collective: every rank makes the same ones in the same order. So an
 // error on one rank must not leave the others waiting: what can fail runs in together(), after which it has
@@ -33,6 +34,8 @@ class Replicas {
   virtual int rank() const = 0;  ///< in [0, size())
   virtual int size() const = 0;
   bool leads() const { return rank() == 0; }
+  /// Among the ranks of the same machine.
+  virtual int local_rank() const { return rank(); }
 
   /// values[i] <- Σ values[i] over all ranks, the same bits on each. Returns at once; the values are not
   /// to be touched before finish_sums().

@@ -51,9 +51,6 @@ void Trainer::set_up(const OpenCheckpoint& open) {
     throw UsageError(fmt::format("training: a batch of {} has no equal shares for {} processes",
                                  recipe_.batch, replicas_->size()));
   }
-  if (device_.kind() != DeviceKind::kCpu && replicas_->size() > 1) {
-    throw UsageError("training: several processes train on the CPU only; run one with a GPU");
-  }
   if (recipe_.precision != Precision::kF32 && device_.kind() == DeviceKind::kCpu) {
     throw UsageError(
         fmt::format("training: precision {} is for a GPU; use --device cuda, or leave it at f32",
@@ -97,7 +94,7 @@ void Trainer::set_up(const OpenCheckpoint& open) {
     for (const Parameter& parameter : model_->parameters()) {
       sizes.push_back(parameter.tensor.shape().elements());
     }
-    mean_ = std::make_unique<GradientMean>(replicas_, step_->final_order(), sizes);
+    mean_ = std::make_unique<GradientMean>(replicas_, step_->final_order(), sizes, device_);
   }
   if (!replicas_->leads()) return;
   std::error_code error;

@@ -109,6 +109,12 @@ std::vector<Tensor> on(Device& device, const std::vector<Tensor>& tensors) {
   return there;
 }
 
+void put_back(const Tensor& copy, const Tensor& tensor) {
+  if (!tensor || copy.address() == tensor.address()) return;
+  tensor.device().copy(const_cast<void*>(tensor.address()), copy.address(),
+                       static_cast<std::size_t>(tensor.bytes()));
+}
+
 void move_averages(const std::vector<Tensor>& averages, const std::vector<Tensor>& values,
                    double keep, TensorPieces& pieces) {
   if (averages.empty()) return;
@@ -173,7 +179,9 @@ void broadcast(TrainingState& state, Replicas& replicas) {
        {&state.parameters, &state.averages, &state.optimizer.memory, &state.discriminator,
         &state.discriminator_optimizer.memory}) {
     for (const Tensor& tensor : *tensors) {
-      send(tensor.view<float>().data, static_cast<std::size_t>(tensor.shape().elements()));
+      const Tensor here = tensor.on(cpu());
+      send(here.view<float>().data, static_cast<std::size_t>(here.shape().elements()));
+      if (!replicas.leads()) put_back(here, tensor);
     }
   }
 }

@@ -32,6 +32,8 @@ struct TrainingState {
 std::vector<Tensor> copies_of(const std::vector<Tensor>& tensors);
 /// Each tensor if it lies there, else its copy.
 std::vector<Tensor> on(Device& device, const std::vector<Tensor>& tensors);
+/// The numbers of `copy`, which `tensor.on` made, to where `tensor` lies; both dense. Nothing if it is `tensor` itself.
+void put_back(const Tensor& copy, const Tensor& tensor);
 
 /// average <- keep·average + (1 − keep)·value, number by number, on the tensors' device. `pieces` keeps what such
 /// a call can use again.

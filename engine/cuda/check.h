@@ -7,8 +7,8 @@
 
 namespace mend {
 
-/// Throws what `status` means: OutOfMemory, NotRecordable, or DeviceError, with `what` (the kernel, or the work)
-/// and CUDA's own words. Nothing if all is well.
+/// Throws what `status` means: OutOfMemory, NotRecordable, or DeviceError, with `what` (the kernel, or the work),
+/// the GPU that is current, and CUDA's own words. Nothing if all is well.
 void cuda_check(cudaError_t status, std::string_view what);
 
 }  // namespace mend

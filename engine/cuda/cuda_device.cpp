@@ -13,14 +13,12 @@
 namespace mend {
 namespace {
 
-/// The members behind the first one are made on the GPU that is current.
-const GpuInfo& made_current(const GpuInfo& info) {
-  // Who waits for the GPU sleeps: the processor's cores have decoding and samples to do meanwhile.
-  cuda_check(
-      cudaInitDevice(info.index, cudaDeviceScheduleBlockingSync, cudaInitDeviceFlagsAreValid),
-      "waking a GPU");
-  cuda_check(cudaSetDevice(info.index), "choosing a GPU");
-  return info;
+/// CUDA knows which GPU is current, but not which of the devices on it.
+thread_local const CudaDevice* current = nullptr;
+
+std::string name_of(const GpuInfo& info, int instance) {
+  return instance == 0 ? fmt::format("cuda:{}", info.index)
+                       : fmt::format("cuda:{}#{}", info.index, instance + 1);
 }
 
 cudaMemoryType type_of(const void* memory) {
@@ -37,12 +35,13 @@ constexpr int kRecordedPart = 8;
 
 }  // namespace
 
-CudaDevice::CudaDevice(const GpuInfo& info)
-    : info_(made_current(info)),
-      name_(fmt::format("cuda:{}", info.index)),
-      allocator_(info.index) {}
+CudaDevice::CudaDevice(const GpuInfo& info, int instance)
+    : info_(info), name_(name_of(info, instance)), allocator_(info.index) {}
 
-void CudaDevice::make_current() const { cuda_check(cudaSetDevice(info_.index), "choosing a GPU"); }
+void CudaDevice::make_current() const {
+  cuda_check(cudaSetDevice(info_.index), "choosing a GPU");
+  current = this;
+}
 
 std::shared_ptr<void> CudaDevice::allocate_staging(std::size_t bytes) {
   make_current();
@@ -231,9 +230,8 @@ CudaDevice& cuda_device(Device& device) {
 }
 
 CudaDevice& current_cuda_device() {
-  int index = 0;
-  cuda_check(cudaGetDevice(&index), "asking for the current GPU");
-  return cuda_device(gpu(index));
+  if (current == nullptr) gpu(survey_gpus().gpus.front().index).make_current();
+  return const_cast<CudaDevice&>(*current);  // to be current leaves a device as it is
 }
 
 }  // namespace mend

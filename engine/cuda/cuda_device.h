@@ -20,7 +20,8 @@ namespace mend {
 
 class CudaDevice final : public Device {
  public:
-  explicit CudaDevice(const GpuInfo& info);
+  /// To be made while the GPU is current (OnGpu). `instance`: as gpu()'s.
+  CudaDevice(const GpuInfo& info, int instance);
 
   DeviceKind kind() const override { return DeviceKind::kCuda; }
   std::string_view name() const override { return name_; }
@@ -38,7 +39,7 @@ class CudaDevice final : public Device {
   cudaStream_t stream() const;
   cudaStream_t uploads() const { return uploads_; }
   cudaStream_t downloads() const { return downloads_; }
-  /// Has CUDA's calls of this thread mean this GPU; before every launch.
+  /// Has CUDA's calls of this thread mean this GPU, and current_cuda_device() be this; before every launch.
   void make_current() const override;
   std::shared_ptr<void> allocate_staging(std::size_t bytes) override;
   void copy_later(void* to, const void* from, std::size_t bytes) override;
@@ -103,7 +104,7 @@ class CudaDevice final : public Device {
 
 /// The GPU that `device` is; only of devices of kind kCuda.
 CudaDevice& cuda_device(Device& device);
-/// The one that this thread made current last: where kernels that are given bare views are launched, and
+/// The one that this thread made current last, or else the first: where kernels that are given bare views are launched, and
 /// take their working memory.
 CudaDevice& current_cuda_device();
 

@@ -59,6 +59,22 @@ GpuSurvey survey() {
   return survey;
 }
 
+/// Devices of one GPU, as many as were asked for.
+CudaDevice& nth(int instance, std::vector<std::unique_ptr<CudaDevice>>& devices,
+                const GpuInfo& info) {
+  const OnGpu there(info.index);
+  if (devices.empty()) {
+    // Who waits for the GPU sleeps: the processor's cores have decoding and samples to do meanwhile.
+    cuda_check(
+        cudaInitDevice(info.index, cudaDeviceScheduleBlockingSync, cudaInitDeviceFlagsAreValid),
+        "waking a GPU");
+  }
+  while (std::ssize(devices) <= instance) {
+    devices.push_back(std::make_unique<CudaDevice>(info, static_cast<int>(devices.size())));
+  }
+  return *devices[static_cast<std::size_t>(instance)];
+}
+
 }  // namespace
 
 const GpuSurvey& survey_gpus() {
@@ -66,19 +82,19 @@ const GpuSurvey& survey_gpus() {
   return kSurvey;
 }
 
-Device& gpu(int index) {
+Device& gpu(int index, int instance) {
   const GpuSurvey& found = survey_gpus();
   if (found.gpus.empty()) throw DeviceError(found.why_none);
   static std::mutex mutex;
   // Never destroyed: at the end of the process the CUDA runtime may be gone before them.
-  static auto& devices = *new std::vector<std::unique_ptr<CudaDevice>>(found.gpus.size());
+  static auto& devices =
+      *new std::vector<std::vector<std::unique_ptr<CudaDevice>>>(found.gpus.size());
   const std::scoped_lock lock(mutex);
   std::string known;
   for (std::size_t i = 0; i < found.gpus.size(); ++i) {
     known += fmt::format(" cuda:{}", found.gpus[i].index);
     if (found.gpus[i].index != index) continue;
-    if (devices[i] == nullptr) devices[i] = std::make_unique<CudaDevice>(found.gpus[i]);
-    return *devices[i];
+    return nth(instance, devices[i], found.gpus[i]);
   }
   throw DeviceError(fmt::format("there is no cuda:{}; there are:{}", index, known));
 }

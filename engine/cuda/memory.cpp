@@ -30,6 +30,7 @@ FreeBlocks::iterator find_fitting(FreeBlocks& blocks, std::size_t bytes) {
 CachingAllocator::~CachingAllocator() { release(); }
 
 void* CachingAllocator::allocate(std::size_t bytes) {
+  const OnGpu there(gpu_);
   const std::scoped_lock lock(mutex_);
   void* memory = find_or_make(bytes);
   if (memory == nullptr) {
@@ -41,6 +42,7 @@ void* CachingAllocator::allocate(std::size_t bytes) {
 }
 
 void* CachingAllocator::try_allocate(std::size_t bytes) {
+  const OnGpu there(gpu_);
   const std::scoped_lock lock(mutex_);
   return find_or_make(bytes);
 }
@@ -53,7 +55,6 @@ void* CachingAllocator::find_or_make(std::size_t bytes) {
     cached_.erase(found);
     cached_bytes_ -= size;
   } else {
-    cuda_check(cudaSetDevice(gpu_), "choosing a GPU");
     const cudaError_t status = cudaMalloc(&memory, size);
     if (status == cudaErrorMemoryAllocation) {
       cudaGetLastError();
@@ -93,8 +94,8 @@ void CachingAllocator::release() noexcept {
 }
 
 void CachingAllocator::release_locked() noexcept {
+  const OnGpu there(gpu_);
   // Errors of work before this show up where somebody can report them, in the next check.
-  cudaSetDevice(gpu_);
   for (const auto& [size, memory] : cached_) cudaFree(memory);
   cached_.clear();
   cached_bytes_ = 0;

@@ -10,6 +10,22 @@
 
 namespace mend {
 
+/// As long as it lives, CUDA's calls of this thread mean this GPU, and then the one that they meant before. Says
+/// nothing of errors: they show up in the next check.
+class OnGpu {
+ public:
+  explicit OnGpu(int gpu) noexcept {
+    cudaGetDevice(&before_);
+    cudaSetDevice(gpu);
+  }
+  ~OnGpu() { cudaSetDevice(before_); }
+  OnGpu(const OnGpu&) = delete;
+  OnGpu& operator=(const OnGpu&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
 /// Blocks that nobody uses, by their size.
 using FreeBlocks = std::multimap<std::size_t, void*>;
 /// The smallest that holds `bytes` bytes and is filled to three quarters by them, or end().

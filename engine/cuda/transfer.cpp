@@ -13,6 +13,7 @@ CudaUpload::CudaUpload(CudaDevice& device, std::size_t most_bytes)
 CudaUpload::~CudaUpload() { arrived_.wait_silently(); }
 
 std::byte* CudaUpload::host() {
+  device_.make_current();  // an error names it
   arrived_.wait();
   return host_.data();
 }
@@ -44,6 +45,7 @@ void CudaDownload::fetch(const void* from, std::size_t bytes) {
 }
 
 std::byte* CudaDownload::host() {
+  device_.make_current();
   taken_.wait();
   return host_.data();
 }

@@ -55,6 +55,9 @@ constexpr Conv2dKernel kCudaTf32Gemm =
     on_gpu(conv2d_cuda_tf32_gemm, conv2d_cuda_gemm_packed_shape, conv2d_cuda_tf32_gemm_pack);
 constexpr Conv2dKernel kCudaF16Gemm =
     on_gpu(conv2d_cuda_f16_gemm, conv2d_cuda_gemm_packed_shape, conv2d_cuda_f16_gemm_pack);
+constexpr Conv2dKernel kCudnn = on_gpu(conv2d_cudnn, conv2d_cudnn_packed_shape, conv2d_cudnn_pack);
+constexpr Conv2dKernel kCudnnFma =
+    on_gpu(conv2d_cudnn_fma, conv2d_cudnn_packed_shape, conv2d_cudnn_pack);
 #endif
 
 /// What a rung on the CPU refuses, besides the types that it does not compute in.
@@ -82,6 +85,8 @@ constexpr Conv2dVariant kLadder[] = {
     {"conv2d/cuda_tf32_gemm", DeviceKind::kCuda, conv2d_cuda_tf32_gemm_refuses,       conv2d_cuda_gemm_seconds,      1e-3,  kCudaTf32Gemm},
     {"conv2d/cuda_f16",       DeviceKind::kCuda, conv2d_cuda_f16_refuses,             conv2d_cuda_stream_seconds,    5e-3,  kCudaF16},
     {"conv2d/cuda_f16_gemm",  DeviceKind::kCuda, conv2d_cuda_f16_gemm_refuses,        conv2d_cuda_gemm_seconds,      5e-3,  kCudaF16Gemm},
+    {"conv2d/cudnn_fma",      DeviceKind::kCuda, conv2d_cudnn_fma_refuses,            slowest,                       1e-5,  kCudnnFma},
+    {"conv2d/cudnn",          DeviceKind::kCuda, conv2d_cudnn_refuses,                slowest,                       5e-3,  kCudnn},
 #endif
 };
 // clang-format on

@@ -143,4 +143,15 @@ Shape conv2d_cuda_depthwise_packed_shape(const op::Conv2d& op, const Shape& weig
 void conv2d_cuda_depthwise_pack(const op::Conv2d& op, const Tensor& weight, const Tensor& packed);
 void conv2d_cuda_depthwise(const op::Conv2d& op, Inputs inputs, const Tensor& y);
 
+// By a library that need not be there; kernels/conv2d/cuda_cudnn.cpp. Only where they are forced: to look for the
+// library takes time, and our own kernels are the point. cudnn multiplies f32 in TF32 where cuDNN likes, cudnn_fma
+// never.
+
+std::string conv2d_cudnn_refuses(const op::Conv2d& op, const Shapes& in);
+std::string conv2d_cudnn_fma_refuses(const op::Conv2d& op, const Shapes& in);
+Shape conv2d_cudnn_packed_shape(const op::Conv2d& op, const Shape& weight);
+void conv2d_cudnn_pack(const op::Conv2d& op, const Tensor& weight, const Tensor& packed);
+void conv2d_cudnn(const op::Conv2d& op, Inputs inputs, const Tensor& y);
+void conv2d_cudnn_fma(const op::Conv2d& op, Inputs inputs, const Tensor& y);
+
 }  // namespace mend

@@ -2,15 +2,15 @@
 
 #include <map>
 #include <mutex>
-#include <utility>
+#include <string>
 
 #include "engine/cuda/cuda_device.h"
 
 namespace mend {
 namespace {
 
-/// Of all GPUs. A network has a few dozen at most, of some kilobytes each; a program that goes through images
-/// of many sizes would gather more.
+/// Of all GPUs. A network has a few dozen at most on each, of some kilobytes each; a program that goes through
+/// images of many sizes would gather more.
 class KeptTables {
  public:
   /// A graph that reads a table does so at its address, so it keeps the table too.
@@ -26,27 +26,31 @@ class KeptTables {
                       const std::function<std::vector<std::byte>()>& make) {
     const CudaDevice::Unrecorded now(device);
     const std::scoped_lock lock(mutex_);
-    const std::pair<const Device*, std::string> place{&device, key};
-    if (const auto found = tables_.find(place); found != tables_.end()) return found->second;
+    auto& [tables, table_bytes] = of_device_[&device];
+    if (const auto found = tables.find(key); found != tables.end()) return found->second;
     const std::vector<std::byte> bytes = make();
     // What is dropped stays valid for kernels that are launched already: memory is reused in their order.
-    if (tables_.size() >= kMostTables || bytes_ + bytes.size() > kMostBytes) {
-      tables_.clear();
-      bytes_ = 0;
+    if (tables.size() >= kMostTables || table_bytes + bytes.size() > kMostBytes) {
+      tables.clear();
+      table_bytes = 0;
     }
     const Tensor table =
         Tensor::empty(vector_shape(static_cast<int>(bytes.size())), DType::kU8, device);
     device.copy(table.storage()->data(), bytes.data(), bytes.size());
-    tables_.emplace(place, table);
-    bytes_ += bytes.size();
+    tables.emplace(key, table);
+    table_bytes += bytes.size();
     return table;
   }
 
   static constexpr std::size_t kMostTables = 256, kMostBytes = 16 << 20;
 
+  struct OfDevice {
+    std::map<std::string, Tensor> tables;
+    std::size_t bytes = 0;
+  };
+
   std::mutex mutex_;
-  std::map<std::pair<const Device*, std::string>, Tensor> tables_;
-  std::size_t bytes_ = 0;
+  std::map<const Device*, OfDevice> of_device_;
 };
 
 }  // namespace

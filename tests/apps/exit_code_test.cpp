@@ -168,7 +168,12 @@ TEST_CASE("mend: a device that this build or machine does not have ends with 5")
       survey.gpus.empty() ? survey.why_none : "networks do not run on a GPU yet";
   check_failure(Workplace().upscale({"--device", "cuda:0"}), 5, {"cuda:0", why, "--device cpu"});
   check_failure(Workplace().upscale({"--device", "cuda"}), 5, {"cuda", why, "--device cpu"});
-  check_failure(Workplace().upscale({"--device", "cuda:one"}), 2, {"cuda:one", "cuda:0"});
+  check_failure(Workplace().upscale({"--device", "cuda:all"}), 5,
+                {"cuda:all", why, "--device cpu"});
+  check_failure(Workplace().upscale({"--device", "cuda:0,cuda:1"}), 5, {"cuda:1", why});
+  for (const char* device : {"cuda:one", "cuda:0,", "cuda:0,1", "cuda:0,cpu", "cuda0", "cuda:-"}) {
+    check_failure(Workplace().upscale({"--device", device}), 2, {device, "cuda:0"});
+  }
   if (!survey.gpus.empty()) return;
   const Workplace here;
   for (const std::vector<std::string>& line :

@@ -108,7 +108,7 @@ TEST_CASE("gpu: copies from pinned memory in a stream of their own, ordered by e
 
 TEST_CASE("gpu: a call that CUDA refuses becomes an error of ours") {
   CHECK_THROWS_WITH_AS(cuda_check(cudaErrorInvalidValue, "copying"),
-                       doctest::Contains("copying failed on the GPU: "), DeviceError);
+                       doctest::Contains("copying failed on cuda:0: "), DeviceError);
   CHECK_THROWS_AS(cuda_check(cudaErrorMemoryAllocation, "copying"), OutOfMemory);
   CHECK_NOTHROW(cuda_check(cudaSuccess, "copying"));
 }

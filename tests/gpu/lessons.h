@@ -65,7 +65,7 @@ inline Tensor tiled(const TileableNetwork& network, const Tensor& x, Device& dev
   TileOptions options;
   options.mode = TileOptions::Mode::kFixed;
   options.size = 16;
-  options.device = &device;
+  options.devices = {&device};
   options.records = records;
   const Tensor y = Tensor::empty(x.shape());
   TiledNetwork(network).run(

@@ -86,7 +86,7 @@ PlanOptions narrow_on_gpu(DType type) { return {.device = &gpu(0), .narrow = nar
 Tensor restored(const Network& network, const Tensor& x, Precision precision, Device& device) {
   TileOptions options;
   options.mode = TileOptions::Mode::kOff;
-  options.device = &device;
+  options.devices = {&device};
   options.precision = precision;
   Tensor y;
   TiledNetwork({.network = network})

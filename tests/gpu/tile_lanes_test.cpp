@@ -26,13 +26,14 @@ void copy_into(const Tensor& from, const Tensor& to) {
   });
 }
 
-/// A picture of three channels on the GPU in tiles of 64; `at_read` and `at_write` are called first, with the number of the tile.
+/// A picture of three channels on GPUs in tiles of 64; `at_read` and `at_write` are called first, with the number of the tile.
 Tensor doubled(const Tensor& x, const std::function<void(int)>& at_read,
-               const std::function<void(int)>& at_write, int* starts = nullptr) {
+               const std::function<void(int)>& at_write, int* starts = nullptr,
+               const Devices& devices = {&gpu(0)}) {
   TileOptions options;
   options.mode = TileOptions::Mode::kFixed;
   options.size = 64;
-  options.device = &gpu(0);
+  options.devices = devices;
   options.start_over = [&] {
     if (starts != nullptr) ++*starts;
   };
@@ -80,6 +81,16 @@ TEST_CASE("tile lanes: the next tile is read before the last one is written") {
       x, [&](int i) { order += "r" + std::to_string(i) + " "; },
       [&](int i) { order += "w" + std::to_string(i) + " "; });
   CHECK(order == "r0 r1 w0 r2 w1 r3 w2 w3 ");
+  CHECK(identical(y, x + x));
+}
+
+TEST_CASE("tile lanes: of several GPUs each has a tile more under way") {
+  std::string order;
+  const Tensor x = random_tensor({1, 200, 64, 3}, 1);
+  const Tensor y = doubled(
+      x, [&](int i) { order += "r" + std::to_string(i) + " "; },
+      [&](int i) { order += "w" + std::to_string(i) + " "; }, nullptr, {&gpu(0), &gpu(0, 1)});
+  CHECK(order == "r0 r1 r2 w0 r3 w1 w2 w3 ");
   CHECK(identical(y, x + x));
 }
 

@@ -13,6 +13,7 @@
 #include "tests/gpu/on_gpu.h"
 #include "tests/support/compare.h"
 #include "tests/support/guarded.h"
+#include "tests/train/thread_replicas.h"
 #include "tests/train/workplace.h"
 #include "train/adapt.h"
 #include "train/adversary.h"
@@ -32,9 +33,10 @@ Recipe small_recipe(const Workplace& place, const std::string& changes = "") {
   return recipe;
 }
 
-Trainer on(Device& device, const Recipe& recipe, const std::string& folder) {
+Trainer on(Device& device, const Recipe& recipe, const std::string& folder,
+           const std::shared_ptr<Replicas>& replicas = alone()) {
   return Trainer(
-      recipe, folder, ignore, alone(),
+      recipe, folder, ignore, replicas,
       [](const std::string& path) { return read_checkpoint(path); }, device);
 }
 
@@ -203,6 +205,34 @@ TEST_CASE("gpu: a training goes as on the CPU, also in several batches a step") 
     for (const char* prefix : {"parameter/", "average/"}) {
       CHECK(difference(state_in(there), state_in(here), prefix) < 3e-2);
     }
+  }
+}
+
+TEST_CASE("gpu: two processes on two GPUs learn what one learns, also a discriminator") {
+  const Workplace place;
+  const std::string gan = R"(, "loss": {"mse": 1, "gan": {
+      "weight": 0.1, "kind": "least_squares", "discriminator": {"name": "patch", "ndf": 4,
+      "n_layers": 1, "norm": "none"}, "optimizer": {"name": "adam", "learning_rate": 2e-3}}})";
+  for (const std::string& changes : {std::string(R"(, "loss": "mse")"), gan}) {
+    CAPTURE(changes);
+    Recipe recipe = small_recipe(place, changes);
+    recipe.batch = 4;
+    const std::string one = place.folder("one" + std::to_string(changes.size()));
+    const std::string two = place.folder("two" + std::to_string(changes.size()));
+    const std::vector<double> expected = trained(gpu(0), recipe, one);
+    std::vector<double> losses;
+    const auto thrown = on_replicas(2, [&](const std::shared_ptr<Replicas>& replicas) {
+      Trainer trainer = on(gpu(0, replicas->rank()), recipe, two, replicas);
+      trainer.run([&](const StepReport& report) {
+        if (replicas->leads()) losses.push_back(report.loss);
+      });
+    });
+    CHECK(thrown == std::vector<std::string>(2));  // also if their parameters have other bits
+    REQUIRE(losses.size() == expected.size());
+    for (std::size_t i = 0; i < losses.size(); ++i) {
+      CHECK(losses[i] == doctest::Approx(expected[i]).epsilon(1e-3));
+    }
+    CHECK(difference(state_in(two), state_in(one), "parameter/") < 1e-2);
   }
 }
 

@@ -23,11 +23,16 @@ class MpiReplicas final : public Replicas {
     MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
     MPI_Comm_size(MPI_COMM_WORLD, &size_);
+    MPI_Comm neighbours = MPI_COMM_NULL;
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &neighbours);
+    MPI_Comm_rank(neighbours, &local_rank_);
+    MPI_Comm_free(&neighbours);
   }
   ~MpiReplicas() override { MPI_Finalize(); }
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
+  int local_rank() const override { return local_rank_; }
   void start_sum(std::span<float> values) override {
     for (std::size_t first = 0; first < values.size(); first += kMost) {
       const std::span<float> part =
@@ -63,7 +68,7 @@ class MpiReplicas final : public Replicas {
  private:
   static constexpr std::size_t kMost = std::size_t{1} << 30;  // MPI counts in int
 
-  int rank_ = 0, size_ = 1;
+  int rank_ = 0, size_ = 1, local_rank_ = 0;
   std::vector<MPI_Request> pending_;
 };
 
