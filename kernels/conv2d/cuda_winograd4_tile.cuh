@@ -142,6 +142,14 @@ struct TilePixels {
     const int at = i * kPatchSide + j, fours = at / 4;
     return first[slots[(at + fours) & 3] + fours * 4 * kChunk];
   }
+  /// Those of the same tile of the next square.
+  __device__ void move_on() {
+    constexpr int kSquarePixels = kPatchSide * kPatchSide;
+    static_assert(kSquarePixels % 4 == 0 && kSquarePixels / 4 % 4 == 1);
+    first += kSquarePixels * kChunk;
+    const int slot = slots[0];
+    slots[0] = slots[1], slots[1] = slots[2], slots[2] = slots[3], slots[3] = slot;
+  }
 };
 
 /// Column j of row kRow of Bᵀ d, 0 or 5.
@@ -194,16 +202,16 @@ __device__ inline void transform(const float* patch, float* V) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const int channel = lane % kChunk, column = lane / kChunk, row = warp / 3;
   static_assert(kWarps == 3 * kTilesOfSide && kChunk * kTilesOfSide == 32);
-  static_assert(kPatchSide * kPatchSide % 4 == 0 &&
-                4 * kPatchSide % 4 == 0);  // tiles start at fours
+  static_assert(kSquares == 2);
+  TilePixels d(patch, row * 4 * kPatchSide + column * 4, channel);
+  int to = channel * kTiles + (row ^ channel) * 4 + column;
 #pragma unroll 1
   for (int square = 0; square < kSquares; ++square) {
-    const TilePixels d(patch, (square * kPatchSide + row * 4) * kPatchSide + column * 4, channel);
-    const int four = (square * kTilesOfSide + row) ^ channel;  // of tiles
-    float* const to = V + channel * kTiles + four * 4 + column;
-    if (warp % 3 == 0) transform_rows<0>(d, to);
-    if (warp % 3 == 1) transform_rows<1>(d, to);
-    if (warp % 3 == 2) transform_rows<3>(d, to);
+    if (warp % 3 == 0) transform_rows<0>(d, V + to);
+    if (warp % 3 == 1) transform_rows<1>(d, V + to);
+    if (warp % 3 == 2) transform_rows<3>(d, V + to);
+    d.move_on();
+    to ^= kTiles / kSquares;  // (row + 4) ^ channel is (row ^ channel) ^ 4
   }
 }
 
