@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include "kernels/cuda/launch.h"
 
@@ -22,7 +23,12 @@ constexpr double kL2Bytes = 24;         // a cycle, of one multiprocessor
 constexpr double kSharedOfSm = 227 << 10;
 constexpr int kWarpsOfSm = 16;  // with 128 registers a thread
 
-double seconds_of(const CudaStreamTile& tile, const Shape& x, const Shape& y, int number_bytes,
+/// seconds: as other rungs' models have it; with_waiting: with the time until the first products.
+struct Modelled {
+  double seconds, with_waiting;
+};
+
+Modelled modelled(const CudaStreamTile& tile, const Shape& x, const Shape& y, int number_bytes,
                   const CudaStreamLimits& limits) {
   const int depths = divide_up(x.c, stream_depth(number_bytes)), warps = tile.threads() / 32;
   const int blocks_along_k = divide_up(y.c, tile.block);
@@ -59,9 +65,9 @@ double seconds_of(const CudaStreamTile& tile, const Shape& x, const Shape& y, in
   const double loading = (of_sm * patch + (weights_stay ? at_once : of_sm) * weights) / kL2Bytes;
   // Nothing is there to be multiplied while the blocks' first pieces of the channels come.
   const double waiting = at_once * (patch + weights) / chunks / kL2Bytes;
-  const double cycles =
-      waiting + std::max(computing, loading - waiting) + rounds * kTileLatency + kStartLatency;
-  return cycles / kClock;
+  const double latency = rounds * kTileLatency + kStartLatency;
+  return {(std::max(computing, loading) + latency) / kClock,
+          (waiting + std::max(computing, loading - waiting) + latency) / kClock};
 }
 
 }  // namespace
@@ -72,7 +78,8 @@ CudaStreamPlan conv2d_cuda_stream_plan(const Shape& x, const Shape& y, int numbe
   constexpr struct {
     int rows, warps_p, least, most;  // blocks that there are
   } kShapes[] = {{4, 4, 8, 64}, {2, 4, 16, 64}, {2, 2, 8, 32}};
-  CudaStreamPlan best{{}, 1e9};
+  CudaStreamPlan best{};
+  double least = std::numeric_limits<double>::infinity();
   for (const auto& shape : kShapes) {
     for (const int block : {8, 16, 24, 32, 48, 64}) {
       if (block < shape.least || block > shape.most) continue;
@@ -80,8 +87,10 @@ CudaStreamPlan conv2d_cuda_stream_plan(const Shape& x, const Shape& y, int numbe
       for (const bool narrow : {false, true}) {
         const CudaStreamTile tile{shape.rows, shape.warps_p, block, narrow};
         if (tile.shared_bytes(x.c, number_bytes) > limits.shared_bytes) continue;
-        const double seconds = seconds_of(tile, x, y, number_bytes, limits);
-        if (seconds < best.seconds) best = {tile, seconds};
+        const auto [seconds, with_waiting] = modelled(tile, x, y, number_bytes, limits);
+        if (with_waiting >= least) continue;
+        least = with_waiting;
+        best = {tile, seconds};
       }
     }
   }

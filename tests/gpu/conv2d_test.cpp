@@ -22,6 +22,8 @@ constexpr Margins kLayouts[] = {{3, 2}, {8, 8}};
 /// at a time, patches of 64. In TF32: 8, 16 or 32 rows of 16 or 8 pixels, 8 to 64 outputs, 8 channels at a
 /// time, patches of 32.
 std::vector<ConvCase> around_the_tiles() {
+  op::Conv2d cut_below = conv(3, 32, 1);
+  cut_below.padding_bottom = 0;
   constexpr PaddingMode kReflect = PaddingMode::kReflect, kReplicate = PaddingMode::kReplicate;
   // clang-format off
   return {
@@ -35,6 +37,7 @@ std::vector<ConvCase> around_the_tiles() {
       {"aligned, not whole",         {1, 14, 9, 8},    conv(3, 72, 1), true, true},
       {"no padding, aligned",        {1, 15, 20, 32},  conv(3, 32)},
       {"padding 3, aligned",         {1, 9, 9, 32},    conv(3, 32, 3)},
+      {"no padding below",           {2, 14, 18, 32},  cut_below},
       {"reflect, aligned",           {1, 14, 18, 32},  conv(3, 32, 1, 1, 1, 1, kReflect)},
       {"replicate, aligned",         {1, 2, 2, 32},    conv(3, 32, 1, 1, 1, 1, kReplicate)},
       {"all of the epilogue",        {1, 13, 18, 32},
