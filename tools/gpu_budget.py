@@ -10,7 +10,7 @@ spills; --record writes the budget. Registers and spills are ptxas' own words on
   bank_conflicts      wavefronts of shared memory by the least possible number
   sector_efficiency   the least possible number of 32-byte sectors by those of global memory
   l2_ratio            bytes that pass L2 by x + weight + y
-  x_reads             bytes of x (and bias) that pass L2 by the bytes of x, where each block reads all weights once
+  x_reads             bytes of x that pass L2 by the bytes of x, where each block reads all weights and biases once
   dram_bytes          different bytes that a kernel of conv2d_pair, or the two of conv2d in its place, read and write
   tensor_waste        FLOPs of the tensor cores by those of the layer
   instructions        of warps, in PTX
@@ -65,7 +65,8 @@ def count(build: pathlib.Path, case: str) -> dict:
     if "cuda_mma" in case:  # one tile a block, all weights in each
         outputs = int(case.split("/")[2].split("to")[1])
         if outputs <= 64:
-            counts["x_reads"] = (32 * longest["l2_sectors"] - longest["blocks"] * weights - y) / x
+            constants = weights + 4 * outputs  # of a block: with the biases
+            counts["x_reads"] = (32 * longest["l2_sectors"] - longest["blocks"] * constants - y) / x
     counts = {name: round(value, 4) for name, value in counts.items()}
     counts["bound"] = longest["estimate_us"]["bound"]
     return counts

@@ -28,6 +28,10 @@ struct Case {
 constexpr Case kCases[] = {
     {"conv2d/cuda_naive/64to64/16x16/f32", "conv2d/cuda_naive", DType::kF32, 16, 64, 64},
     {"conv2d/cuda_tiled/64to64/32x32/f32", "conv2d/cuda_tiled", DType::kF32, 32, 64, 64},
+    {"conv2d/cuda_winograd4/64to64/128x128/f32", "conv2d/cuda_winograd4", DType::kF32, 128, 64, 64},
+    {"conv2d/cuda_winograd4/64to64/256x256/f32", "conv2d/cuda_winograd4", DType::kF32, 256, 64, 64},
+    {"conv2d/cuda_winograd4/48to48/48x48x16/f32", "conv2d/cuda_winograd4", DType::kF32, 48, 48, 48,
+     16},
     {"conv2d/cuda_mma/64to64/128x128/f16", "conv2d/cuda_mma", DType::kF16, 128, 64, 64},
     {"conv2d/cuda_mma/64to64/128x128/bf16", "conv2d/cuda_mma", DType::kBF16, 128, 64, 64},
     {"conv2d/cuda_mma/128to128/64x64/f16", "conv2d/cuda_mma", DType::kF16, 64, 128, 128},

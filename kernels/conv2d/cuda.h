@@ -47,6 +47,14 @@ void launch_conv2d_tiled_pack(const CudaConv2dPacking& packing);
 std::size_t conv2d_cuda_tiled_shared_bytes(const CudaConv2dParameters& parameters);
 void launch_conv2d_tiled(const CudaConv2dCall& call);
 
+/// Winograd's F(4x4,3x3): positions of a tile, outputs of a block, channels at a time.
+constexpr int kConv2dCudaWinograd4Positions = 36;
+constexpr int kConv2dCudaWinograd4Block = 32, kConv2dCudaWinograd4Chunk = 8;
+/// packed: U [K/32,C/8·8,36,32] in f32, zeros behind K and C; of 32 outputs number i is
+/// 16·(i / 16) + 8·(i % 4 / 2) + 2·(i % 16 / 4) + i % 2.
+void launch_conv2d_winograd4_pack(const CudaConv2dPacking& packing);
+void launch_conv2d_winograd4(const CudaConv2dCall& call);
+
 /// Outputs that one block of cuda_mma computes for K of them.
 constexpr int conv2d_cuda_mma_block(int K) { return K <= 16 ? 16 : 64; }
 constexpr int kConv2dCudaMmaDepth = 16;  ///< channels that one mma sums up

@@ -20,6 +20,9 @@
 //     FLOPs a cycle in which shared memory gives one wavefront: that leaves 40% of it for what comes and goes.
 //     The price is 192 sums and 24 weights a thread, 252 of 255 registers. (Four warps of 6 rows: 168
 //     registers, but shared memory was the limit, at 1.3 times the tensor cores' time.)
+//   - Tiles are counted down strips of y that are 16 pixels wide, and do not end with them: behind the last row of a
+//     strip, and one of zeros, the next strip begins, that of the next image too. So no tile but the last is
+//     partly empty: 128 rows are not 11 tiles for each strip, but 86 for 8 strips.
 //   - The patch is swizzled: 16-byte unit u of column w lies at u ^ (w % 8). Eight lanes that read one unit
 //     of eight neighbouring columns (ldmatrix), or write eight units of one pixel (cp.async), touch all
 //     banks once.
@@ -178,9 +181,15 @@ void launch(const CudaConv2dCall& call) {
   a.y_packs = packs(a.y);
   a.residual_packs = packs(a.residual);
   a.blocks_along_k = divide_up(a.y.shape.c, Tile::kBlock);
-  a.tiles_along_q = divide_up(a.y.shape.w, kTileColumns);
-  a.tiles_along_p = divide_up(a.y.shape.h, kTileRows);
-  a.tiles = a.y.shape.n * a.tiles_along_p * a.tiles_along_q * a.blocks_along_k;
+  a.strips_along_q = divide_up(a.y.shape.w, kTileColumns);
+  // Between two strips lie the rows of padding that the last rows of one see and the first of the next: one row
+  // where both are zeros, else two.
+  const bool end_in_zeros = a.op.padding_mode == PaddingMode::kZeros && a.op.padding_h > 0 &&
+                            a.y.shape.h + 1 - a.op.padding_h >= a.x.shape.h;
+  const int between = end_in_zeros ? 1 : 2;
+  a.strip_rows = a.y.shape.h + between;
+  const int rows = a.y.shape.n * a.strips_along_q * a.strip_rows - between;
+  a.tiles = divide_up(rows, kTileRows) * a.blocks_along_k;
 
   const int stages = divide_up(a.x.shape.c, kDepth) * kTaps;
   const int bytes_with_all = kPatchBytes + stages * Tile::kStageBytes;

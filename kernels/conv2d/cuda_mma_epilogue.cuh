@@ -35,15 +35,16 @@ __device__ void finish(const Arguments<T>& a, const Origin& origin, int pass, co
                                                     : 1.0f;
   }
   const bool whole = k + 8 <= K;
-  T* const image = pixel_of(a.y, origin.n, 0, 0) + k;
   // Half of the lanes read their upper four sums first: eight lanes then touch all banks.
   const int first = kGroups == 8 ? group / 4 * 4 : group % 2 * 4;
+#pragma unroll 1
   for (int i = threadIdx.x / kGroups; i < Tile::kPassPixels; i += kThreads / kGroups) {
     const int row = i / kTileColumns;  // of the pass: kPassRows of one warp after those of another
-    const int p = origin.p + row / Tile::kPassRows * Tile::kRows + pass * Tile::kPassRows +
-                  row % Tile::kPassRows;
-    const int q = origin.q + i % kTileColumns;
-    if (p >= a.y.shape.h || q >= a.y.shape.w) continue;
+    Origin at = origin;
+    move_down(a, at,
+              row / Tile::kPassRows * Tile::kRows + pass * Tile::kPassRows + row % Tile::kPassRows);
+    at.q += i % kTileColumns;
+    if (at.n >= a.y.shape.n || at.p >= a.y.shape.h || at.q >= a.y.shape.w) continue;
     const float* z = sums + i * Tile::kSumStride + group * 8;
     const float4 one = *reinterpret_cast<const float4*>(z + first);
     const float4 other = *reinterpret_cast<const float4*>(z + 4 - first);
@@ -55,7 +56,7 @@ __device__ void finish(const Arguments<T>& a, const Origin& origin, int pass, co
       value[j] *= a.op.scale;
     }
     if (a.residual.data != nullptr) {
-      const T* from = pixel_of(a.residual, origin.n, p, q) + k;
+      const T* from = pixel_of(a.residual, at.n, at.p, at.q) + k;
       Pack<T> residual;
       if (a.residual_packs && whole) {
         residual = *reinterpret_cast<const Pack<T>*>(from);
@@ -69,7 +70,7 @@ __device__ void finish(const Arguments<T>& a, const Origin& origin, int pass, co
     Pack<T> result;
 #pragma unroll
     for (int j = 0; j < 8; ++j) result.values[j] = from_float<T>(value[j]);
-    T* to = image + p * a.y.h_stride + q * a.y.w_stride;
+    T* to = pixel_of(a.y, at.n, at.p, at.q) + k;
     if (a.y_packs && whole) {
       *reinterpret_cast<Pack<T>*>(to) = result;
     } else {

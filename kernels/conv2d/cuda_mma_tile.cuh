@@ -47,25 +47,39 @@ struct Arguments {
   bool x_packs, y_packs, residual_packs;  // every pixel starts at a multiple of 16 bytes
   bool weights_stay;                      // all stages are in the ring from the first tile on
   int slots;                              // of the ring
-  int blocks_along_k, tiles_along_q, tiles_along_p, tiles;
+  int strip_rows;                         // from one strip to the next, what lies between them too
+  int blocks_along_k, strips_along_q, tiles;
 };
 
-/// One block of work: where in y it starts.
+/// A row of a strip of y: from pixel q of row p on. Behind the last rows of y, p lies between two strips.
 struct Origin {
   int n, p, q, k_block;
 };
 
+/// Where a tile starts.
 template <class T>
 __device__ Origin origin_of(const Arguments<T>& a, int tile) {
   Origin origin;
   origin.k_block =
       tile % a.blocks_along_k;  // innermost: they share a patch, which is then still in L2
-  tile /= a.blocks_along_k;
-  origin.q = tile % a.tiles_along_q * kTileColumns;
-  tile /= a.tiles_along_q;
-  origin.p = tile % a.tiles_along_p * kTileRows;
-  origin.n = tile / a.tiles_along_p;
+  const int row = tile / a.blocks_along_k * kTileRows, strip = row / a.strip_rows;
+  origin.p = row - strip * a.strip_rows;
+  origin.q = strip % a.strips_along_q * kTileColumns;
+  origin.n = strip / a.strips_along_q;
   return origin;
+}
+
+/// Goes `rows` down; behind a strip the next begins. Whether it does.
+template <class T>
+__device__ bool move_down(const Arguments<T>& a, Origin& row, int rows) {
+  row.p += rows;
+  if (row.p < a.strip_rows) return false;
+  do {
+    row.p -= a.strip_rows;
+    row.q += kTileColumns;
+    if (row.q >= a.y.shape.w) row.q = 0, ++row.n;
+  } while (row.p >= a.strip_rows);
+  return true;
 }
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
@@ -73,26 +87,28 @@ __device__ Origin origin_of(const Arguments<T>& a, int tile) {
 /// Asks for channels [first, first + 64) of the pixels that the tile sees. A thread takes the same 16 bytes
 /// of every kStep-th pixel.
 template <class T>
-__device__ void load_patch(const Arguments<T>& a, const Origin& origin, int first, char* patch) {
+__device__ void load_patch(const Arguments<T>& a, Origin row, int first, char* patch) {
   constexpr int kStep = kThreads / kUnits;
   static_assert(kStep < kPatchColumns);
   const int unit = threadIdx.x % kUnits, c = first + unit * 8, C = a.x.shape.c;
   if (c >= (C + kDepth - 1) / kDepth * kDepth) return;
   const bool moves_packs = a.x_packs && (c >= C || c + 8 <= C);
   const bool zeros = a.op.padding_mode == PaddingMode::kZeros;
-  const T* const image = pixel_of(a.x, origin.n, 0, 0) + c;
-  int column = threadIdx.x / kUnits, row = 0;
+  const T* image = pixel_of(a.x, row.n, 0, 0) + c;
+  bool is_there = c < C;
+  int column = threadIdx.x / kUnits;
   std::uint32_t to = shared_address(patch) + column * kPixelBytes;
+  const std::uint32_t end = shared_address(patch) + kPatchBytes;
 #pragma unroll 1
-  while (row < kPatchRows) {
-    int h = origin.p + row - a.op.padding_h, w = origin.q + column - a.op.padding_w;
+  while (to < end) {
+    int h = row.p - a.op.padding_h, w = row.q + column - a.op.padding_w;
     if (!zeros) {
       h = source_index(h, a.x.shape.h, a.op.padding_mode);
       w = source_index(w, a.x.shape.w, a.op.padding_mode);
     }
     // Where y ends before the tile, h and w may lie beyond x in any mode: nobody needs the pixel.
     const bool inside = static_cast<unsigned>(h) < static_cast<unsigned>(a.x.shape.h) &&
-                        static_cast<unsigned>(w) < static_cast<unsigned>(a.x.shape.w) && c < C;
+                        static_cast<unsigned>(w) < static_cast<unsigned>(a.x.shape.w) && is_there;
     const T* from = inside ? image + h * a.x.h_stride + w * a.x.w_stride : a.x.data;
     const std::uint32_t swizzled = to + ((unit ^ (column & 7)) << 4);
     if (moves_packs) {
@@ -107,7 +123,10 @@ __device__ void load_patch(const Arguments<T>& a, const Origin& origin, int firs
     column += kStep;
     if (column >= kPatchColumns) {
       column -= kPatchColumns;
-      ++row;
+      if (move_down(a, row, 1)) {
+        image = pixel_of(a.x, row.n, 0, 0) + c;
+        is_there = is_there && row.n < a.x.shape.n;
+      }
     }
   }
 }

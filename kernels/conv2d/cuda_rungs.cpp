@@ -81,15 +81,51 @@ double conv2d_cuda_tiled_seconds(const op::Conv2d& op, const Shapes& in) {
 
 namespace {
 
-/// What the rungs on tensor cores refuse, besides types.
-std::string refuses_3x3(const op::Conv2d& op) {
+std::string refuses_others_than_3x3(const op::Conv2d& op) {
   if (op.kernel_h != 3 || op.kernel_w != 3) return "needs a 3x3 kernel";
   if (op.stride != 1 || op.dilation != 1) return "needs stride and dilation 1";
   if (op.groups != 1) return "needs one group";
-  return refuses_before_ampere();
+  return {};
+}
+
+/// What the rungs on tensor cores refuse, besides types.
+std::string refuses_3x3(const op::Conv2d& op) {
+  const std::string reason = refuses_others_than_3x3(op);
+  return reason.empty() ? refuses_before_ampere() : reason;
 }
 
 }  // namespace
+
+std::string conv2d_cuda_winograd4_refuses(const op::Conv2d& op, const Shapes& in) {
+  if (op.type != DType::kF32) return fmt::format("computes in f32, not {}", name_of(op.type));
+  // With few channels the transforms cost about what they save, and accuracy is lost to them.
+  constexpr int kFewest = 32;
+  if (in[op::Conv2d::kX].c < kFewest) return "needs 32 input channels";
+  return refuses_others_than_3x3(op);
+}
+
+/// By a thread's instructions, as the simulator counts them of 64 to 64 channels.
+double conv2d_cuda_winograd4_seconds(const op::Conv2d& op, const Shapes& in) {
+  constexpr int kChunk = kConv2dCudaWinograd4Chunk, kBlock = kConv2dCudaWinograd4Block;
+  constexpr double kProduct = 36 * 1.23;         // of a tile, a channel, an output
+  constexpr double kInput = 650, kOutput = 430;  // of a tile and a channel; of a tile and an output
+  constexpr double kOfPeak = 0.7, kStart = 4e-6;  // barriers, the first patch: a guess
+  const Shape& x = in[op::Conv2d::kX];
+  const Shape y = op.shape(in);
+  const double tiles = 16.0 * y.n * ((y.h + 15) / 16) * ((y.w + 15) / 16);
+  const double C = (x.c + kChunk - 1) / kChunk * kChunk,
+               blocks = (op.outputs + kBlock - 1) / kBlock;
+  const double K = blocks * kBlock;
+  const double instructions = tiles * (C * K * kProduct + C * blocks * kInput + K * kOutput);
+  return kStart + std::max(instructions / (kOfPeak * NominalGpu::kFlopsPerSecond / 2),
+                           op.cost(in).bytes / NominalGpu::kBytesPerSecond);
+}
+
+Shape conv2d_cuda_winograd4_packed_shape(const op::Conv2d& op, const Shape& weight) {
+  constexpr int kChunk = kConv2dCudaWinograd4Chunk, kBlock = kConv2dCudaWinograd4Block;
+  return {(op.outputs + kBlock - 1) / kBlock, (weight.c + kChunk - 1) / kChunk * kChunk,
+          kConv2dCudaWinograd4Positions, kBlock};
+}
 
 std::string conv2d_cuda_mma_refuses(const op::Conv2d& op, const Shapes&) {
   if (op.type == DType::kF16 || op.type == DType::kBF16) return refuses_3x3(op);
@@ -180,6 +216,9 @@ void conv2d_cuda_naive(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
 void conv2d_cuda_tiled(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
   launch(launch_conv2d_tiled, op, inputs, y);
 }
+void conv2d_cuda_winograd4(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
+  launch(launch_conv2d_winograd4, op, inputs, y);
+}
 void conv2d_cuda_mma(const op::Conv2d& op, Inputs inputs, const Tensor& y) {
   launch(launch_conv2d_mma, op, inputs, y);
 }
@@ -201,6 +240,9 @@ void conv2d_cuda_f16_gemm(const op::Conv2d& op, Inputs inputs, const Tensor& y) 
 
 void conv2d_cuda_tiled_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
   launch_pack(launch_conv2d_tiled_pack, weight, packed);
+}
+void conv2d_cuda_winograd4_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
+  launch_pack(launch_conv2d_winograd4_pack, weight, packed);
 }
 void conv2d_cuda_mma_pack(const op::Conv2d&, const Tensor& weight, const Tensor& packed) {
   launch_pack(launch_conv2d_mma_pack, weight, packed);

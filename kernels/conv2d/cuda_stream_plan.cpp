@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include "kernels/cuda/launch.h"
 
@@ -22,17 +23,26 @@ constexpr double kL2Bytes = 24;         // a cycle, of one multiprocessor
 constexpr double kSharedOfSm = 227 << 10;
 constexpr int kWarpsOfSm = 16;  // with 128 registers a thread
 
-double seconds_of(const CudaStreamTile& tile, const Shape& x, const Shape& y, int number_bytes,
+/// seconds: as other rungs' models have it; with_waiting: with the time until the first products.
+struct Modelled {
+  double seconds, with_waiting;
+};
+
+Modelled modelled(const CudaStreamTile& tile, const Shape& x, const Shape& y, int number_bytes,
                   const CudaStreamLimits& limits) {
   const int depths = divide_up(x.c, stream_depth(number_bytes)), warps = tile.threads() / 32;
   const int blocks_along_k = divide_up(y.c, tile.block);
   const std::int64_t tiles = std::int64_t{y.n} * divide_up(y.h, tile.tile_rows()) *
-                             divide_up(y.w, tile.columns()) * blocks_along_k;
+                             divide_up(y.w, tile.columns());  // of pixels
   const auto bytes = static_cast<double>(tile.shared_bytes(x.c, number_bytes)) + 1024;
   const int resident =
       std::max(1, std::min(static_cast<int>(kSharedOfSm / bytes), kWarpsOfSm / warps));
+  // As launch() deals them out: each block the same number of tiles, and as many blocks as fit at once.
   const std::int64_t sm = limits.multiprocessors;
-  const auto of_sm = static_cast<double>((tiles + sm - 1) / sm);  // tiles
+  const std::int64_t most = std::max<std::int64_t>(1, resident * sm / blocks_along_k);
+  const std::int64_t of_block = (tiles + most - 1) / most;
+  const std::int64_t blocks = (tiles + of_block - 1) / of_block * blocks_along_k;
+  const auto of_sm = static_cast<double>(of_block * ((blocks + sm - 1) / sm));  // of the fullest
   const double rounds = std::max(1.0, of_sm / resident);
 
   // A stage: the channels of one mma, one shift, all rows of taps.
@@ -51,11 +61,13 @@ double seconds_of(const CudaStreamTile& tile, const Shape& x, const Shape& y, in
   const double patch = static_cast<double>(tile.patch_pixels()) * number_bytes * x.c;
   const double weights = static_cast<double>(tile.block) / 8 * depths * kStreamGroupBytes;
   const bool weights_stay = x.c <= 2 * stream_chunk(number_bytes);
-  const double loading =
-      (of_sm * patch + (weights_stay ? std::min<double>(of_sm, resident) : of_sm) * weights) /
-      kL2Bytes;
-  const double cycles = std::max(computing, loading) + rounds * kTileLatency + kStartLatency;
-  return cycles / kClock;
+  const double at_once = std::min<double>(of_sm, resident);
+  const double loading = (of_sm * patch + (weights_stay ? at_once : of_sm) * weights) / kL2Bytes;
+  // Nothing is there to be multiplied while the blocks' first pieces of the channels come.
+  const double waiting = at_once * (patch + weights) / chunks / kL2Bytes;
+  const double latency = rounds * kTileLatency + kStartLatency;
+  return {(std::max(computing, loading) + latency) / kClock,
+          (waiting + std::max(computing, loading - waiting) + latency) / kClock};
 }
 
 }  // namespace
@@ -66,7 +78,8 @@ CudaStreamPlan conv2d_cuda_stream_plan(const Shape& x, const Shape& y, int numbe
   constexpr struct {
     int rows, warps_p, least, most;  // blocks that there are
   } kShapes[] = {{4, 4, 8, 64}, {2, 4, 16, 64}, {2, 2, 8, 32}};
-  CudaStreamPlan best{{}, 1e9};
+  CudaStreamPlan best{};
+  double least = std::numeric_limits<double>::infinity();
   for (const auto& shape : kShapes) {
     for (const int block : {8, 16, 24, 32, 48, 64}) {
       if (block < shape.least || block > shape.most) continue;
@@ -74,8 +87,10 @@ CudaStreamPlan conv2d_cuda_stream_plan(const Shape& x, const Shape& y, int numbe
       for (const bool narrow : {false, true}) {
         const CudaStreamTile tile{shape.rows, shape.warps_p, block, narrow};
         if (tile.shared_bytes(x.c, number_bytes) > limits.shared_bytes) continue;
-        const double seconds = seconds_of(tile, x, y, number_bytes, limits);
-        if (seconds < best.seconds) best = {tile, seconds};
+        const auto [seconds, with_waiting] = modelled(tile, x, y, number_bytes, limits);
+        if (with_waiting >= least) continue;
+        least = with_waiting;
+        best = {tile, seconds};
       }
     }
   }

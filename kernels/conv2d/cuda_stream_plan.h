@@ -53,10 +53,11 @@ struct CudaStreamLimits {
 
 struct CudaStreamPlan {
   CudaStreamTile tile;
-  double seconds;  ///< modelled
+  double
+      seconds;  ///< modelled, without the wait for the first bytes, which no other rung's model has
 };
 
-/// The tile with the least modelled time for x [N,H,W,C] -> y [N,P,Q,K], numbers of 4 or 2 bytes.
+/// The tile with the least modelled time, that wait included, for x [N,H,W,C] -> y [N,P,Q,K], numbers of 4 or 2 bytes.
 CudaStreamPlan conv2d_cuda_stream_plan(const Shape& x, const Shape& y, int number_bytes,
                                        const CudaStreamLimits& limits);
 

@@ -32,8 +32,10 @@ constexpr Conv2dKernel kWinograd6{conv2d_winograd6_packed_shape,
 #ifdef MEND_HAS_CUDA
 constexpr Conv2dKernel on_gpu(decltype(Conv2dKernel::launch) launch,
                               decltype(Conv2dKernel::packed_shape) packed_shape = nullptr,
-                              decltype(Conv2dKernel::launch_pack) launch_pack = nullptr) {
+                              decltype(Conv2dKernel::launch_pack) launch_pack = nullptr,
+                              int tile = 1) {
   Conv2dKernel kernel;
+  kernel.tile = tile;
   kernel.launch = launch;
   kernel.packed_shape = packed_shape;
   kernel.launch_pack = launch_pack;
@@ -43,6 +45,8 @@ constexpr Conv2dKernel on_gpu(decltype(Conv2dKernel::launch) launch,
 constexpr Conv2dKernel kCudaNaive = on_gpu(conv2d_cuda_naive);
 constexpr Conv2dKernel kCudaTiled =
     on_gpu(conv2d_cuda_tiled, conv2d_cuda_tiled_packed_shape, conv2d_cuda_tiled_pack);
+constexpr Conv2dKernel kCudaWinograd4 = on_gpu(
+    conv2d_cuda_winograd4, conv2d_cuda_winograd4_packed_shape, conv2d_cuda_winograd4_pack, 4);
 constexpr Conv2dKernel kCudaMma =
     on_gpu(conv2d_cuda_mma, conv2d_cuda_mma_packed_shape, conv2d_cuda_mma_pack);
 constexpr Conv2dKernel kCudaTf32 =
@@ -79,6 +83,7 @@ constexpr Conv2dVariant kLadder[] = {
 #ifdef MEND_HAS_CUDA
     {"conv2d/cuda_naive",     DeviceKind::kCuda, never_refuses,                       conv2d_cuda_naive_seconds,     1e-5,  kCudaNaive},
     {"conv2d/cuda_tiled",     DeviceKind::kCuda, conv2d_cuda_tiled_refuses,           conv2d_cuda_tiled_seconds,     1e-5,  kCudaTiled},
+    {"conv2d/cuda_winograd4", DeviceKind::kCuda, conv2d_cuda_winograd4_refuses,       conv2d_cuda_winograd4_seconds, 1e-5,  kCudaWinograd4},
     {"conv2d/cuda_depthwise", DeviceKind::kCuda, conv2d_cuda_depthwise_refuses,       conv2d_cuda_depthwise_seconds, 1e-5,  kCudaDepthwise},
     {"conv2d/cuda_mma",       DeviceKind::kCuda, conv2d_cuda_mma_refuses,             conv2d_cuda_mma_seconds,       5e-3,  kCudaMma},
     {"conv2d/cuda_tf32",      DeviceKind::kCuda, conv2d_cuda_tf32_refuses,            conv2d_cuda_stream_seconds,    1e-3,  kCudaTf32},

@@ -107,6 +107,12 @@ Shape conv2d_cuda_tiled_packed_shape(const op::Conv2d& op, const Shape& weight);
 void conv2d_cuda_tiled_pack(const op::Conv2d& op, const Tensor& weight, const Tensor& packed);
 void conv2d_cuda_tiled(const op::Conv2d& op, Inputs inputs, const Tensor& y);
 
+std::string conv2d_cuda_winograd4_refuses(const op::Conv2d& op, const Shapes& in);
+double conv2d_cuda_winograd4_seconds(const op::Conv2d& op, const Shapes& in);
+Shape conv2d_cuda_winograd4_packed_shape(const op::Conv2d& op, const Shape& weight);
+void conv2d_cuda_winograd4_pack(const op::Conv2d& op, const Tensor& weight, const Tensor& packed);
+void conv2d_cuda_winograd4(const op::Conv2d& op, Inputs inputs, const Tensor& y);
+
 std::string conv2d_cuda_mma_refuses(const op::Conv2d& op, const Shapes& in);
 double conv2d_cuda_mma_seconds(const op::Conv2d& op, const Shapes& in);
 Shape conv2d_cuda_mma_packed_shape(const op::Conv2d& op, const Shape& weight);

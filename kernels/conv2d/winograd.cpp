@@ -1,10 +1,10 @@
 #include "kernels/conv2d/winograd.h"
 
 #include <algorithm>
-#include <array>
 
 #include "engine/cache.h"
 #include "engine/parallel.h"
+#include "kernels/conv2d/winograd_weight.h"
 
 namespace mend {
 namespace {
@@ -28,36 +28,8 @@ int block_of(const WinogradGeometry& g) {
   return even_block(g.tiles, most);
 }
 
-/// G of F(m, 3) for the points of the matrices in winograd_lines-inl.h.
-constexpr double kG4[6][3] = {{1.0 / 4, 0, 0},
-                              {-1.0 / 6, -1.0 / 6, -1.0 / 6},
-                              {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-                              {1.0 / 24, 1.0 / 12, 1.0 / 6},
-                              {1.0 / 24, -1.0 / 12, 1.0 / 6},
-                              {0, 0, 1}};
-constexpr double kG6[8][3] = {{1, 0, 0},
-                              {-2.0 / 9, -2.0 / 9, -2.0 / 9},
-                              {-2.0 / 9, 2.0 / 9, -2.0 / 9},
-                              {1.0 / 90, 1.0 / 45, 2.0 / 45},
-                              {1.0 / 90, -1.0 / 45, 2.0 / 45},
-                              {32.0 / 45, 16.0 / 45, 8.0 / 45},
-                              {32.0 / 45, -16.0 / 45, 8.0 / 45},
-                              {0, 0, 1}};
-
-/// U = G g Gᵀ of one pair of channels, position by position.
 template <int kPatch>
-std::array<double, kPatch * kPatch> transform_weight(const double (&G)[kPatch][3],
-                                                     const double (&g)[3][3]) {
-  std::array<double, kPatch * kPatch> u{};
-  for (int i = 0; i < kPatch; ++i)
-    for (int j = 0; j < kPatch; ++j)
-      for (int r = 0; r < 3; ++r)
-        for (int s = 0; s < 3; ++s) u[i * kPatch + j] += G[i][r] * g[r][s] * G[j][s];
-  return u;
-}
-
-template <int kPatch>
-void pack(const double (&G)[kPatch][3], const op::Conv2d& op, View<const float> weight,
+void pack(const WinogradG<kPatch>& G, const op::Conv2d& op, View<const float> weight,
           View<float> packed) {
   const int C = weight.shape.c, K = op.outputs;
   parallel_for(round_up(K, kPack) / kPack, [&](std::int64_t block, int) {
@@ -67,10 +39,9 @@ void pack(const double (&G)[kPatch][3], const op::Conv2d& op, View<const float> 
         double g[3][3] = {};
         for (int r = 0; r < 3 && k < K; ++r)
           for (int s = 0; s < 3; ++s) g[r][s] = weight(k, r, s, c);
-        const auto u = transform_weight(G, g);
         for (int position = 0; position < kPatch * kPatch; ++position) {
           packed(0, position, static_cast<int>(block), c * kPack + lane) =
-              static_cast<float>(u[static_cast<std::size_t>(position)]);
+              static_cast<float>(winograd_weight(G, g, position / kPatch, position % kPatch));
         }
       }
     }
@@ -184,10 +155,10 @@ Shape conv2d_winograd6_packed_shape(const op::Conv2d& op, const Shape& weight) {
 }
 
 void conv2d_winograd4_pack(const op::Conv2d& op, View<const float> weight, View<float> packed) {
-  pack(kG4, op, weight, packed);
+  pack(kWinogradG4, op, weight, packed);
 }
 void conv2d_winograd6_pack(const op::Conv2d& op, View<const float> weight, View<float> packed) {
-  pack(kG6, op, weight, packed);
+  pack(kWinogradG6, op, weight, packed);
 }
 
 std::int64_t conv2d_winograd4_scratch_bytes(const op::Conv2d& op, const Shapes& in) {

@@ -4,7 +4,7 @@
 //   input tile d [m+2,m+2,C] ── V = Bᵀ d B ──┐
 //   weight g [3,3,C,K]       ── U = G g Gᵀ ──┴─ M[ξ] = V[ξ]·U[ξ] at (m+2)² positions ξ ── y = Aᵀ M A
 //
-// Lavin & Gray 2016, arXiv:1509.09308; points 0, ±1, ±2, ∞ and, for m = 6, also ±1/2.
+// Lavin & Gray 2016, arXiv:1509.09308; the points are those of winograd_weight.h.
 // Weights, once: packed[ξ][k/16][c][k%16], zeros beyond K.
 #pragma once
 

@@ -5,6 +5,7 @@
 
 #include "kernels/conv2d/variant.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/gradient_tape.h"
 #include "tests/gpu/conv2d_problem.h"
 #include "tests/gpu/on_gpu.h"
 #include "tests/kernels/conv2d_cases.h"
@@ -20,6 +21,8 @@ constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
 /// at a time, patches of 64. In TF32: 8, 16 or 32 rows of 16 or 8 pixels, 8 to 64 outputs, 8 channels at a
 /// time, patches of 32.
 std::vector<ConvCase> around_the_tiles() {
+  op::Conv2d cut_below = conv(3, 32, 1);
+  cut_below.padding_bottom = 0;
   constexpr PaddingMode kReflect = PaddingMode::kReflect, kReplicate = PaddingMode::kReplicate;
   // clang-format off
   return {
@@ -33,6 +36,7 @@ std::vector<ConvCase> around_the_tiles() {
       {"aligned, not whole",         {1, 14, 9, 8},    conv(3, 72, 1), true, true},
       {"no padding, aligned",        {1, 15, 20, 32},  conv(3, 32)},
       {"padding 3, aligned",         {1, 9, 9, 32},    conv(3, 32, 3)},
+      {"no padding below",           {2, 14, 18, 32},  cut_below},
       {"reflect, aligned",           {1, 14, 18, 32},  conv(3, 32, 1, 1, 1, 1, kReflect)},
       {"replicate, aligned",         {1, 2, 2, 32},    conv(3, 32, 1, 1, 1, 1, kReplicate)},
       {"all of the epilogue",        {1, 13, 18, 32},
@@ -108,6 +112,7 @@ TEST_CASE("conv2d on the GPU: every rung matches the reference in every type") {
       CAPTURE(name);
       if (name == "conv2d/cuda_naive") CHECK(tried[i] == static_cast<int>(cases.size()));
       if (name == "conv2d/cuda_tiled") CHECK((tried[i] > 0) == is_f32);
+      if (name == "conv2d/cuda_winograd4") CHECK((tried[i] > 15) == is_f32);
       if (name == "conv2d/cuda_mma") CHECK((tried[i] > 0) == !is_f32);
       if (name == "conv2d/cuda_tf32") CHECK((tried[i] > 0) == is_f32);
       if (name == "conv2d/cuda_f16") CHECK((tried[i] > 0) == !is_f32);
@@ -119,6 +124,7 @@ TEST_CASE("conv2d on the GPU: every rung matches the reference in every type") {
 }
 
 TEST_CASE("conv2d on the GPU: the same bits on every run, wherever a pixel lies in a tile") {
+  // Winograd's squares of 4x4 outputs are counted from the first pixel on.
   for (const DType type : kTypes) {
     CAPTURE(name_of(type));
     const Conv2dProblem problem({"", {1, 27, 35, 40}, conv(3, 48, 0)}, type);
@@ -134,8 +140,10 @@ TEST_CASE("conv2d on the GPU: the same bits on every run, wherever a pixel lies 
       };
       const Tensor whole = run(problem.expected.shape());
       CHECK(identical(run(problem.expected.shape()), whole));
-      operands[op::Conv2d::kX] = operands[op::Conv2d::kX].crop(5, 3, 18, 22);
-      CHECK(identical(run({1, 16, 20, 48}), whole.crop(5, 3, 16, 20)));
+      const int tile = rung.kernel.tile, top = tile == 1 ? 5 : 2 * tile,
+                left = tile == 1 ? 3 : tile;
+      operands[op::Conv2d::kX] = operands[op::Conv2d::kX].crop(top, left, 18, 22);
+      CHECK(identical(run({1, 16, 20, 48}), whole.crop(top, left, 16, 20)));
     }
   }
 }
@@ -152,6 +160,38 @@ TEST_CASE("conv2d on the GPU: blocks take several tiles while weights stream") {
       CHECK(relative_error(to_host(y), problem.expected) <= rung.error_within);
     }
   }
+}
+
+TEST_CASE("conv2d on the GPU: Winograd is exact in f32, forward and in the gradient of x") {
+  const Tensor x = random_tensor({2, 11, 19, 36}, 1), weight = random_tensor({40, 3, 3, 36}, 2);
+  const Tensor dy = random_tensor({2, 11, 19, 40}, 3);
+  const auto gradient = [&](const Tensor& at, const Tensor& of, const Tensor& probe) {
+    const auto tape = make_gradient_tape();
+    const Tensor watched = tape->watch(at);
+    return tape->gradients({apply(conv(3, 40, 1), {watched, of})}, {probe}, {watched})[0];
+  };
+  const Tensor expected = gradient(x, weight, dy);
+  force_variant("conv2d", "cuda_winograd4");
+  const Tensor found = gradient(to_gpu(x), to_gpu(weight), to_gpu(dy));
+  clear_forced_variants();
+  CHECK(relative_error(to_host(found), expected) <= 1e-5);  // in TF32 it were 3e-4
+}
+
+TEST_CASE("conv2d on the GPU: where f32 stays f32, Winograd is faster from 32 channels on") {
+  const auto fastest_in_f32 = [](int channels) {
+    const op::Conv2d op = conv(3, channels, 1);
+    const Shapes in{{1, 256, 256, channels}, {channels, 3, 3, channels}};
+    const Conv2dVariant* fastest = nullptr;
+    for (const Conv2dVariant& rung : conv2d_ladder()) {
+      if (rung.device != DeviceKind::kCuda || rung.error_within > 1e-5) continue;
+      if (!rung.refuses(op, in).empty()) continue;
+      if (fastest == nullptr || rung.seconds(op, in) < fastest->seconds(op, in)) fastest = &rung;
+    }
+    return fastest->name;
+  };
+  CHECK(fastest_in_f32(16) == "conv2d/cuda_tiled");
+  CHECK(fastest_in_f32(32) == "conv2d/cuda_winograd4");
+  CHECK(fastest_in_f32(256) == "conv2d/cuda_winograd4");
 }
 
 TEST_CASE("conv2d on the GPU: run at once, it takes the fastest rung that can do the case") {
