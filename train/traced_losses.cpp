@@ -70,9 +70,7 @@ Tensor traced_fft_l1(const Tensor& x, const Tensor& target) {
   return mean_of({PixelLossKind::kL1}, apply(op::RealFft2{}, {difference(x, target)}));
 }
 
-Tensor traced_total_variation(const Tensor& x) {
-  return of_neighbours(x, {PixelLossKind::kL1});
-}
+Tensor traced_total_variation(const Tensor& x) { return of_neighbours(x, {PixelLossKind::kL1}); }
 
 Tensor traced_illumination_smoothness(const Tensor& maps) {
   return of_neighbours(maps, {PixelLossKind::kMse, 0, 2.0 * maps.shape().c});
@@ -108,8 +106,7 @@ Tensor traced_colour_constancy(const Tensor& x) {
   const Tensor turned = apply(op::Concat{}, {channels(1, 2), channels(0, 1)});
   const Tensor casts = apply(op::AdaptivePool{}, {difference(x, turned)});  // R−G, G−B, B−R
   const Tensor squares = combined(BinaryKind::kMultiply, casts, casts);
-  return mean_of({PixelLossKind::kRoot},
-                 sum_products_to(squares, squares, {x.shape().n, 1, 1, 1}));
+  return mean_of({PixelLossKind::kRoot}, sum_products_to(squares, squares, {x.shape().n, 1, 1, 1}));
 }
 
 Tensor traced_known_l1(const Tensor& x, const Tensor& target) {

@@ -62,10 +62,9 @@ Plane plane_of(const View<const float>& from, int n, int c) {
 /// Σ SSIM over the windows of one plane; scale · dΣ/dx goes to channel c of image n of `gradient`.
 double similarity_and_gradient(const Plane& x, const Plane& y, const SsimTaps& taps, double scale,
                                const View<float>& gradient, int n, int c) {
-  const Plane means[kSsimMoments] = {window_means(x, taps), window_means(y, taps),
-                                     window_means(product(x, x), taps),
-                                     window_means(product(y, y), taps),
-                                     window_means(product(x, y), taps)};
+  const Plane means[kSsimMoments] = {
+      window_means(x, taps), window_means(y, taps), window_means(product(x, x), taps),
+      window_means(product(y, y), taps), window_means(product(x, y), taps)};
   Plane by_x(means[0].height, means[0].width), by_xx = by_x, by_xy = by_x;
   double total = 0;
   for (std::size_t i = 0; i < by_x.values.size(); ++i) {
@@ -94,8 +93,7 @@ double similarity_and_gradient(const Plane& x, const Plane& y, const SsimTaps& t
 double ssim_loss(const SsimTaps& taps, View<const float> x, View<const float> target,
                  View<float> gradient) {
   const auto [N, H, W, C] = x.shape;
-  const double windows =
-      static_cast<double>(N) * C * (H - kSsimTaps + 1) * (W - kSsimTaps + 1);
+  const double windows = static_cast<double>(N) * C * (H - kSsimTaps + 1) * (W - kSsimTaps + 1);
   std::vector<double> sums(static_cast<std::size_t>(N) * C);
   parallel_for(std::int64_t{N} * C, [&, C = C](std::int64_t plane, int) {
     const int n = static_cast<int>(plane / C), c = static_cast<int>(plane % C);

@@ -181,7 +181,8 @@ void ssim_loss_cuda(const SsimTaps& taps, View<const float> x, View<const float>
   measure_windows<false><<<tiles, kThreads, 0, device.stream()>>>(taps, x, target, maps, sums);
   cuda_check(cudaGetLastError(), "ssim_loss/cuda");
   sum_parts<<<1, kSumThreads, 0, device.stream()>>>(Walk<1>(y.shape, {Strides(y)}), sums, y.data,
-                                                    1 / static_cast<double>(windows_of(maps)), blocks, 1, kSumThreads);
+                                                    1 / static_cast<double>(windows_of(maps)),
+                                                    blocks, 1, kSumThreads);
   cuda_check(cudaGetLastError(), "ssim_loss/cuda");
 }
 

@@ -39,8 +39,8 @@ void check_call(const Shape& x, const Shape& target) {
                                  to_string(target)));
   }
   if (x.h < kSsimTaps || x.w < kSsimTaps) {
-    throw ShapeError(fmt::format("ssim_loss: no window of {0}x{0} fits into {1}", kSsimTaps,
-                                 to_string(x)));
+    throw ShapeError(
+        fmt::format("ssim_loss: no window of {0}x{0} fits into {1}", kSsimTaps, to_string(x)));
   }
 }
 

@@ -74,7 +74,8 @@ double difference(const Tensors& a, const Tensors& b) {
   for (std::size_t i = 0; i < b.size(); ++i) {
     if (!b[i]) continue;
     for (std::int64_t k = 0; k < b[i].shape().elements(); ++k) {
-      const double mine = a[i].view<const float>().data[k], other = b[i].view<const float>().data[k];
+      const double mine = a[i].view<const float>().data[k],
+                   other = b[i].view<const float>().data[k];
       squares += (mine - other) * (mine - other);
       all += other * other;
     }
