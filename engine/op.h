@@ -240,7 +240,8 @@ struct Quantized {
   int code_slot;  ///< of the code of input 0; the output's follows
 };
 
-/// The same operation on f16 or bf16 in place of some of its f32 inputs; its dtype() is that type, or on a CPU f32.
+/// The same operation on f16 or bf16 in place of some of its f32 inputs; its dtype() is that type, or f32: on a CPU,
+/// and of sums over images.
 struct Narrowed {
   AnyOp op;
   std::uint32_t inputs;  ///< bit i: input i is of the type; others stay f32

@@ -41,14 +41,15 @@ const bool kRegistered = [] {
   const op::SumTo bias{vector_shape(64)};
   register_rungs(sum_to_ladder(), bias, "bias_64c/16x64x64", {{16, 64, 64, 64}},
                  [bias](SumToKernel kernel, Inputs inputs, const Tensor& y, Scratch scratch) {
-                   kernel(bias, inputs[0].view<const float>(), {}, y.view<float>(), scratch);
+                   kernel(bias, inputs[0].view<const float>(), View<const float>{}, y.view<float>(),
+                          scratch);
                  });
   const op::ActivationGradient gelu{{ActivationKind::kGelu}};
   register_rungs(activation_gradient_ladder(), gelu, "gelu_64c/16x64x64",
                  {{16, 64, 64, 64}, {16, 64, 64, 64}},
                  [gelu](ActivationGradientKernel kernel, Inputs inputs, const Tensor& y, Scratch) {
                    kernel(gelu.activation, inputs[0].view<const float>(),
-                          inputs[1].view<const float>(), {}, y.view<float>());
+                          inputs[1].view<const float>(), View<const float>{}, y.view<float>());
                  });
   const op::PixelNormGradient norm{PixelMeasure::kDeviation, 1e-6f};
   register_rungs(pixel_norm_gradient_ladder(), norm, "layer_norm_64c/16x64x64",
