@@ -40,6 +40,7 @@ class PicturesProgress {
           jobs_.size() > 1 ? fmt::format(" ({} of {})", picture + 1, jobs_.size()) : "";
       shown_.emplace(jobs_[picture].input + place);
     }
+    if (done == all) return shown_->hide();
     shown_->update(done, all);
   }
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "engine/allocation_count.h"
+#include "engine/cuda/devices.h"
 #include "engine/cuda/transfer.h"
 #include "engine/error.h"
 
@@ -63,8 +64,12 @@ void CudaDevice::copy_later(void* to, const void* from, std::size_t bytes) {
 void* CudaDevice::allocate(std::size_t bytes) {
   CudaCapture* const recording = capture();
   const Unrecorded now(*this);  // cudaMalloc is none of the work that is recorded
-  void* const memory =
-      recording != nullptr ? recording->memory().allocate(bytes) : allocator_.allocate(bytes);
+  void* memory =
+      recording != nullptr ? recording->memory().allocate(bytes) : allocator_.try_allocate(bytes);
+  if (memory == nullptr) {
+    release_cached_memory(info_.index);
+    memory = allocator_.allocate(bytes);
+  }
   count_allocation(static_cast<std::int64_t>(bytes));
   return memory;
 }

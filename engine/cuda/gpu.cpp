@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <memory>
 #include <mutex>
 
 #include "engine/cuda/cuda_device.h"
+#include "engine/cuda/devices.h"
 #include "engine/error.h"
 
 namespace mend {
@@ -60,8 +62,20 @@ GpuSurvey survey() {
 }
 
 /// Devices of one GPU, as many as were asked for.
-CudaDevice& nth(int instance, std::vector<std::unique_ptr<CudaDevice>>& devices,
-                const GpuInfo& info) {
+using Instances = std::vector<std::unique_ptr<CudaDevice>>;
+
+struct Made {
+  std::mutex mutex;
+  std::map<int, Instances> devices;  // by GPU
+};
+
+Made& made() {
+  // Never destroyed: at the end of the process the CUDA runtime may be gone before them.
+  static auto& devices = *new Made;
+  return devices;
+}
+
+CudaDevice& nth(int instance, Instances& devices, const GpuInfo& info) {
   const OnGpu there(info.index);
   if (devices.empty()) {
     // Who waits for the GPU sleeps: the processor's cores have decoding and samples to do meanwhile.
@@ -85,18 +99,21 @@ const GpuSurvey& survey_gpus() {
 Device& gpu(int index, int instance) {
   const GpuSurvey& found = survey_gpus();
   if (found.gpus.empty()) throw DeviceError(found.why_none);
-  static std::mutex mutex;
-  // Never destroyed: at the end of the process the CUDA runtime may be gone before them.
-  static auto& devices =
-      *new std::vector<std::vector<std::unique_ptr<CudaDevice>>>(found.gpus.size());
-  const std::scoped_lock lock(mutex);
   std::string known;
-  for (std::size_t i = 0; i < found.gpus.size(); ++i) {
-    known += fmt::format(" cuda:{}", found.gpus[i].index);
-    if (found.gpus[i].index != index) continue;
-    return nth(instance, devices[i], found.gpus[i]);
+  for (const GpuInfo& info : found.gpus) {
+    known += fmt::format(" cuda:{}", info.index);
+    if (info.index != index) continue;
+    const std::scoped_lock lock(made().mutex);
+    return nth(instance, made().devices[index], info);
   }
   throw DeviceError(fmt::format("there is no cuda:{}; there are:{}", index, known));
+}
+
+void release_cached_memory(int gpu) {
+  const std::scoped_lock lock(made().mutex);
+  for (const std::unique_ptr<CudaDevice>& device : made().devices[gpu]) {
+    device->allocator().release();
+  }
 }
 
 }  // namespace mend

@@ -2,9 +2,12 @@
 // several devices stand for here.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <future>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "engine/cuda/cuda_device.h"
@@ -15,6 +18,7 @@
 #include "tests/gpu/lessons.h"
 #include "tests/gpu/on_gpu.h"
 #include "tests/restore/make_images.h"
+#include "tests/restore/own_model.h"
 #include "tests/support/guarded.h"
 
 namespace mend::test {
@@ -26,7 +30,7 @@ Devices several(int count) {
   return devices;
 }
 
-/// What is left of its GPU's memory, down to the last 64 KB.
+/// What is left of its GPU's memory, down to pieces of 64 KB.
 std::vector<Tensor> all_memory_of(Device& device) {
   std::vector<Tensor> hog;
   for (int bits = 30; bits >= 16;) {
@@ -83,6 +87,16 @@ TEST_CASE("several gpus: devices of one GPU have names, streams and memory of th
   CHECK(first.allocator().used_bytes() == used);
   CHECK(second.allocator().used_bytes() > 0);
   CHECK(&there.device() == &second);
+}
+
+TEST_CASE("several gpus: what one device of a GPU keeps for later is another's that needs it") {
+  constexpr std::size_t kBytes = std::size_t{1200} << 20;  // of the simulator's 2 GB
+  const CachingAllocator& second = cuda_device(gpu(0, 1)).allocator();
+  gpu(0, 1).free(gpu(0, 1).allocate(kBytes), kBytes);
+  CHECK(second.cached_bytes() >= kBytes);
+  CHECK_NOTHROW(Storage(kBytes, gpu(0)));
+  const bool fits_both = survey_gpus().gpus[0].memory_bytes > 2 * std::int64_t{kBytes};
+  CHECK((second.cached_bytes() == 0) == !fits_both);
 }
 
 TEST_CASE("several gpus: a thread launches where it said last, whoever else allocates") {
@@ -167,26 +181,21 @@ TEST_CASE("several gpus: pictures that they share out have the same bits on any 
 
 TEST_CASE(
     "several gpus: one that is out of memory has all of them begin again with smaller tiles") {
-  const Model model = small_denoiser();
-  const Image picture = pattern_image(200, 70, 3, 8);
+  const Model model = own_model("halves", TilePolicy::kExactHalo,
+                                [](const Tensors& given) { return Tensors{0.5f * given[0]}; });
+  const Image picture = pattern_image(1024, 512, 3, 8);
   RestoreOptions options = in_tiles(several(2));
-  options.tiles.size = 64;
-  RestoreReport report;
-  const Image expected = restore(model, picture, options, &report);
-  CudaDevice& second = cuda_device(gpu(0, 1));
-  second.synchronize();
-  second.allocator().release();
-  cuda_device(gpu(0)).allocator().release();
-  // What a plan of tiles of 64 takes with its lanes, twice: each of both devices makes several plans.
-  const Shape needed = vector_shape(static_cast<int>(report.tiling.arena_bytes));
-  std::vector<Tensor> room;
-  for (int i = 0; i < 2; ++i) room.push_back(Tensor::empty(needed, DType::kU8, second));
+  options.tiles.size = 512;  // a plan and its lane take 14 MB on each, of tiles of 256 5
+  const Image expected = restore(model, picture, options);
+  Device& second = gpu(0, 1);
+  std::optional<Storage> room(std::in_place, 24 << 20, second);
   const std::vector<Tensor> hog = all_memory_of(second);
-  room.clear();
-  second.allocator().release();
+  room.reset();
+  RestoreReport report;
   const Image result = restore(model, picture, options, &report);
-  CHECK(report.tiling.cut.core_w < 64);
-  CHECK(result.bytes == expected.bytes);  // halos are as wide as the network sees
+  CHECK(std::min(report.tiling.cut.core_w, report.tiling.cut.core_h) < 512);
+  CHECK(!report.tiling.whole());
+  CHECK(result.bytes == expected.bytes);
 }
 
 TEST_CASE("several gpus: an error of one comes through, and the others are left in order") {
