@@ -34,7 +34,7 @@ struct AdaptOptions {
   double seconds = 180;  ///< at most; it ends before where nothing more is gained
   std::int64_t most_steps = std::int64_t{1} << 40;
   std::uint64_t seed = 1;  ///< of the network's first numbers and of the patches
-  TileOptions tiles;       ///< of the last pass; it learns on the same device
+  TileOptions tiles;       ///< of the last pass; it learns on the first of its devices
   std::function<void(const AdaptProgress&)> progress;  ///< is told now and then; may be empty
 };
 

@@ -99,7 +99,8 @@ class Pupil {
 
 Learned learn(const Lesson& lesson, const AdaptOptions& options) {
   const auto start = Clock::now();
-  Pupil pupil(lesson, options.seed, lesson.pairs(0), *options.tiles.device, options.tiles.records);
+  Pupil pupil(lesson, options.seed, lesson.pairs(0), *options.tiles.devices.front(),
+              options.tiles.records);
   AdaptProgress progress;
   Checkpoint best = pupil.checkpoint();
   progress.best_psnr = pupil.score();

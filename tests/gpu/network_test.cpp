@@ -8,7 +8,7 @@
 #include "engine/error.h"
 #include "engine/ladder.h"
 #include "engine/plan.h"
-#include "kernels/quantize/quantize.h"
+#include "kernels/conv2d/scale_filters.h"
 #include "tests/gpu/lessons.h"
 #include "tests/gpu/on_gpu.h"
 #include "tests/gpu/small_runs.h"
@@ -62,10 +62,10 @@ TEST_CASE("gpu: a plan keeps the last of two inputs, and refuses what has no ker
   plan.run();
   CHECK(max_error(plan.results(0, 1)[0], second + second) <= 0.0);
 
-  const Network in_8_bits = [](const Tensors& given) {
-    return Tensors{mend::apply(op::Quantize{}, {given[0], given[1]})};
+  const Network scaled = [](const Tensors& given) {
+    return Tensors{mend::apply(op::ScaleFilters{}, {given[0], given[1]})};
   };
-  CHECK_THROWS_WITH_AS(Plan(in_8_bits, {{1, 4, 4, 2}, {1, 1, 2, 2}}, nullptr, {.device = &gpu(0)}),
+  CHECK_THROWS_WITH_AS(Plan(scaled, {{4, 1, 1, 2}, {1, 1, 1, 4}}, nullptr, {.device = &gpu(0)}),
                        doctest::Contains("has no kernel for a GPU yet"), UsageError);
 }
 

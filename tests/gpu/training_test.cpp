@@ -306,7 +306,7 @@ TEST_CASE("gpu: a network learns from one picture alone there") {
     AdaptOptions options;
     options.seconds = 1e6;
     options.most_steps = 2;
-    options.tiles.device = &device;
+    options.tiles.devices = {&device};
     return adapt_upscale(image, 2, options);
   };
   const Adapted here = learned(cpu()), there = learned(gpu(0));
