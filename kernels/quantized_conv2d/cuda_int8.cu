@@ -20,17 +20,15 @@ namespace {
 constexpr const char* kName = "quantized_conv2d/cuda_int8";
 
 template <class T, class Rounding>
-struct Int8Epilogue {
-  using Inner = gemm::ConvolutionEpilogue<T, float, Rounding>;
-  static constexpr int kRun = Inner::kRun;
-  Inner inner;
+struct Int8Epilogue : gemm::ConvolutionEpilogue<T, float, Rounding> {
+  using OfFloats = gemm::ConvolutionEpilogue<T, float, Rounding>;
   const float* steps;
   const int* zero_sums;
 
   template <class Tile>
   __device__ void begin(const gemm::Share& share,
                         int (&sum)[Tile::kRows][Tile::kColumns][4]) const {
-    gemm::start_sums<Tile, kRun>(share, sum, [](int) { return 0; });
+    gemm::start_sums<Tile, OfFloats::kRun>(share, sum, [](int) { return 0; });
   }
 
   template <class Tile>
@@ -41,9 +39,9 @@ struct Int8Epilogue {
     for (int j = 0; j < Tile::kColumns; ++j) {
 #pragma unroll
       for (int e = 0; e < 2; ++e) {
-        const int k = share.n + gemm::sum_column<kRun>(j) + e;
-        const float step = inner.of(steps, k), bias = inner.of(inner.bias, k);
-        const int zero_sum = k < inner.columns ? zero_sums[k] : 0;
+        const int k = share.n + gemm::sum_column<OfFloats::kRun>(j) + e;
+        const float step = this->of(steps, k), bias = this->of(this->bias, k);
+        const int zero_sum = k < this->columns ? zero_sums[k] : 0;
 #pragma unroll
         for (int i = 0; i < Tile::kRows; ++i) {
 #pragma unroll
@@ -54,7 +52,7 @@ struct Int8Epilogue {
         }
       }
     }
-    inner.template finish<Tile>(share, z, own);
+    OfFloats::template finish<Tile>(share, z, own);
   }
 };
 
@@ -70,9 +68,9 @@ void launch(const CudaQuantizedConv2dCall& call, const View<T>& y, const Roundin
   b.columns = b.row_stride = 2 * weight.depth();
   b.granule = 16;
   Int8Epilogue<T, Rounding> epilogue{};
-  epilogue.inner.rounding = rounding;
-  epilogue.inner.set(op, call.bias.data, call.slope.data);
-  epilogue.inner.write_to(y, call.residual, a);
+  epilogue.rounding = rounding;
+  epilogue.set(op, call.bias.data, call.slope.data);
+  epilogue.write_to(y, call.residual, a);
   epilogue.steps = reinterpret_cast<const float*>(call.packed + weight.steps_at());
   epilogue.zero_sums = reinterpret_cast<const int*>(call.packed + weight.zero_sums_at());
   const GemmProblem problem = quantized_conv2d_problem(weight, y.shape);
