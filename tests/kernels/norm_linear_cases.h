@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "kernels/norm_linear/norm_linear.h"
-#include "tests/support/compare.h"
+#include "tests/support/guarded.h"
 
 namespace mend::test {
 
