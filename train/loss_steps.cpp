@@ -7,6 +7,7 @@
 #include "kernels/elementwise/gradient.h"
 #include "kernels/gradient_tape.h"
 #include "kernels/pixel_loss/pixel_loss.h"
+#include "layers/functions.h"
 
 namespace mend {
 namespace {
@@ -32,13 +33,7 @@ void check(const Objective& terms, const Shapes& in) {
   }
 }
 
-void add_to(Tensor& sum, const Tensor& part) {
-  sum = sum ? apply(op::Binary{BinaryKind::kAdd}, {sum, part}) : part;
-}
-
-Tensor scaled(const Tensor& x, double factor) {
-  return apply(op::Affine{static_cast<float>(factor)}, {x});
-}
+void add_to(Tensor& sum, const Tensor& part) { sum = sum ? sum + part : part; }
 
 }  // namespace
 
@@ -51,7 +46,7 @@ LossSteps loss_steps(const Objective& terms, const Tensors& inputs) {
   for (const LossTerm& term : terms) {
     const Tensor other = other_of(term, inputs);
     if (!term.pixel) {
-      add_to(taped, scaled(term.loss(x, other), term.weight));
+      add_to(taped, term.loss(x, other) * static_cast<float>(term.weight));
       continue;
     }
     PixelLoss loss = *term.pixel;

@@ -19,6 +19,7 @@
 #include "kernels/conv2d/cuda_epilogue.h"
 #include "kernels/conv2d/variant.h"
 #include "kernels/convert/convert.h"
+#include "kernels/inputs.h"
 
 namespace mend {
 namespace {
@@ -156,7 +157,7 @@ void convolve(const op::Conv2d& op, cudnn::MathType math, const Tensor& x, const
 }
 
 void run(const op::Conv2d& op, cudnn::MathType math, Inputs inputs, const Tensor& y) {
-  const auto input = [&](std::size_t i) { return i < inputs.size() ? inputs[i] : Tensor(); };
+  const auto input = [&](std::size_t i) -> const Tensor& { return input_at(inputs, i); };
   CudaDevice& device = cuda_device(y.device());
   device.make_current();
   const Tensor given = input(op::Conv2d::kX);

@@ -3,6 +3,7 @@
 #include "kernels/activation/activation.cuh"
 #include "kernels/conv2d/cuda_epilogue.h"
 #include "kernels/cuda/element.cuh"
+#include "kernels/narrow_type.h"
 
 namespace mend {
 namespace {
@@ -42,9 +43,7 @@ void launch(const CudaConv2dEpilogue& e) {
 }  // namespace
 
 void launch_conv2d_epilogue(const CudaConv2dEpilogue& e) {
-  if (e.y.dtype() == DType::kF16) return launch<Half>(e);
-  if (e.y.dtype() == DType::kBF16) return launch<BFloat16>(e);
-  launch<float>(e);
+  with_type(e.y.dtype(), [&]<class T>() { launch<T>(e); });
 }
 
 }  // namespace mend

@@ -4,9 +4,9 @@
 //   z[k] = bias[k] + step[k] · (Σ v[k,c] · q[c] − Σ v[k,c] · zero[c])
 //
 // The second sum does not depend on the pixel; a tap that falls on padding reads a pixel of zero points. Weights of 8
-// bits would be twice as fast, but the scales of x, one for each channel, make them differ by orders of magnitude:
-// SRVGG (realesr-general-x4v3) then came 30 dB near to f32, and with 16 bits as near as with f32 weights. So there are two
-// products, as many as f16 does in the same time, from half of its bytes.
+// bits would be twice as fast, but the scales of x, one for each channel, make them differ by orders of magnitude, and
+// what a small one carries would be lost. So there are two products, as many as f16 does in the same time, from half of
+// its bytes.
 //
 // Next ideas: 3x3 from patches in shared memory, as cuda_stream.cuh has them: here each pixel of x comes nine times
 // from L2.

@@ -165,10 +165,15 @@ TEST_CASE("norm_linear on the GPU: refuses rows that a block has no room for") {
   op.linear.outputs = 8;
   const NormLinearVariant& rung = rung_named("norm_linear/cuda_tf32");
   const auto refusal = [&](int C) { return rung.refuses(op, {{1, 2, 2, C}, {8, 1, 1, C}}); };
-  CHECK(refusal(384).empty());
+  CHECK(refusal(544).empty());
+  CHECK(refusal(545).find("no room for rows of 545 channels") != std::string::npos);
   CHECK(refusal(20000).find("no room for rows of 20000 channels") != std::string::npos);
   op.norm.type = op.linear.type = DType::kF16;
   CHECK(refusal(384).find("TF32") != std::string::npos);
+  const NormLinearVariant& narrow = rung_named("norm_linear/cuda_f16");
+  CHECK(narrow.refuses(op, {{1, 2, 2, 1024}, {8, 1, 1, 1024}}).empty());
+  CHECK(narrow.refuses(op, {{1, 2, 2, 1025}, {8, 1, 1, 1025}}).find("no room") !=
+        std::string::npos);
 }
 
 TEST_CASE("norm_linear on the GPU: a plan joins the two where that is modelled to be faster") {
