@@ -3,6 +3,7 @@
 #include "kernels/activation/activation.cuh"
 #include "kernels/conv2d/cuda_epilogue.h"
 #include "kernels/cuda/element.cuh"
+#include "kernels/cuda/element_place.cuh"
 #include "kernels/narrow_type.h"
 
 namespace mend {
@@ -15,14 +16,9 @@ template <class T>
 __global__ void __launch_bounds__(kThreads)
     epilogue(Activation activation, float scale, bool shared_slope, View<const T> z,
              const float* bias, const float* slope, View<const T> residual, View<T> y) {
-  const int P = y.shape.h, Q = y.shape.w, K = y.shape.c;
-  std::int64_t output = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (output >= std::int64_t{y.shape.n} * P * Q * K) return;
-  const int k = static_cast<int>(output % K);
-  output /= K;
-  const int q = static_cast<int>(output % Q);
-  output /= Q;
-  const int p = static_cast<int>(output % P), n = static_cast<int>(output / P);
+  const std::int64_t output = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (output >= std::int64_t{y.shape.n} * y.shape.h * y.shape.w * y.shape.c) return;
+  const auto [n, p, q, k] = element_place(output, y.shape);
   const float sum = as_float(pixel_of(z, n, p, q)[k]) + (bias != nullptr ? bias[k] : 0);
   const float own_slope = slope != nullptr ? slope[shared_slope ? 0 : k] : 0;
   float result = scale * activate(activation, sum, own_slope);

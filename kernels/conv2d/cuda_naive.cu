@@ -7,6 +7,7 @@
 #include "kernels/activation/activation.cuh"
 #include "kernels/conv2d/cuda.h"
 #include "kernels/cuda/element.cuh"
+#include "kernels/cuda/element_place.cuh"
 
 namespace mend {
 namespace {
@@ -18,14 +19,10 @@ __global__ void __launch_bounds__(kThreads)
     naive(CudaConv2dParameters op, View<const T> x, const float* weight, const float* bias,
           const float* slope, View<const T> residual, View<T> y) {
   const int H = x.shape.h, W = x.shape.w, C = x.shape.c / op.groups;
-  const int P = y.shape.h, Q = y.shape.w, K = y.shape.c;
-  std::int64_t output = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (output >= std::int64_t{y.shape.n} * P * Q * K) return;
-  const int k = static_cast<int>(output % K);
-  output /= K;
-  const int q = static_cast<int>(output % Q);
-  output /= Q;
-  const int p = static_cast<int>(output % P), n = static_cast<int>(output / P);
+  const int K = y.shape.c;
+  const std::int64_t output = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (output >= std::int64_t{y.shape.n} * y.shape.h * y.shape.w * K) return;
+  const auto [n, p, q, k] = element_place(output, y.shape);
 
   const int first = k / (K / op.groups) * C;  // the first channel of k's group
   float z = bias != nullptr ? bias[k] : 0;

@@ -4,6 +4,7 @@
 #include "engine/cuda/check.h"
 #include "kernels/activation/activation.cuh"
 #include "kernels/cuda/element.cuh"
+#include "kernels/cuda/element_place.cuh"
 #include "kernels/quantize/cuda_code.cuh"
 #include "kernels/quantized_conv2d/cuda.h"
 
@@ -37,13 +38,9 @@ __device__ float sum_at(const CudaQuantizedConv2dCall& call, int n, int p, int q
 
 __global__ void __launch_bounds__(kThreads)
     naive(const __grid_constant__ CudaQuantizedConv2dCall call, Shape y) {
-  std::int64_t output = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  const std::int64_t output = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (output >= std::int64_t{y.n} * y.h * y.w * y.c) return;
-  const int k = static_cast<int>(output % y.c);
-  output /= y.c;
-  const int q = static_cast<int>(output % y.w);
-  output /= y.w;
-  const int p = static_cast<int>(output % y.h), n = static_cast<int>(output / y.h);
+  const auto [n, p, q, k] = element_place(output, y);
 
   const CudaConv2dParameters& op = call.parameters;
   const float slope = call.slope.data != nullptr ? call.slope.data[op.shared_slope ? 0 : k] : 0;
