@@ -33,17 +33,16 @@ void pack(const WinogradG<kPatch>& G, const op::Conv2d& op, View<const float> we
           View<float> packed) {
   const int C = weight.shape.c, K = op.outputs;
   parallel_for(round_up(K, kPack) / kPack, [&](std::int64_t block, int) {
+    const int first = static_cast<int>(block) * kPack, outputs = std::min(kPack, K - first);
     for (int c = 0; c < C; ++c) {
-      for (int lane = 0; lane < kPack; ++lane) {
-        const int k = static_cast<int>(block) * kPack + lane;
-        double g[3][3] = {};
-        for (int r = 0; r < 3 && k < K; ++r)
-          for (int s = 0; s < 3; ++s) g[r][s] = weight(k, r, s, c);
-        for (int position = 0; position < kPatch * kPatch; ++position) {
-          packed(0, position, static_cast<int>(block), c * kPack + lane) =
-              static_cast<float>(winograd_weight(G, g, position / kPatch, position % kPatch));
-        }
-      }
+      WinogradWeights<kPack> g{};
+      for (int lane = 0; lane < outputs; ++lane)
+        for (int r = 0; r < 3; ++r)
+          for (int s = 0; s < 3; ++s) g[r][s][lane] = weight(first + lane, r, s, c);
+      winograd_weights(G, g, [&](int position, const double(&u)[kPack]) {
+        float* to = &packed(0, position, static_cast<int>(block), c * kPack);
+        for (int lane = 0; lane < kPack; ++lane) to[lane] = static_cast<float>(u[lane]);
+      });
     }
   });
 }

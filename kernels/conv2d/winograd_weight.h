@@ -35,4 +35,31 @@ constexpr double winograd_weight(const WinogradG<kPatch>& G, const double (&g)[3
   return u;
 }
 
+/// g of several pairs of channels, side by side.
+template <int kPairs>
+using WinogradWeights = double[3][3][kPairs];
+
+/// U of several pairs of channels at once: G g first, then its columns, as the transforms of images go, where
+/// winograd_weight sums nine products for each of U's numbers. `store(i * kPatch + j, u)` takes U[i][j] of all pairs.
+template <int kPatch, int kPairs, typename Store>
+void winograd_weights(const WinogradG<kPatch>& G, const WinogradWeights<kPairs>& g,
+                      const Store& store) {
+  for (int i = 0; i < kPatch; ++i) {
+    double row[3][kPairs];  // of G g
+    for (int s = 0; s < 3; ++s)
+      for (int pair = 0; pair < kPairs; ++pair) {
+        row[s][pair] =
+            G.row[i][0] * g[0][s][pair] + G.row[i][1] * g[1][s][pair] + G.row[i][2] * g[2][s][pair];
+      }
+    for (int j = 0; j < kPatch; ++j) {
+      double u[kPairs];
+      for (int pair = 0; pair < kPairs; ++pair) {
+        u[pair] =
+            row[0][pair] * G.row[j][0] + row[1][pair] * G.row[j][1] + row[2][pair] * G.row[j][2];
+      }
+      store(i * kPatch + j, u);
+    }
+  }
+}
+
 }  // namespace mend
