@@ -129,6 +129,7 @@ std::vector<Finding> examine() {
       {"device cpu", "f32; all networks and operations run here"},
       {"device cuda", cuda()},
       {"cudnn", describe_cudnn()},
+      {"nccl", describe_nccl()},
       {"images", image_formats()},
       {"networks", fmt::format("{} architectures, {} operations (mend models)",
                                architectures().size(), all_ladders().size())},

@@ -8,8 +8,11 @@
 #include "apps/device_option.h"
 #include "apps/program.h"
 #include "apps/replicated.h"
+#include "engine/error.h"
 #include "engine/log.h"
+#include "engine/optional_libraries.h"
 #include "engine/parallel.h"
+#include "train/joined_gpus.h"
 #include "train/trainer.h"
 
 namespace mend {
@@ -19,6 +22,7 @@ struct TrainOptions {
   CommonOptions common;
   std::string recipe, folder;
   double minutes = 0;
+  std::string nccl = "auto";
 };
 
 /// "7 s", "12 min", "3.4 h"
@@ -60,6 +64,26 @@ Device& device_of(const CommonOptions& common, const Replicas& replicas) {
   return *devices[static_cast<std::size_t>(replicas.local_rank()) % devices.size()];
 }
 
+/// The GPUs of several processes, joined if --nccl and the machine let them be.
+std::unique_ptr<GpuMean> joined(const TrainOptions& options, Replicas& replicas, Device& device) {
+  if (replicas.size() == 1) return nullptr;
+  JoinedGpus gpus;
+  if (options.nccl == "off") {
+    gpus.why_not = "--nccl off";
+  } else {
+    gpus = join_gpus(replicas, device);
+  }
+  replicas.together([&] {
+    if (options.nccl != "on" || gpus.mean) return;
+    throw DeviceError("--nccl on: " + gpus.why_not);
+  });
+  if (device.kind() == DeviceKind::kCpu) return nullptr;
+  detail(fmt::format("rank {} on {}; gradients are summed {}", replicas.rank(), device.name(),
+                     gpus.mean ? "by NCCL, " + describe_nccl()
+                               : "through the host's memory and MPI: " + gpus.why_not));
+  return std::move(gpus.mean);
+}
+
 ExitCode train(const TrainOptions& options, const std::shared_ptr<Replicas>& replicas) {
   Recipe recipe;
   replicas->together([&] {
@@ -72,16 +96,12 @@ ExitCode train(const TrainOptions& options, const std::shared_ptr<Replicas>& rep
   Trainer trainer(
       recipe, folder, [](const std::string& line) { inform(line); }, replicas,
       [](const std::string& path) { return read_checkpoint(path); }, device,
-      options.common.records());
+      options.common.records(), joined(options, *replicas, device));
   const auto say = [&](const std::string& line) {
     if (replicas->leads()) inform(line);
   };
   const std::string processes =
       replicas->size() > 1 ? fmt::format("{} processes of ", replicas->size()) : "";
-  if (replicas->size() > 1 && device.kind() != DeviceKind::kCpu) {
-    detail(fmt::format("rank {} on {}; gradients are summed through the host's memory and MPI",
-                       replicas->rank(), device.name()));
-  }
   say(fmt::format("{}: {} parameters, {} MB a step, {}, {}{} threads; step {} of {}", recipe.name,
                   trainer.parameters(), trainer.arena_bytes() >> 20, device.name(), processes,
                   threads(), trainer.steps_done(), recipe.steps));
@@ -121,6 +141,12 @@ void add_train(Program& program) {
       ->type_name("FOLDER");
   command->add_option("--minutes", options->minutes, "Stop after so long, to go on later")
       ->check(CLI::Range(0.0, 1e6));
+  command
+      ->add_option("--nccl", options->nccl,
+                   "How several processes on GPUs sum gradients: auto is by NVIDIA's NCCL where it "
+                   "is installed, else by MPI in the host's memory")
+      ->check(CLI::IsMember({"auto", "on", "off"}))
+      ->capture_default_str();
   options->common.add_to(*command);
 }
 

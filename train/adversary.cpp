@@ -128,9 +128,9 @@ double Adversary::judge(const Tensor& real, const Tensor& made) {
   return loss;
 }
 
-double Adversary::gradient_norm(Replicas& replicas) {
+double Adversary::gradient_norm(Replicas& replicas, GpuMean* gpus) {
   mean_ = gradient_.mean();
-  average(mean_, replicas);
+  gpus != nullptr ? gpus->average(mean_) : average(mean_, replicas);
   return norm_ = optimizer_->norm(mean_);
 }
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "engine/gpu_mean.h"
 #include "train/discriminator.h"
 #include "train/objective.h"
 #include "train/optimizers.h"
@@ -42,8 +43,8 @@ class Adversary {
   /// memory, `made` on the device.
   double judge(const Tensor& real, const Tensor& made);
   /// √Σ g² of the mean gradient of the batches of this step, on all replicas; once a step, after the last
-  /// of them. Collective.
-  double gradient_norm(Replicas& replicas);
+  /// of them. Collective. `gpus`: of the replicas, if they are joined.
+  double gradient_norm(Replicas& replicas, GpuMean* gpus = nullptr);
   /// One step against that gradient, at `rate` of the optimizer's learning rate, and one of the power
   /// iterations.
   void learn(double rate);

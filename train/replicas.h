@@ -5,8 +5,7 @@
 //   rank 1   pairs ─ forward, loss, backward ─┴─ Σ gradients ───┴─ step
 //
 // The interface holds what a training needs of them, in a process of its own (alone()) or over MPI
-// (train/mpi/mpi_replicas.cpp). Numbers of a GPU pass through the host's memory; NCCL, which would spare that, has the
-// same calls.
+// (train/mpi/mpi_replicas.cpp). Numbers of a GPU pass through the host's memory, or between GPUs (train/joined_gpus.h).
 //
 // All calls but rank() and size() are collective: every rank makes the same ones in the same order. So an
 // error on one rank must not leave the others waiting: what can fail runs in together(), after which it has

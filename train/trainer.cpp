@@ -30,7 +30,8 @@ constexpr std::uint64_t kDiscriminatorSeed = 0x64697363;
 }  // namespace
 
 Trainer::Trainer(Recipe recipe, std::string folder, Tell tell, std::shared_ptr<Replicas> replicas,
-                 const OpenCheckpoint& open, Device& device, bool records)
+                 const OpenCheckpoint& open, Device& device, bool records,
+                 std::unique_ptr<GpuMean> gpus)
     : recipe_(std::move(recipe)),
       folder_(std::move(folder)),
       tell_(std::move(tell)),
@@ -38,6 +39,7 @@ Trainer::Trainer(Recipe recipe, std::string folder, Tell tell, std::shared_ptr<R
       device_(device),
       records_(records),
       share_(recipe_.batch / replicas_->size()),
+      gpus_(std::move(gpus)),
       gradient_(recipe_.accumulate) {
   replicas_->check_same(std::as_bytes(std::span(recipe_.text)), "the recipe's numbers");
   replicas_->together([&] { set_up(open); });
@@ -89,7 +91,7 @@ void Trainer::set_up(const OpenCheckpoint& open) {
       recipe_.checkpointing ? LateReads::kRecomputed : LateReads::kKept, device_, records_,
       narrow_images_of(recipe_.precision));
   if (device_.kind() != DeviceKind::kCpu) ahead_ = std::make_unique<BatchAhead>(*pairs_, share_);
-  if (replicas_->size() > 1) {
+  if (replicas_->size() > 1 && !gpus_) {
     std::vector<std::int64_t> sizes;
     for (const Parameter& parameter : model_->parameters()) {
       sizes.push_back(parameter.tensor.shape().elements());
@@ -175,6 +177,7 @@ double Trainer::start_batch(std::int64_t batch) {
   }
   if (mean_) mean_->finish(step_->gradients());  // with a fault, too: the other ranks wait for it
   replicas_->meet(fault);
+  if (gpus_) gpus_->average(step_->gradients());  // behind the meeting: a GPU would wait for ever
   return discriminator_loss;
 }
 
@@ -192,7 +195,7 @@ bool Trainer::train(StepLosses& losses) {
   const Tensors& gradient = gradient_.mean();
   losses.gradient_norm = optimizer_->norm(gradient);
   add_loss();  // behind the norm, which has waited for a GPU: so one wait is enough
-  const double opposite_norm = adversary_ ? adversary_->gradient_norm(*replicas_) : 0;
+  const double opposite_norm = adversary_ ? adversary_->gradient_norm(*replicas_, gpus_.get()) : 0;
   if (!std::isfinite(losses.loss + losses.gradient_norm)) return false;
   if (!std::isfinite(losses.discriminator_loss + opposite_norm)) return false;
   const bool clips = recipe_.clip > 0 && losses.gradient_norm > recipe_.clip;

@@ -27,6 +27,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/gpu_mean.h"
 #include "train/adversary.h"
 #include "train/batch_ahead.h"
 #include "train/gradient_mean.h"
@@ -58,11 +59,11 @@ class Trainer {
   /// Reads the state in `folder` if there is one, else starts. `tell` gets a line for what a user should
   /// know: pictures left out, validations, rollbacks. Throws UsageError if the folder holds a training by
   /// another recipe, the batch does not split into equal shares, or something in it does not run on `device`.
-  /// `records`: PlanOptions::records.
+  /// `records`: PlanOptions::records. `gpus`: join_gpus().mean; without it gradients are summed by `replicas`.
   Trainer(
       Recipe recipe, std::string folder, Tell tell, std::shared_ptr<Replicas> replicas = alone(),
       const OpenCheckpoint& open = [](const std::string& path) { return read_checkpoint(path); },
-      Device& device = cpu(), bool records = true);
+      Device& device = cpu(), bool records = true, std::unique_ptr<GpuMean> gpus = nullptr);
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
@@ -117,7 +118,8 @@ class Trainer {
   std::unique_ptr<BatchAhead> ahead_;  ///< with a GPU
   std::unique_ptr<Validation> validation_;
   std::unique_ptr<TrainingStep> step_;
-  std::unique_ptr<GradientMean> mean_;  ///< if there are several ranks
+  std::unique_ptr<GpuMean> gpus_;       ///< of several ranks, or none
+  std::unique_ptr<GradientMean> mean_;  ///< if there are several ranks without it
   AccumulatedGradient gradient_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Adversary> adversary_;  ///< or none

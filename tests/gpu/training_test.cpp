@@ -11,6 +11,7 @@
 #include "engine/gpu.h"
 #include "models/vgg19.h"
 #include "tests/gpu/on_gpu.h"
+#include "tests/gpu/small_training.h"
 #include "tests/support/compare.h"
 #include "tests/support/guarded.h"
 #include "tests/train/thread_replicas.h"
@@ -23,22 +24,6 @@
 
 namespace mend::test {
 namespace {
-
-/// Few steps, and what the CPU alone does left out: the simulator takes its time.
-Recipe small_recipe(const Workplace& place, const std::string& changes = "") {
-  Recipe recipe = place.recipe(changes);
-  recipe.steps = 6;
-  recipe.checkpoint_every = 3;
-  recipe.held_out.clear();
-  return recipe;
-}
-
-Trainer on(Device& device, const Recipe& recipe, const std::string& folder,
-           const std::shared_ptr<Replicas>& replicas = alone()) {
-  return Trainer(
-      recipe, folder, ignore, replicas,
-      [](const std::string& path) { return read_checkpoint(path); }, device);
-}
 
 std::vector<double> trained(Device& device, const Recipe& recipe, const std::string& folder) {
   Trainer trainer = on(device, recipe, folder);
@@ -210,10 +195,8 @@ TEST_CASE("gpu: a training goes as on the CPU, also in several batches a step") 
 
 TEST_CASE("gpu: two processes on two GPUs learn what one learns, also a discriminator") {
   const Workplace place;
-  const std::string gan = R"(, "loss": {"mse": 1, "gan": {
-      "weight": 0.1, "kind": "least_squares", "discriminator": {"name": "patch", "ndf": 4,
-      "n_layers": 1, "norm": "none"}, "optimizer": {"name": "adam", "learning_rate": 2e-3}}})";
-  for (const std::string& changes : {std::string(R"(, "loss": "mse")"), gan}) {
+  for (const std::string& changes :
+       {std::string(R"(, "loss": "mse")"), std::string(kSmallAdversary)}) {
     CAPTURE(changes);
     Recipe recipe = small_recipe(place, changes);
     recipe.batch = 4;
