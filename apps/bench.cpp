@@ -93,8 +93,7 @@ ExitCode bench_network(const BenchOptions& options) {
     calibration = calibrate(model.forward, {inputs});
     check_calibration(*calibration);
   }
-  Plan plan(model.forward, shapes, nullptr,
-            options.common.plan_options(model.forward, shapes, calibration));
+  Plan plan(model.forward, shapes, nullptr, options.common.plan_options(model.traits, calibration));
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     plan.set_input(static_cast<int>(i), inputs[i]);
   }

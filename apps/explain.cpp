@@ -129,7 +129,7 @@ ExitCode explain(const ExplainOptions& options) {
     check_calibration(*calibration);
   }
   const Plan plan(model.forward, inputs, nullptr,
-                  options.common.plan_options(model.forward, inputs, calibration));
+                  options.common.plan_options(model.traits, calibration));
   if (options.common.json) {
     Json json = {{"network", model.name},
                  {"hyperparameters", model.hyperparameters},

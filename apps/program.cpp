@@ -105,7 +105,7 @@ void CommonOptions::add_to(CLI::App& command) {
           "--precision", precision,
           "f32; f16 and bf16: images between layers take half the memory; int8: 3x3 convolutions "
           "on 8-bit integers, faster and less exact; auto: f32 on the CPU, on a GPU f16, or bf16 "
-          "for networks with attention")
+          "for networks whose images need its range")
       ->capture_default_str()
       ->group(group);
   command
@@ -151,10 +151,10 @@ void CommonOptions::apply(bool takes_gpu) const {
   for (const std::string& choice : kernels) force_kernel(choice);
 }
 
-PlanOptions CommonOptions::plan_options(const Network& network, const Shapes& inputs,
+PlanOptions CommonOptions::plan_options(const Traits& traits,
                                         const std::optional<Calibration>& calibration) const {
   Device& chosen = chosen_device();
-  const Precision runs_in = precision_for(precision_named(precision), network, inputs, chosen);
+  const Precision runs_in = precision_for(precision_named(precision), traits.narrow_type, chosen);
   return {.calibration = calibration ? &*calibration : nullptr,
           .device = &chosen,
           .narrow = narrow_images_of(runs_in),

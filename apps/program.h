@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "models/network.h"
 #include "restore/tiled_network.h"
 
 namespace mend {
@@ -43,7 +44,7 @@ struct CommonOptions {
   bool records() const { return cuda_graph == "on"; }
   bool runs_int8() const { return precision == "int8"; }
   /// Where and how a plan of a network runs; `calibration`: for int8.
-  PlanOptions plan_options(const Network& network, const Shapes& inputs,
+  PlanOptions plan_options(const Traits& traits,
                            const std::optional<Calibration>& calibration = {}) const;
   TileOptions tiles() const;
 };

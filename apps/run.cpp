@@ -67,10 +67,9 @@ ExitCode run_on_tensors(const RunOptions& options, const Model& model) {
     check_calibration(*calibration);
   }
   const std::vector<Tensor> outputs =
-      options.common.eager
-          ? model.forward(inputs)
-          : Plan(model.forward, shapes, nullptr,
-                 options.common.plan_options(model.forward, shapes, calibration))(inputs);
+      options.common.eager ? model.forward(inputs)
+                           : Plan(model.forward, shapes, nullptr,
+                                  options.common.plan_options(model.traits, calibration))(inputs);
   std::map<std::string, Tensor> named;
   for (std::size_t i = 0; i < outputs.size(); ++i) named[model.traits.outputs[i]] = outputs[i];
   write_tensors(options.tensor_out, named, model.traits.token_outputs);

@@ -120,6 +120,7 @@ Built make(const Scope& p, const Json& hyper) {
   const CodeFormer::Hyper h = read_hyper(hyper);
   check_groups(h.vq);
   Traits traits(TilePolicy::kWholeImage);
+  traits.narrow_type = DType::kBF16;
   traits.tasks = {"face"};
   traits.smallest = traits.working_size = h.vq.img_size;
   traits.black = -1;

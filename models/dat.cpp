@@ -70,6 +70,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.qkv_bias = flag(hyper, "qkv_bias");
   h.img_range = number(hyper, "img_range");
   Traits traits(TilePolicy::kWholeImage);
+  traits.narrow_type = DType::kBF16;
   traits.tasks = {"upscale"};
   traits.scale = h.reconstruction.upscale;
   traits.input_channels = h.reconstruction.in_chans;

@@ -68,6 +68,7 @@ Built make(const Scope& p, const Json& hyper) {
         "DDColor: do_normalize is for networks that draw RGB; this one draws a*b*");
   }
   Traits traits(TilePolicy::kWholeImage);
+  traits.narrow_type = DType::kBF16;
   traits.tasks = {"colorize"};
   traits.colour = Colour::kGrayLightness;
   traits.working_size = 512;

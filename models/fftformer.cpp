@@ -48,6 +48,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.ffn_expansion_factor = ratio(hyper, "ffn_expansion_factor");
   h.bias = flag(hyper, "bias");
   Traits traits(TilePolicy::kWindowAligned);
+  traits.narrow_type = DType::kBF16;
   traits.tasks = {"deblur"};
   traits.input_channels = h.inp_channels;
   traits.colour = h.inp_channels == 1 ? Colour::kGray : Colour::kRgb;

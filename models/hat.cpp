@@ -79,6 +79,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.img_size = integer(hyper, "img_size", 1, 1 << 20);
   h.img_range = number(hyper, "img_range");
   Traits traits(TilePolicy::kWholeImage);
+  traits.narrow_type = DType::kBF16;
   traits.tasks = {"upscale"};
   traits.scale = h.reconstruction.upscale;
   traits.input_channels = h.reconstruction.in_chans;

@@ -81,6 +81,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.resi_connection = choice(hyper, "resi_connection", {"1conv", "3conv"});
   h.img_range = number(hyper, "img_range");
   Traits traits(TilePolicy::kWholeImage);
+  traits.narrow_type = DType::kBF16;
   traits.tasks = {"upscale"};
   traits.scale = h.reconstruction.upscale;
   traits.input_channels = h.reconstruction.in_chans;

@@ -85,6 +85,9 @@ struct Traits {
   int overlap = 0;
   /// Why tiles change the result although the traced footprint does not say so; else empty.
   std::string tiles_change;
+  /// Which of the 16-bit types its images fit: f16, eight times as exact, unless they outgrow its 65504, as measured with
+  /// published weights (docs/gpu.md); bf16 of networks with attention, unless measured.
+  DType narrow_type = DType::kF16;
 
   bool takes_sigma() const {
     return condition == Condition::kSigma || condition == Condition::kSigmaMap ||

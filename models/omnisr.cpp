@@ -58,6 +58,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.pe = flag(hyper, "pe");
   h.bias = flag(hyper, "bias");
   Traits traits(TilePolicy::kWholeImage);
+  traits.narrow_type = DType::kBF16;
   traits.tasks = {"upscale"};
   traits.scale = h.up_scale;
   traits.input_channels = h.num_in_ch;

@@ -58,6 +58,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.with_bias_norm = choice(hyper, "LayerNorm_type", {"WithBias", "BiasFree"}) == "WithBias";
   h.dual_pixel_task = flag(hyper, "dual_pixel_task");
   Traits traits(TilePolicy::kWholeImage);
+  traits.narrow_type = DType::kBF16;
   // The authors trained their denoisers without biases, all others with.
   traits.tasks = {"deblur", "derain"};
   if (!h.with_bias_norm) traits.tasks = {"denoise"};

@@ -42,6 +42,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.stage = integer(hyper, "stage", 1, 64);
   h.num_blocks = integers(hyper, "num_blocks", 1, 1024, kLevels + 1);
   Traits traits(TilePolicy::kWholeImage);
+  traits.narrow_type = DType::kBF16;
   traits.tasks = {"lowlight"};
   traits.input_channels = h.in_channels;
   traits.colour = h.in_channels == 1 ? Colour::kGray : Colour::kRgb;

@@ -37,6 +37,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.window_size = integer(hyper, "window_size", 1, 128);
   h.input_resolution = integer(hyper, "input_resolution", 1, 1 << 20);
   Traits traits(TilePolicy::kWindowAligned);
+  traits.narrow_type = DType::kBF16;
   traits.tasks = {"denoise"};
   traits.input_channels = h.in_nc;
   traits.colour = h.in_nc == 1 ? Colour::kGray : Colour::kRgb;

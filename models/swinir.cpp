@@ -74,6 +74,7 @@ Built make(const Scope& p, const Json& hyper) {
   h.img_size = integer(hyper, "img_size", 1, 1 << 20);
   h.img_range = number(hyper, "img_range");
   Traits traits(TilePolicy::kWindowAligned);
+  traits.narrow_type = DType::kBF16;
   traits.tasks = {h.img_range == 255 ? "dejpeg" : "denoise"};
   if (!h.reconstruction.upsampler.empty()) traits.tasks = {"upscale"};
   traits.scale = h.reconstruction.upscale;

@@ -82,6 +82,7 @@ Built make(const Scope& p, const Json& hyper) {
   if (h.token_mlp == "ffn") h.token_mlp = "mlp";
   h.img_size = integer(hyper, "img_size", 1 << kLevels, 1 << 20);
   Traits traits(TilePolicy::kWholeImage);
+  traits.narrow_type = DType::kBF16;
   traits.tasks = {"denoise", "deblur"};
   traits.input_channels = h.dd_in;
   traits.colour = h.dd_in == 1 ? Colour::kGray : Colour::kRgb;

@@ -31,16 +31,10 @@ Precision precision_named(std::string_view name) {
   throw UsageError(fmt::format("--precision {}: choose auto, f32, int8, f16 or bf16", name));
 }
 
-Precision precision_for(Precision asked, const Network& network, const Shapes& inputs,
-                        const Device& device) {
+Precision precision_for(Precision asked, DType narrow_type, const Device& device) {
   if (asked != Precision::kAuto) return asked;
   if (device.kind() == DeviceKind::kCpu) return Precision::kF32;
-  const Graph graph = trace(network, inputs);
-  const bool attends = std::ranges::any_of(graph.steps, [](const Step& step) {
-    return step.op.name().find("attention") != std::string_view::npos ||
-           step.op.name() == "softmax";
-  });
-  return attends ? Precision::kBF16 : Precision::kF16;
+  return narrow_type == DType::kBF16 ? Precision::kBF16 : Precision::kF16;
 }
 
 std::optional<NarrowImages> narrow_images_of(Precision precision) {

@@ -19,10 +19,9 @@ enum class Precision {
 std::string_view name_of(Precision precision);
 /// "auto", "f32", "int8", "f16" or "bf16". Throws UsageError for other names.
 Precision precision_named(std::string_view name);
-/// kAuto for this network, others as they are: f32 on a CPU, where 16 bits save memory and little time. On a GPU f16, which
-/// is eight times as exact as bf16, or bf16 for networks with attention, whose images may outgrow f16's 65504.
-Precision precision_for(Precision asked, const Network& network, const Shapes& inputs,
-                        const Device& device);
+/// kAuto for a network of this Traits::narrow_type, others as they are: f32 on a CPU, where 16 bits save memory and little
+/// time, that type on a GPU.
+Precision precision_for(Precision asked, DType narrow_type, const Device& device);
 /// What a plan makes narrow images with, where they have 16 bits. Not for kAuto.
 std::optional<NarrowImages> narrow_images_of(Precision precision);
 /// Whether images between layers have 16 bits.

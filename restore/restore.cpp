@@ -243,7 +243,8 @@ TiledNetwork& Restorer::network_for(const Conditions& conditions, int height, in
   };
   TileableNetwork network = {.network = of_picture(model_.forward),
                              .channels = model_.traits.picture_channels(),
-                             .overlap = model_.traits.overlap};
+                             .overlap = model_.traits.overlap,
+                             .narrow_type = model_.traits.narrow_type};
   if (model_.local.forward) {
     network.local = of_picture(model_.local.forward);
     network.local_name = model_.local.name;

@@ -147,8 +147,7 @@ Tiling TiledNetwork::choose(int height, int width, const TileOptions& options) {
   if (devices_ != options.devices) plans_.clear();
   devices_ = options.devices;
   records_ = options.records;
-  precision_ = precision_for(options.precision, net_.network, {{1, height, width, net_.channels}},
-                             first_device());
+  precision_ = precision_for(options.precision, net_.narrow_type, first_device());
   Tiling tiling = halo_for(height, width, options);
   Tiling whole;
   whole.footprint = tiling.footprint;

@@ -88,6 +88,7 @@ struct TileableNetwork {
   /// statistics are those of a neighbourhood, so that tiles see what the whole image would show.
   Network local = {};
   std::string local_name = {};
+  DType narrow_type = DType::kF16;  ///< Traits::narrow_type
 };
 
 /// Cuts an image into tiles, runs the network on each and puts the results together.

@@ -89,12 +89,15 @@ TEST_CASE("nccl: tensors become their means on all ranks, in the order of the GP
     Tensors here, expected;
     for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{2, 3, 5, 7}, Shape{1, 1, 1, 70001}}) {
       const auto seed = static_cast<std::uint64_t>(shape.elements());
-      here.push_back(random_tensor(shape, seed + static_cast<std::uint64_t>(replicas->rank())).on(device));
+      here.push_back(
+          random_tensor(shape, seed + static_cast<std::uint64_t>(replicas->rank())).on(device));
       Tensor mean = Tensor::empty(shape);
       for (std::int64_t i = 0; i < shape.elements(); ++i) {
         double sum = 0;
         for (int rank = 0; rank < 3; ++rank) {
-          sum += random_tensor(shape, seed + static_cast<std::uint64_t>(rank)).view<const float>().data[i];
+          sum += random_tensor(shape, seed + static_cast<std::uint64_t>(rank))
+                     .view<const float>()
+                     .data[i];
         }
         mean.view<float>().data[i] = static_cast<float>(sum / 3);
       }
@@ -103,7 +106,8 @@ TEST_CASE("nccl: tensors become their means on all ranks, in the order of the GP
     here.emplace_back();  // a parameter without a gradient
     joined.mean->average(here);
     for (std::size_t i = 0; i < expected.size(); ++i) {
-      if (relative_error(here[i].on(cpu()), expected[i]).value > 1e-6) throw DeviceError("not the mean");
+      if (relative_error(here[i].on(cpu()), expected[i]).value > 1e-6)
+        throw DeviceError("not the mean");
     }
   });
   CHECK(thrown == Strings(3));
