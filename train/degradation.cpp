@@ -21,6 +21,7 @@ constexpr Kind kKinds[] = {
     {"poisson_noise", "photons", "shot noise", make_poisson_noise},
     {"camera_noise", "shot, read", "noise of a sensor in linear light", make_camera_noise},
     {"blur", "shape, deviation, ratio, length, radius, cutoff", "gaussian, motion, disc, sinc", make_blur},
+    {"sharpen", "amount, deviation", "unsharp masking", make_sharpen},
     {"resize", "scale, filter", "to another size", make_resize},
     {"fit", "filter", "to the size that the network sees", make_fit},
     {"jpeg", "quality, grid drawn or corner", "through a JPEG file", make_jpeg},

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <numbers>
 
 #include "train/degradation_steps.h"
@@ -43,6 +45,24 @@ Degradation make_blur(StepParameters& parameters) {
   const MakeKernel make = kernel_of(parameters, shape);
   return [=](const Tensor& x, const DegradationContext& context) {
     return filter(x, make(context.random));
+  };
+}
+
+Degradation make_sharpen(StepParameters& parameters) {
+  const Range amount = parameters.range("amount", 0, 10);
+  const Range deviation = parameters.range("deviation", 0.1, 10, {1, 1});
+  return [=](const Tensor& x, const DegradationContext& context) {
+    const auto share = static_cast<float>(amount.draw(context.random));
+    const double pixels = deviation.draw(context.random);
+    const Tensor blurred = filter(x, gaussian_kernel(pixels, pixels, 0));
+    Tensor y = Tensor::empty(x.shape());
+    const float* from = x.view<const float>().data;
+    const float* soft = blurred.view<const float>().data;
+    float* to = y.view<float>().data;
+    for (std::int64_t i = 0; i < x.shape().elements(); ++i) {
+      to[i] = std::clamp(from[i] + share * (from[i] - soft[i]), 0.0f, 1.0f);
+    }
+    return y;
   };
 }
 

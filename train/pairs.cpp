@@ -97,6 +97,11 @@ PairSource::Pair PairSource::make(std::int64_t sample) const {
   const Place place = draw_place(random, side);
   Tensor target =
       turned(window_to_float(*place.picture, place.top, place.left, side, side), random.below(8));
+  if (options_.before) target = options_.before(target, {random, side, side});
+  if (target.shape().h != side || target.shape().w != side) {
+    throw UsageError(fmt::format("before: the steps make a picture of {}x{} of one of {}x{}",
+                                 target.shape().w, target.shape().h, side, side));
+  }
   if (options_.gray) target = luma(target, LumaRange::kFull);
   if (options_.gray_share > 0 && random.chance(options_.gray_share)) {
     const Tensor gray = luma(target, LumaRange::kFull);

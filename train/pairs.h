@@ -19,6 +19,8 @@ struct PairOptions {
   bool gray = false;  ///< BT.601 luma, full range, one channel
   double gray_share =
       0;  ///< of colour samples, that are gray in all three channels, input and target
+  /// What happens to the good picture before it is the target; it must keep its size. May be empty.
+  Degradation before = {};
   /// To colorize: the input is L* in 0..100, the target a*b* (restore/lab.h).
   bool colours = false;
 

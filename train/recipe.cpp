@@ -137,6 +137,7 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   take_sides(recipe, entries);
   entries.take("looks", recipe.looks, 1, 1000);
   if (const Json* cache = entries.entry("cache")) recipe.cache_bytes = bytes_of(*cache, entries);
+  entries.take("before", recipe.before);
   entries.take("degrade", recipe.degrade);
   entries.take("mask", recipe.mask);
   entries.take("accumulate", recipe.accumulate, 1, 4096);

@@ -11,6 +11,7 @@
 //     "pictures": ["photos"], "largest_side": [2048, 1024], "cache": "1G",
 //     "looks": 4,                            // of so many places the one with the most detail is taken
 //     "gray_share": 0.3,                     // of the samples, input and target, that are gray
+//     "before": [{"do": "sharpen", "amount": [0, 1]}],      // steps that the good picture goes through; not to validate
 //     "degrade": [{"do": "resize", "scale": 0.5, "filter": "matlab"}],
 //     "mask": [{"do": "holes", "share": 0.1, "size": 4}],   // to inpaint: what draws the holes
 //     "accumulate": 1,                       // a step's gradient is the mean of so many batches
@@ -55,6 +56,8 @@ struct Recipe {
   std::vector<int> largest_sides = {2048};
   int looks = 1;
   std::int64_t cache_bytes = std::int64_t{1} << 30;
+  /// Steps like those of `degrade` that happen to the target, before it is degraded.
+  Json before = Json::array();
   Json degrade = Json::array();
   /// Steps like those of `degrade` that draw holes (train/holes.h), which the network is told as its
   /// last channel; empty: there are none.

@@ -65,7 +65,8 @@ void Trainer::set_up(const OpenCheckpoint& open) {
   };
   model_ = std::make_unique<TrainableModel>(first_checkpoint(recipe_, note, open));
   check_mask(recipe_, *model_);
-  const PairOptions options = pair_options(recipe_, *model_, recipe_.seed, recipe_.patch);
+  PairOptions options = pair_options(recipe_, *model_, recipe_.seed, recipe_.patch);
+  if (!recipe_.before.empty()) options.before = make_degradation(recipe_.before, "before");
   pairs_ = pairs_of(recipe_, recipe_.pictures, options, note);
   if (!recipe_.held_out.empty() && replicas_->leads()) {
     const PairOptions held_out =

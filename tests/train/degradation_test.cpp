@@ -58,6 +58,7 @@ TEST_CASE("degradation: every step makes another picture, the same one for the s
       R"({"do": "blur", "shape": "motion", "length": [5, 15]})",
       R"({"do": "blur", "shape": "disc", "radius": [1, 4]})",
       R"({"do": "blur", "shape": "sinc", "cutoff": [1, 2]})",
+      R"({"do": "sharpen", "amount": [0.5, 2], "deviation": [0.5, 1]})",
       R"({"do": "jpeg", "quality": [5, 30]})",
       R"({"do": "quantize"})",
       R"({"do": "gray"})",
@@ -98,6 +99,18 @@ TEST_CASE("degradation: noise has the deviation that was asked for") {
     const Statistics shot = difference(degraded(step, x), x);
     CHECK(std::abs(shot.mean) < 0.005);
     CHECK(shot.deviation == doctest::Approx(std::sqrt(0.5 / photons)).epsilon(0.03));
+  }
+}
+
+TEST_CASE("degradation: sharpening adds what blur takes away, and stays between black and white") {
+  const Tensor x = picture();
+  const Tensor blurred = degraded(R"([{"do": "blur", "shape": "gaussian", "deviation": 0.8}])", x);
+  const Tensor sharp = degraded(R"([{"do": "sharpen", "amount": 1.5, "deviation": 0.8}])", x);
+  CHECK(identical(degraded(R"([{"do": "sharpen", "amount": 0}])", x), x));
+  for (std::int64_t i = 0; i < x.shape().elements(); ++i) {
+    const float from = x.view<const float>().data[i], soft = blurred.view<const float>().data[i];
+    const float wanted = std::clamp(from + 1.5f * (from - soft), 0.0f, 1.0f);
+    REQUIRE(sharp.view<const float>().data[i] == doctest::Approx(wanted).epsilon(1e-5));
   }
 }
 

@@ -61,7 +61,7 @@ Degradation half_with_noise() {
       R"([{"do": "resize", "scale": 0.5, "filter": "area"}, {"do": "gaussian_noise", "sigma": 9}])"));
 }
 
-constexpr PairOptions kOptions{.seed = 3, .patch = 16, .scale = 2, .margin = 4};
+const PairOptions kOptions{.seed = 3, .patch = 16, .scale = 2, .margin = 4};
 
 }  // namespace
 
@@ -168,6 +168,26 @@ TEST_CASE("training pairs: without noise the input is the target made small") {
                            4;
         REQUIRE(input(n, y, x, 1) == doctest::Approx(mean).epsilon(1e-5));
       }
+}
+
+TEST_CASE("training pairs: what happens before happens to the target, and to the input by it") {
+  const Folder folder;
+  const auto steps = [](const char* list) { return make_degradation(Json::parse(list)); };
+  const Degradation half = steps(R"([{"do": "resize", "scale": 0.5, "filter": "area"}])");
+  PairOptions options = kOptions;
+  options.before = steps(R"([{"do": "darken", "gamma": 1, "gain": 0.5}])");
+  const Pairs plain = PairSource(pictures_of(folder, nullptr), half, kOptions).batch(0, 4);
+  const Pairs dark = PairSource(pictures_of(folder, nullptr), half, options).batch(0, 4);
+  for (const auto& [of, wanted] :
+       {std::pair(dark.target, plain.target), {dark.input, plain.input}}) {
+    for (std::int64_t i = 0; i < of.shape().elements(); ++i) {
+      REQUIRE(2 * of.view<const float>().data[i] ==
+              doctest::Approx(wanted.view<const float>().data[i]).epsilon(1e-5));
+    }
+  }
+  options.before = half;
+  const PairSource smaller(pictures_of(folder, nullptr), half, options);
+  CHECK(thrown<UsageError>([&] { smaller.batch(0, 1); }).find("before: the steps make") == 0);
 }
 
 TEST_CASE("training pairs: to colorize, lightness is given and a*b* are wanted") {
