@@ -30,6 +30,7 @@ constexpr Kind kKinds[] = {
     {"darken", "gamma, gain", "underexposed", make_darken},
     {"haze", "density, light", "mist over the distance", make_haze},
     {"rain", "amount, length, strength", "streaks", make_rain},
+    {"shapes", "count, size, softness", "discs, rectangles and stripes with sharp edges", make_shapes},
     {"text", "lines, size", "lines of writing", make_text},
     {"scratches", "count, spots", "marks of old prints", make_scratches},
     {"missing_pixels", "share", "single pixels become black", make_missing_pixels},

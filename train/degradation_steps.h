@@ -53,6 +53,12 @@ Degradation make_haze(StepParameters& parameters);
 /// Streaks of one direction, added as light: noise, thinned out and smeared along a line.
 Degradation make_rain(StepParameters& parameters);
 
+// ---- shapes (degrade_shapes.cpp) ----
+
+/// Discs and rectangles over the picture, each of a colour or a place of it, with edges of "softness" pixels;
+/// "size" is half of their longer side, small ones most often.
+Degradation make_shapes(StepParameters& parameters);
+
 // ---- marks (degrade_marks.cpp) ----
 
 /// Scratches and dust of old prints: thin wandering lines and small spots, white or black.

@@ -65,6 +65,7 @@ TEST_CASE("degradation: every step makes another picture, the same one for the s
       R"({"do": "darken", "gamma": [2, 4], "gain": [0.3, 0.9]})",
       R"({"do": "haze", "density": [1, 2]})",
       R"({"do": "rain", "amount": [0.01, 0.05]})",
+      R"({"do": "shapes", "count": [3, 9], "size": [2, 12]})",
       R"({"do": "text", "lines": [2, 4], "size": [8, 14]})",
       R"({"do": "scratches", "count": [3, 5]})",
       R"({"do": "missing_pixels", "share": [0.2, 0.6]})",
@@ -112,6 +113,42 @@ TEST_CASE("degradation: sharpening adds what blur takes away, and stays between 
     const float wanted = std::clamp(from + 1.5f * (from - soft), 0.0f, 1.0f);
     REQUIRE(sharp.view<const float>().data[i] == doctest::Approx(wanted).epsilon(1e-5));
   }
+}
+
+TEST_CASE(
+    "degradation: shapes are of the picture's colours, hide it in part, and have soft edges") {
+  const Tensor gray = Tensor::empty({1, 64, 64, 1});
+  std::fill_n(gray.view<float>().data, gray.shape().elements(), 0.5f);
+  CHECK(identical(degraded(R"([{"do": "shapes", "count": 0, "size": 5}])", gray), gray));
+  const Tensor y = degraded(R"([{"do": "shapes", "count": 12, "size": [2, 20]}])", gray);
+  int same = 0;
+  for (std::int64_t i = 0; i < y.shape().elements(); ++i) {
+    const float value = y.view<const float>().data[i];
+    REQUIRE(value >= 0.1f);  // no more than 0.4 lighter or darker than the picture
+    REQUIRE(value <= 0.9f);
+    same += value == 0.5f ? 1 : 0;
+  }
+  CHECK(same > 64 * 64 / 10);
+  CHECK(same < 64 * 64 * 19 / 20);
+  // One shape of one colour: with an edge that is 8 pixels wide, no neighbours are as far apart as with a sharp one.
+  const auto steepest = [&](const char* softness, std::uint64_t sample) {
+    const Tensor one = degraded(
+        std::string(R"([{"do": "shapes", "count": 1, "size": 14, "softness": )") + softness + "}]",
+        gray, sample);
+    float most = 0;
+    for (int p = 0; p < 64; ++p)
+      for (int q = 1; q < 64; ++q) {
+        const View<const float> v = one.view<const float>();
+        most = std::max(most, std::abs(v(0, p, q, 0) - v(0, p, q - 1, 0)));
+      }
+    return most;
+  };
+  double sharp = 0, soft = 0;
+  for (std::uint64_t sample = 0; sample < 20; ++sample) {
+    sharp += steepest("0.7", sample);
+    soft += steepest("8", sample);
+  }
+  CHECK(soft < sharp / 3);
 }
 
 TEST_CASE("degradation: sizes follow scale and fit; nothing changes where the scale is 1") {
