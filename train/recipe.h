@@ -23,7 +23,7 @@
 //     "validate": {"pictures": ["held-out"], "every": 1000, "count": 8, "side": 256},
 //     "checkpoint_every": 500,
 //     "checkpointing": false,                // of gradients: less memory, up to a third more time, same bits
-//     "precision": "f32"                     // bf16: images between layers, and their gradients, in 16 bits; on a GPU
+//     "precision": "f32"                     // bf16: images between layers, and their gradients, in 16 bits
 //   }
 #pragma once
 
@@ -74,8 +74,8 @@ struct Recipe {
   int validate_count = 8, validate_side = 256;
   std::int64_t checkpoint_every = 500;
   bool checkpointing = false;  ///< LateReads::kRecomputed
-  /// Of images between layers and their gradients: kF32, or kBF16, which is for a GPU. Parameters, what the optimizer
-  /// remembers, losses and sums are f32.
+  /// Of images between layers and their gradients: kF32 or kBF16. Parameters, what the optimizer remembers, losses and
+  /// sums are f32.
   Precision precision = Precision::kF32;
 
   std::string text;  ///< the file as it was read, for the checkpoint

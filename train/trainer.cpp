@@ -53,11 +53,6 @@ void Trainer::set_up(const OpenCheckpoint& open) {
     throw UsageError(fmt::format("training: a batch of {} has no equal shares for {} processes",
                                  recipe_.batch, replicas_->size()));
   }
-  if (recipe_.precision != Precision::kF32 && device_.kind() == DeviceKind::kCpu) {
-    throw UsageError(
-        fmt::format("training: precision {} is for a GPU; use --device cuda, or leave it at f32",
-                    name_of(recipe_.precision)));
-  }
   const Tell note = [this](const std::string& line) {
     if (replicas_->leads()) return tell_(line);
     // All have read the same headers; what is found later, others may never see.

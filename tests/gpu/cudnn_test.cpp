@@ -12,7 +12,7 @@
 #include "engine/optional_libraries.h"
 #include "engine/plan.h"
 #include "tests/gpu/conv2d_problem.h"
-#include "tests/gpu/lessons.h"
+#include "tests/train/lessons.h"
 
 namespace mend::test {
 namespace {

@@ -7,10 +7,10 @@
 #include "kernels/activation/gradient.h"
 #include "kernels/convert/convert.h"
 #include "kernels/elementwise/gradient.h"
-#include "tests/gpu/lessons.h"
 #include "tests/gpu/on_gpu.h"
 #include "tests/support/compare.h"
 #include "tests/support/thrown.h"
+#include "tests/train/lessons.h"
 #include "tests/train/workplace.h"
 #include "train/recipe.h"
 

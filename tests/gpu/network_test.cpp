@@ -9,10 +9,10 @@
 #include "engine/ladder.h"
 #include "engine/plan.h"
 #include "kernels/conv2d/scale_filters.h"
-#include "tests/gpu/lessons.h"
 #include "tests/gpu/on_gpu.h"
 #include "tests/gpu/small_runs.h"
 #include "tests/support/compare.h"
+#include "tests/train/lessons.h"
 
 namespace mend::test {
 namespace {

@@ -15,11 +15,11 @@
 #include "kernels/cuda/cuda_kept_tables.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/resample/resample.h"
-#include "tests/gpu/lessons.h"
 #include "tests/gpu/on_gpu.h"
 #include "tests/gpu/small_runs.h"
 #include "tests/support/compare.h"
 #include "tests/support/guarded.h"
+#include "tests/train/lessons.h"
 
 namespace mend::test {
 namespace {

@@ -15,11 +15,11 @@
 #include "kernels/cuda/cuda_kept_tables.h"
 #include "restore/picture_queue.h"
 #include "restore/restore.h"
-#include "tests/gpu/lessons.h"
 #include "tests/gpu/on_gpu.h"
 #include "tests/restore/make_images.h"
 #include "tests/restore/own_model.h"
 #include "tests/support/guarded.h"
+#include "tests/train/lessons.h"
 
 namespace mend::test {
 namespace {

@@ -1,4 +1,4 @@
-// Networks that are small enough to be trained on a simulated GPU, and a picture in tiles.
+// Networks that are small enough to be trained in a test, also on a simulated GPU, and a picture in tiles.
 #pragma once
 
 #include <vector>
