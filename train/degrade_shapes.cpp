@@ -76,7 +76,8 @@ void draw_shape(const View<float>& to, const View<const float>& picture, RandomS
   const Outline outline(random, to.shape, size);
   const Paint paint(random, picture), other(random, picture);
   const double kind = random.uniform();
-  const bool striped = kind<0.3, window = kind> 0.6;
+  const bool striped = kind < 0.3;
+  const bool window = kind > 0.6;
   const double period = random.uniform(2.5, 16), part = random.uniform(0.25, 0.75);
   const int down = random.below(to.shape.h), right = random.below(to.shape.w);
   const double reach = outline.reach() + softness;

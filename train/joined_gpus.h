@@ -11,8 +11,8 @@ namespace mend {
 
 struct JoinedGpus {
   std::unique_ptr<GpuMean> mean;  ///< on all ranks or on none
-  std::string
-      why_not;  ///< if there is none, as this rank knows it; empty: there is nothing to join
+  /// If there is none, as this rank knows it; empty: there is nothing to join.
+  std::string why_not;
 };
 
 /// Joins the devices of all replicas, if they are GPUs and there are several. Collective. Never throws: without it,

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <memory>
-#include <mutex>
+#include <cstdint>
+#include <string>
 
 #include "engine/cuda/optional_library.h"
 #include "engine/error.h"
@@ -16,11 +16,6 @@ struct Loaded {
   std::string file;
   cudnn::Functions functions;
 };
-
-/// 92801 -> "9.28.1", as cuDNN counts since its version 9.
-std::string version_text(std::size_t version) {
-  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
-}
 
 void check_version(const Loaded& loaded) {
   const std::size_t version = loaded.functions.GetVersion();
@@ -55,20 +50,16 @@ Loaded load() {
   return loaded;
 }
 
-const Loaded& loaded() {
-  static std::mutex mutex;
-  static std::unique_ptr<Loaded> once;  // a failure is tried again
-  const std::scoped_lock lock(mutex);
-  if (once == nullptr) once = std::make_unique<Loaded>(load());
-  return *once;
-}
+const Loaded& loaded() { return loaded_once<Loaded, load>(); }
 
 }  // namespace
 
 const cudnn::Functions& load_cudnn() { return loaded().functions; }
 
 std::string cudnn_version() {
-  return fmt::format("{} ({})", version_text(loaded().functions.GetVersion()), loaded().file);
+  return fmt::format("{} ({})",
+                     dotted_version(static_cast<std::int64_t>(loaded().functions.GetVersion())),
+                     loaded().file);
 }
 
 void cudnn_check(cudnn::Status status, const char* call) {
@@ -79,12 +70,6 @@ void cudnn_check(cudnn::Status status, const char* call) {
                                 load_cudnn().GetErrorString(status), static_cast<int>(status)));
 }
 
-std::string describe_cudnn() {
-  try {
-    return cudnn_version();
-  } catch (const DeviceError& error) {
-    return error.what();
-  }
-}
+std::string describe_cudnn() { return described(cudnn_version); }
 
 }  // namespace mend

@@ -4,6 +4,7 @@
 
 #include "engine/cuda/cuda_device.h"
 #include "engine/cuda/nccl.h"
+#include "engine/cuda/optional_library.h"
 #include "engine/error.h"
 
 namespace mend {
@@ -58,12 +59,10 @@ class NcclMean final : public GpuMean {
 }  // namespace
 
 std::string gpu_mean_problem() {
-  try {
+  return described([] {
     load_nccl();
-    return {};
-  } catch (const DeviceError& error) {
-    return error.what();
-  }
+    return std::string();
+  });
 }
 
 GpuMean::Id make_gpu_mean_id() {

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <memory>
-#include <mutex>
+#include <string>
 
 #include "engine/cuda/optional_library.h"
 #include "engine/error.h"
@@ -18,20 +17,15 @@ struct Loaded {
   std::string version;
 };
 
-/// 22303 -> "2.23.3", as NCCL counts since its version 2.9.
-std::string version_text(int version) {
-  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
-}
-
 std::string checked_version(const Loaded& loaded) {
   constexpr int kFirstWithMeans = 21000;
   int version = 0;
   if (loaded.functions.GetVersion(&version) == nccl::kSuccess && version >= kFirstWithMeans &&
       version < 30000) {
-    return version_text(version);
+    return dotted_version(version);
   }
   throw DeviceError(fmt::format("{} is of version {}; mend calls NCCL 2, 2.10 or later",
-                                loaded.file, version_text(version)));
+                                loaded.file, dotted_version(version)));
 }
 
 Loaded load() {
@@ -53,13 +47,7 @@ Loaded load() {
   return loaded;
 }
 
-const Loaded& loaded() {
-  static std::mutex mutex;
-  static std::unique_ptr<Loaded> once;  // a failure is tried again
-  const std::scoped_lock lock(mutex);
-  if (once == nullptr) once = std::make_unique<Loaded>(load());
-  return *once;
-}
+const Loaded& loaded() { return loaded_once<Loaded, load>(); }
 
 }  // namespace
 
@@ -75,11 +63,7 @@ void nccl_check(nccl::Result result, const char* call) {
 }
 
 std::string describe_nccl() {
-  try {
-    return fmt::format("{} ({})", loaded().version, loaded().file);
-  } catch (const DeviceError& error) {
-    return error.what();
-  }
+  return described([] { return fmt::format("{} ({})", loaded().version, loaded().file); });
 }
 
 }  // namespace mend

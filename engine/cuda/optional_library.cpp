@@ -24,6 +24,10 @@ OptionalLibrary::OptionalLibrary(const char* setting, const char* name) {
                              setting, name));
 }
 
+std::string dotted_version(std::int64_t version) {
+  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+}
+
 void* OptionalLibrary::address(const char* name) const {
   void* const found = handle_ == nullptr ? nullptr : dlsym(handle_, name);
   if (found == nullptr) {

@@ -1,7 +1,12 @@
 // A library that the program can use and does not need: loaded when somebody asks for it, by its own functions.
 #pragma once
 
+#include <cstdint>
+#include <memory>
+#include <mutex>
 #include <string>
+
+#include "engine/error.h"
 
 namespace mend {
 
@@ -28,5 +33,28 @@ class OptionalLibrary {
   std::string file_, problem_;
   void* handle_ = nullptr;
 };
+
+/// 92801 -> "9.28.1", as NVIDIA's libraries count.
+std::string dotted_version(std::int64_t version);
+
+/// What `load` returns, which is called once; if it throws, again the next time.
+template <class Loaded, Loaded (*load)()>
+const Loaded& loaded_once() {
+  static std::mutex mutex;
+  static std::unique_ptr<Loaded> once;
+  const std::scoped_lock lock(mutex);
+  if (once == nullptr) once = std::make_unique<Loaded>(load());
+  return *once;
+}
+
+/// What `describe` returns, or why there is no library.
+template <class Describe>
+std::string described(const Describe& describe) {
+  try {
+    return describe();
+  } catch (const DeviceError& error) {
+    return error.what();
+  }
+}
 
 }  // namespace mend

@@ -43,46 +43,6 @@ void check_narrow(Op op, const Tensors& inputs, DType type, double within) {
   }
 }
 
-/// One step of a lesson on the GPU.
-struct Step {
-  double loss;
-  Tensors gradients;
-  std::int64_t arena_bytes;
-};
-
-Step step_of(const Lesson& lesson, const std::optional<NarrowImages>& narrow) {
-  const TrainableModel model = made(lesson);
-  Shape target = lesson.input;
-  target.h *= lesson.scale;
-  target.w *= lesson.scale;
-  TrainingStep step(model, lesson.input, target, make_objective(lesson.loss, "test"), {},
-                    LateReads::kKept, gpu(0), true, narrow);
-  Tensors parameters;
-  for (const Tensor& value : values_of(model)) parameters.push_back(to_gpu(value));
-  const double loss =
-      step.run(parameters, random_tensor(lesson.input, 1), random_tensor(target, 2));
-  Tensors gradients;
-  for (const Tensor& gradient : step.gradients()) {
-    gradients.push_back(gradient ? to_host(gradient) : gradient);
-  }
-  return {loss, gradients, step.arena_bytes()};
-}
-
-/// ‖a − b‖ / ‖b‖ of all gradients together.
-double difference(const Tensors& a, const Tensors& b) {
-  double squares = 0, all = 0;
-  for (std::size_t i = 0; i < b.size(); ++i) {
-    if (!b[i]) continue;
-    for (std::int64_t k = 0; k < b[i].shape().elements(); ++k) {
-      const double mine = a[i].view<const float>().data[k],
-                   other = b[i].view<const float>().data[k];
-      squares += (mine - other) * (mine - other);
-      all += other * other;
-    }
-  }
-  return std::sqrt(squares / all);
-}
-
 Recipe small_recipe(const Workplace& place, const std::string& changes) {
   Recipe recipe = place.recipe(changes);
   recipe.steps = 10;
@@ -127,13 +87,14 @@ TEST_CASE("gpu, mixed: gradients of activations are f32's, rounded once") {
 TEST_CASE("gpu, mixed: a step in bf16 has f32's loss and gradients to its 8 bits, in less memory") {
   for (const Lesson& lesson : lessons()) {
     CAPTURE(lesson.network);
-    const Step f32 = step_of(lesson, {}), bf16 = step_of(lesson, narrow_images(DType::kBF16));
+    const LessonStep f32 = step_of(lesson, {}, gpu(0));
+    const LessonStep bf16 = step_of(lesson, narrow_images(DType::kBF16), gpu(0));
     CHECK(bf16.loss == doctest::Approx(f32.loss).epsilon(1e-2));
     const double apart = difference(bf16.gradients, f32.gradients);
     CHECK(apart < 5e-2);
     CHECK(apart > 1e-4);  // it did run in bf16
     CHECK(bf16.arena_bytes < 0.9 * static_cast<double>(f32.arena_bytes));
-    const Step again = step_of(lesson, narrow_images(DType::kBF16));
+    const LessonStep again = step_of(lesson, narrow_images(DType::kBF16), gpu(0));
     CHECK(again.loss == bf16.loss);
     CHECK(difference(again.gradients, bf16.gradients) == 0);
   }
@@ -142,7 +103,8 @@ TEST_CASE("gpu, mixed: a step in bf16 has f32's loss and gradients to its 8 bits
 TEST_CASE("gpu, mixed: losses of several numbers are f32 behind a network in bf16") {
   Lesson lesson = lessons()[1];
   lesson.loss = "total_variation";
-  const Step f32 = step_of(lesson, {}), bf16 = step_of(lesson, narrow_images(DType::kBF16));
+  const LessonStep f32 = step_of(lesson, {}, gpu(0));
+  const LessonStep bf16 = step_of(lesson, narrow_images(DType::kBF16), gpu(0));
   CHECK(bf16.loss == doctest::Approx(f32.loss).epsilon(1e-2));
   CHECK(difference(bf16.gradients, f32.gradients) < 0.15);
 }

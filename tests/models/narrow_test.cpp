@@ -60,8 +60,14 @@ TEST_CASE("narrow: images of networks with attention are bf16, unless published 
   }
   attends.erase("iat");         // docs/gpu.md has what was measured
   attends.insert("fftformer");  // attends in the spectrum, which no operation is named after
-  attends.insert("hit_srf");    // multiplies instead; its published weights outgrow f16
-  CHECK(bf16 == attends);
+  for (const std::string& name : bf16) {
+    CAPTURE(name);
+    CHECK(attends.contains(name));
+  }
+  for (const std::string& name : attends) {
+    CAPTURE(name);
+    CHECK(bf16.contains(name));
+  }
 }
 
 }  // namespace mend::test

@@ -1,12 +1,16 @@
 // Networks that are small enough to be trained in a test, also on a simulated GPU, and a picture in tiles.
 #pragma once
 
+#include <cmath>
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "models/registry.h"
 #include "restore/tiled_network.h"
 #include "tests/support/guarded.h"
 #include "train/initialize.h"
+#include "train/training_state.h"
 #include "train/training_step.h"
 
 namespace mend::test {
@@ -50,6 +54,45 @@ inline std::vector<Lesson> lessons() {
 inline TrainableModel made(const Lesson& lesson) {
   return TrainableModel(
       initial_checkpoint(architecture_named(lesson.network), lesson.hyperparameters, 1));
+}
+
+/// One step of a lesson; its gradients lie in the host's memory.
+struct LessonStep {
+  double loss;
+  Tensors gradients;
+  std::int64_t arena_bytes;
+};
+
+inline LessonStep step_of(const Lesson& lesson, const std::optional<NarrowImages>& narrow,
+                          Device& device = cpu(), LateReads late_reads = LateReads::kKept) {
+  const TrainableModel model = made(lesson);
+  Shape target = lesson.input;
+  target.h *= lesson.scale;
+  target.w *= lesson.scale;
+  TrainingStep step(model, lesson.input, target, make_objective(lesson.loss, "test"), {},
+                    late_reads, device, true, narrow);
+  const double loss = step.run(on(device, values_of(model)), random_tensor(lesson.input, 1),
+                               random_tensor(target, 2));
+  Tensors gradients;
+  for (const Tensor& gradient : step.gradients()) {
+    gradients.push_back(gradient ? gradient.on(cpu()).clone() : gradient);
+  }
+  return {loss, gradients, step.arena_bytes()};
+}
+
+/// ‖a − b‖ / ‖b‖ of all gradients together.
+inline double difference(const Tensors& a, const Tensors& b) {
+  double squares = 0, all = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    if (!b[i]) continue;
+    for (std::int64_t k = 0; k < b[i].shape().elements(); ++k) {
+      const double mine = a[i].view<const float>().data[k],
+                   other = b[i].view<const float>().data[k];
+      squares += (mine - other) * (mine - other);
+      all += other * other;
+    }
+  }
+  return std::sqrt(squares / all);
 }
 
 /// A network that looks nearby, so that tiles change nothing.
