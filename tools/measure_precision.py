@@ -4,7 +4,7 @@
     tools/measure_precision.py build/mend PICTURE CHECKPOINT... [--size 128x128] [--device cuda]
 
 A table in Markdown; "not finite" is a result with infinities or NaN. Checkpoints are real ones: made-up parameters say
-nothing about how large a network's images become. restore/precision.cpp keeps what `--precision auto` makes of it.
+nothing about how large a network's images become. Traits::narrow_type of models/network.h keeps what `--precision auto` makes of it.
 """
 import argparse
 import json

@@ -88,17 +88,15 @@ TEST_CASE("nccl: tensors become their means on all ranks, in the order of the GP
     if (!joined.mean) throw DeviceError(joined.why_not);
     Tensors here, expected;
     for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{2, 3, 5, 7}, Shape{1, 1, 1, 70001}}) {
-      const auto seed = static_cast<std::uint64_t>(shape.elements());
-      here.push_back(
-          random_tensor(shape, seed + static_cast<std::uint64_t>(replicas->rank())).on(device));
+      Tensors of_ranks;
+      for (std::uint64_t rank = 0; rank < 3; ++rank) {
+        of_ranks.push_back(random_tensor(shape, 10 * rank + 1));
+      }
+      here.push_back(of_ranks[static_cast<std::size_t>(replicas->rank())].on(device));
       Tensor mean = Tensor::empty(shape);
       for (std::int64_t i = 0; i < shape.elements(); ++i) {
         double sum = 0;
-        for (int rank = 0; rank < 3; ++rank) {
-          sum += random_tensor(shape, seed + static_cast<std::uint64_t>(rank))
-                     .view<const float>()
-                     .data[i];
-        }
+        for (const Tensor& of_rank : of_ranks) sum += of_rank.view<const float>().data[i];
         mean.view<float>().data[i] = static_cast<float>(sum / 3);
       }
       expected.push_back(mean);

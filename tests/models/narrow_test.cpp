@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/diagnose.h"
 #include "engine/parallel.h"
 #include "engine/plan.h"
 #include "engine/trace.h"
@@ -12,6 +13,7 @@
 #include "tests/models/each_fixture.h"
 #include "tests/support/compare.h"
 #include "tests/support/guarded.h"
+#include "tests/support/paths.h"
 
 namespace mend::test {
 namespace {
@@ -68,6 +70,20 @@ TEST_CASE("narrow: images of networks with attention are bf16, unless published 
     CAPTURE(name);
     CHECK(bf16.contains(name));
   }
+}
+
+TEST_CASE("narrow: images of HiT-SRF with its published weights outgrow f16, and are bf16") {
+  const std::string path = shared_path("weights/hit_srf_x4/hit_srf_x4.safetensors");
+  if (!require_data(path)) return;
+  const Model model = load_model(read_checkpoint(path));
+  CHECK(model.traits.narrow_type == DType::kBF16);
+  const Tensor x = random_tensor({1, 64, 64, 3}, 1);
+  const auto is_finite_in = [&](DType type) {
+    Plan plan(model.forward, {x.shape()}, nullptr, {.narrow = narrow_images(type)});
+    return all_finite(plan({x})[0]);
+  };
+  CHECK_FALSE(is_finite_in(DType::kF16));
+  CHECK(is_finite_in(DType::kBF16));
 }
 
 }  // namespace mend::test

@@ -2,7 +2,7 @@
 // the host's memory, and strict about what it is given. For MEND_NCCL in tests; it shows that the wiring is right, and
 // nothing of NCCL's own kernels or of several GPUs.
 //
-// MEND_NCCL_DOUBLE in the environment has it fail: "join" refuses the last rank and then all, "later" reports an
+// MEND_NCCL_DOUBLE in the environment has it fail: "join" refuses the last rank, "later" reports an
 // error of a sum before.
 #include <cuda_runtime_api.h>
 
