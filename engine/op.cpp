@@ -9,7 +9,6 @@ namespace mend {
 
 Shapes shapes_of(Inputs inputs) {
   Shapes shapes;
-  shapes.reserve(inputs.size());
   for (const Tensor& input : inputs) shapes.push_back(input.shape());
   return shapes;
 }

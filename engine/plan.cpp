@@ -271,13 +271,14 @@ void Plan::wait() {
 }
 
 Tensors Plan::results(int first, int last) {
-  Tensors results = results_later(first, last);
+  Tensors results;
+  results_later(first, last, results);
   wait();
   return results;
 }
 
-Tensors Plan::results_later(int first, int last) {
-  Tensors results;
+void Plan::results_later(int first, int last, Tensors& results) {
+  results.clear();
   for (int i = first; i < last; ++i) {
     const Tensor made = output(i);
     if (device_->kind() == DeviceKind::kCpu) {
@@ -289,7 +290,6 @@ Tensors Plan::results_later(int first, int last) {
     device_->copy_later(results.back().storage()->data(), dense.address(),
                         static_cast<std::size_t>(dense.bytes()));
   }
-  return results;
 }
 
 void Plan::check_threads() const {

@@ -96,8 +96,8 @@ class Plan {
   /// Outputs [first, last) in the host's memory, until the next run: themselves on a CPU, copies of a GPU's,
   /// always at the same places.
   Tensors results(int first, int last);
-  /// The same, but a GPU may still be busy with them: they are there after wait().
-  Tensors results_later(int first, int last);
+  /// The same in place of what `results` has, but a GPU may still be busy with them: they are there after wait().
+  void results_later(int first, int last, Tensors& results);
   /// Until the device has done all that it was given.
   void wait();
   /// Computes the outputs from the inputs. `progress`, if given, is told after each step how many are

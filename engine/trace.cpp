@@ -18,7 +18,6 @@ int Graph::add_constant(const Tensor& constant) {
 
 Shapes Graph::shapes(const std::vector<int>& ids) const {
   Shapes shapes;
-  shapes.reserve(ids.size());
   for (const int id : ids) shapes.push_back(id == kNoValue ? Shape{} : values[id].shape);
   return shapes;
 }

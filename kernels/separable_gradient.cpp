@@ -1,7 +1,6 @@
 #include "kernels/separable_gradient.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "engine/parallel.h"
 
@@ -31,14 +30,6 @@ void sum_rows(const TransposedTaps& rows, int h, View<const float> dy, int n, fl
 
 }  // namespace
 
-void TransposedTaps::finish() {
-  std::partial_sum(start_.begin(), start_.end(), start_.begin());
-  taps_.resize(unsorted_.size());
-  std::vector<std::int64_t> next(start_.begin(), start_.end() - 1);
-  for (const Unsorted& unsorted : unsorted_) taps_[next[unsorted.input]++] = unsorted.tap;
-  unsorted_.clear();
-}
-
 void separable_gradient_reference(const TransposedTaps& rows, const TransposedTaps& columns,
                                   View<const float> dy, View<float> dx) {
   const Shape& s = dx.shape;
@@ -56,7 +47,8 @@ void separable_gradient_reference(const TransposedTaps& rows, const TransposedTa
 }
 
 std::int64_t separable_gradient_scratch(const Shape& dy) {
-  return threads() * std::int64_t{dy.w} * dy.c * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t floats = threads() * std::int64_t{dy.w} * dy.c;
+  return (floats + 1) / 2 * 2 * static_cast<std::int64_t>(sizeof(float));
 }
 
 void separable_gradient_lines(const TransposedTaps& rows, const TransposedTaps& columns,

@@ -9,6 +9,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory_resource>
+#include <numeric>
 #include <vector>
 
 #include "engine/op.h"
@@ -19,34 +21,39 @@ namespace mend {
 /// [start[i], start[i + 1]).
 class TransposedTaps {
  public:
-  TransposedTaps(int inputs, int outputs)
-      : start_(static_cast<std::size_t>(inputs) + 1), outputs_(outputs) {}
-
   struct Tap {
     int output;
     double weight;
   };
-  /// The next tap of output `output`; outputs in ascending order.
-  void add(int input, int output, double weight) {
-    unsorted_.push_back({input, {output, weight}});
-    ++start_[static_cast<std::size_t>(input) + 1];
-  }
-  /// After the last add().
-  void finish();
 
-  int inputs() const { return static_cast<int>(start_.size()) - 1; }
+  /// `visit(add)` calls add(input, output, weight) for every tap, outputs in ascending order. It is run twice.
+  template <class Visit>
+  TransposedTaps(int inputs, int outputs, const Visit& visit,
+                 std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+      : start_(static_cast<std::size_t>(inputs) + 2, memory), taps_(memory), outputs_(outputs) {
+    visit([&](int input, int, double) { ++start_[static_cast<std::size_t>(input) + 2]; });
+    std::partial_sum(start_.begin(), start_.end(), start_.begin());
+    taps_.resize(static_cast<std::size_t>(start_.back()));
+    // Until an input has all of its taps, start[input + 1] is where the next one goes.
+    visit([&](int input, int output, double weight) {
+      taps_[static_cast<std::size_t>(start_[static_cast<std::size_t>(input) + 1]++)] = {output,
+                                                                                        weight};
+    });
+  }
+  /// What that takes of `memory`, for `taps` taps or fewer.
+  static std::int64_t bytes(int inputs, std::int64_t taps) {
+    return (std::int64_t{inputs} + 2) * static_cast<std::int64_t>(sizeof(std::int64_t)) +
+           taps * static_cast<std::int64_t>(sizeof(Tap));
+  }
+
+  int inputs() const { return static_cast<int>(start_.size()) - 2; }
   int outputs() const { return outputs_; }
   const Tap* begin(int input) const { return taps_.data() + start_[input]; }
   const Tap* end(int input) const { return taps_.data() + start_[input + 1]; }
 
  private:
-  struct Unsorted {
-    int input;
-    Tap tap;
-  };
-  std::vector<std::int64_t> start_;
-  std::vector<Unsorted> unsorted_;
-  std::vector<Tap> taps_;
+  std::pmr::vector<std::int64_t> start_;
+  std::pmr::vector<Tap> taps_;
   int outputs_;
 };
 
@@ -56,7 +63,7 @@ void separable_gradient_reference(const TransposedTaps& rows, const TransposedTa
 /// The same in two passes, in f32.
 void separable_gradient_lines(const TransposedTaps& rows, const TransposedTaps& columns,
                               View<const float> dy, View<float> dx, Scratch scratch);
-/// Working memory of separable_gradient_lines: a line a thread.
+/// Working memory of separable_gradient_lines: a line a thread. A multiple of 8 bytes: taps may lie behind it.
 std::int64_t separable_gradient_scratch(const Shape& dy);
 
 }  // namespace mend

@@ -115,14 +115,16 @@ double Adversary::judge(const Tensor& real, const Tensor& made) {
   }
   plan_.set_input(0, real);
   plan_.run();
-  Tensors gradients;
+  of_batch_.clear();
   int next = 2;
   for (const bool there : has_gradient_) {
-    gradients.push_back(there ? plan_.output(next++) : Tensor());
+    of_batch_.push_back(there ? plan_.output(next++) : Tensor());
   }
-  gradient_.add(gradients);
+  gradient_.add(of_batch_);
+  plan_.results_later(0, 2, losses_);
+  plan_.wait();
   double loss = 0;
-  for (const Tensor& value : plan_.results(0, 2)) {
+  for (const Tensor& value : losses_) {
     loss += double{value.view<const float>()(0, 0, 0, 0)};
   }
   return loss;

@@ -20,7 +20,7 @@ constexpr Kind kKinds[] = {
     {"gaussian_noise", "sigma (of 255), gray (chance)", "white noise", make_gaussian_noise},
     {"poisson_noise", "photons", "shot noise", make_poisson_noise},
     {"camera_noise", "shot, read", "noise of a sensor in linear light", make_camera_noise},
-    {"blur", "shape, deviation, ratio, length, radius, cutoff", "gaussian, motion, disc, sinc", make_blur},
+    {"blur", "shape, deviation, ratio, length, angle, radius, cutoff", "gaussian, motion, disc, sinc", make_blur},
     {"sharpen", "amount, deviation", "unsharp masking", make_sharpen},
     {"resize", "scale, filter", "to another size", make_resize},
     {"fit", "filter", "to the size that the network sees", make_fit},

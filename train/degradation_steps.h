@@ -19,8 +19,8 @@ Degradation make_camera_noise(StepParameters& parameters);
 
 // ---- blur (degrade_blur.cpp) ----
 
-/// "shape": gaussian {deviation, and ratio of the two axes}, motion {length}, disc {radius: defocus},
-/// sinc {cutoff: in radians a pixel}. Angles are drawn. Beyond the border the picture is mirrored.
+/// "shape": gaussian {deviation, and ratio of the two axes}, motion {length, angle in degrees}, disc {radius: defocus},
+/// sinc {cutoff: in radians a pixel}. Other angles are drawn. Beyond the border the picture is mirrored.
 Degradation make_blur(StepParameters& parameters);
 /// x + amount · (x − blurred), clipped to [0,1]: unsharp masking by a Gaussian of this deviation. Of targets, as
 /// photographs that were made small are softer than those of a camera.

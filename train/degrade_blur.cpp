@@ -24,9 +24,10 @@ MakeKernel kernel_of(StepParameters& parameters, const std::string& shape) {
   }
   if (shape == "motion") {
     const Range length = parameters.range("length", 0, 40);
+    const Range degrees = parameters.range("angle", 0, 180, {0, 180});
     return [=](RandomStream& random) {
       const double pixels = length.draw(random);
-      return motion_kernel(pixels, angle_of(random));
+      return motion_kernel(pixels, degrees.draw(random) * std::numbers::pi / 180);
     };
   }
   if (shape == "disc") {

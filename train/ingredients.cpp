@@ -2,11 +2,43 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
 #include "engine/error.h"
 #include "train/initialize.h"
 
 namespace mend {
 namespace {
+
+/// The checkpoint with layers called otherwise: `rules` is {"old": "new"}, all at once. So a deeper network
+/// starts from a shallower one's layers. Throws UsageError if there is no such layer.
+Checkpoint renamed(Checkpoint checkpoint, const Json& rules) {
+  const std::map<std::string, StoredTensor> tensors = std::move(checkpoint.tensors);
+  checkpoint.tensors.clear();
+  std::map<std::string, std::string> names;
+  for (const auto& [old, name] : rules.items()) {
+    if (!name.is_string()) throw UsageError(fmt::format("renamed: '{}' needs a name", old));
+    names[old] = name.get<std::string>();
+  }
+  std::set<std::string> found;
+  for (const auto& [key, tensor] : tensors) {
+    std::string now = key;
+    for (const auto& [old, name] : names) {
+      if (!key.starts_with(old + ".")) continue;
+      now = name + key.substr(old.size());
+      found.insert(old);
+    }
+    checkpoint.tensors[now] = tensor;
+  }
+  for (const auto& [old, name] : names) {
+    if (found.contains(old)) continue;
+    throw UsageError(fmt::format("renamed: {} has no layer '{}'", checkpoint.path, old));
+  }
+  return checkpoint;
+}
 
 /// Puts the tensors of `other` with the same key and shape into `checkpoint`; how many there are.
 /// Throws UsageError if there are none.
@@ -38,7 +70,7 @@ Checkpoint first_checkpoint(const Recipe& recipe, const NoteCallback& tell,
   start_layers(first, recipe.initialize);
   first.metadata["task"] = recipe.task;
   if (!recipe.start.empty()) {
-    const int taken = take_matching(first, open(recipe.start));
+    const int taken = take_matching(first, renamed(open(recipe.start), recipe.renamed));
     tell(fmt::format("{}: {} of {} tensors are taken from there", recipe.start, taken,
                      first.tensors.size()));
   }

@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
-#include <map>
+#include <limits>
 #include <utility>
 
 #include "engine/error.h"
@@ -52,15 +53,14 @@ std::string Optimizer::label(std::size_t i) const {
   return name.empty() ? fmt::format("parameter {}", i) : name;
 }
 
-/// The gradients, each dense.
-std::vector<Tensor> Optimizer::checked(Inputs gradients) const {
+const std::vector<Tensor>& Optimizer::checked(Inputs gradients) {
   if (gradients.size() != parameters_.size()) {
     throw ShapeError(fmt::format("{}: {} gradients for {} parameters", name_, gradients.size(),
                                  parameters_.size()));
   }
-  std::vector<Tensor> dense(gradients.begin(), gradients.end());
-  for (std::size_t i = 0; i < dense.size(); ++i) {
-    Tensor& gradient = dense[i];
+  dense_.assign(gradients.begin(), gradients.end());
+  for (std::size_t i = 0; i < dense_.size(); ++i) {
+    Tensor& gradient = dense_[i];
     if (!gradient.defined()) continue;
     const Shape& shape = parameters_[i].value.shape();
     if (gradient.shape() != shape) {
@@ -70,7 +70,7 @@ std::vector<Tensor> Optimizer::checked(Inputs gradients) const {
     require(&gradient.device() == device_, "gradients on the parameters' device");
     if (!gradient.dense()) gradient = gradient.clone();
   }
-  return dense;
+  return dense_;
 }
 
 double Optimizer::norm(Inputs gradients) { return norm_of_(checked(gradients)); }
@@ -85,28 +85,43 @@ void Optimizer::refuse_numbers(Inputs gradients) {
 }
 
 void Optimizer::step(Inputs gradients, double norm, double scale) {
-  const std::vector<Tensor> dense = checked(gradients);
+  const std::vector<Tensor>& dense = checked(gradients);
   if (!std::isfinite(norm)) refuse_numbers(dense);
-  // By their count of steps, which differs where a parameter had no gradient once: the rules are those of a count.
-  std::map<std::int64_t, std::vector<PieceRow>> rows;
+  std::size_t trained = 0;
   for (std::size_t i = 0; i < dense.size(); ++i) {
-    if (!dense[i].defined()) continue;
-    Parameter& parameter = parameters_[i];
-    PieceRow& row = rows[++parameter.steps].emplace_back();
-    row = {parameter.value, dense[i]};
-    for (std::size_t m = 0; m < parameter.memory.size(); ++m) {
-      row.arrays[kFirstMemory + m] = parameter.memory[m].view<float>().data;
+    if (!dense[i]) continue;
+    ++parameters_[i].steps;
+    ++trained;
+  }
+  // By their count of steps, which differs where a parameter had no gradient once: the rules are those of a count.
+  rows_.clear();
+  groups_.clear();
+  while (rows_.size() < trained) {
+    Group& group = groups_.emplace_back(Group{next_count(dense), rows_.size()});
+    for (std::size_t i = 0; i < dense.size(); ++i) {
+      const Parameter& parameter = parameters_[i];
+      if (!dense[i] || parameter.steps != group.steps) continue;
+      PieceRow& row = rows_.emplace_back();
+      row = {parameter.value, dense[i]};
+      for (std::size_t m = 0; m < parameter.memory.size(); ++m) {
+        row.arrays[kFirstMemory + m] = parameter.memory[m].view<float>().data;
+      }
     }
   }
-  std::vector<PieceRow> all;
-  for (const auto& [steps, of_these] : rows)
-    all.insert(all.end(), of_these.begin(), of_these.end());
-  pieces_.assign(*device_, all);
-  std::size_t first = 0;
-  for (const auto& [steps, of_these] : rows) {
-    for_each_number(rule(steps, scale), pieces_.of_rows(first, first + of_these.size()));
-    first += of_these.size();
+  pieces_.assign(*device_, rows_);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const std::size_t end = g + 1 < groups_.size() ? groups_[g + 1].first : rows_.size();
+    for_each_number(rule(groups_[g].steps, scale), pieces_.of_rows(groups_[g].first, end));
   }
+}
+
+std::int64_t Optimizer::next_count(const std::vector<Tensor>& dense) const {
+  const std::int64_t last = groups_.empty() ? 0 : groups_.back().steps;
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  for (std::size_t i = 0; i < dense.size(); ++i) {
+    if (dense[i] && parameters_[i].steps > last) least = std::min(least, parameters_[i].steps);
+  }
+  return least;
 }
 
 Optimizer::State Optimizer::state() const {

@@ -65,7 +65,10 @@ class Optimizer {
     std::int64_t steps = 0;
   };
   std::string label(std::size_t i) const;
-  std::vector<Tensor> checked(Inputs gradients) const;
+  /// The gradients, each dense; until the next call.
+  const std::vector<Tensor>& checked(Inputs gradients);
+  /// The least number of steps that a trained parameter has taken, above that of the last group.
+  std::int64_t next_count(const std::vector<Tensor>& dense) const;
   [[noreturn]] void refuse_numbers(Inputs gradients);
 
   std::string_view name_;
@@ -74,6 +77,15 @@ class Optimizer {
   std::vector<Parameter> parameters_;
   GradientNorm norm_of_;
   TensorPieces pieces_;
+  /// The parameters that have taken so many steps: rows of pieces_ from `first` on.
+  struct Group {
+    std::int64_t steps;
+    std::size_t first;
+  };
+  // Of a call, kept for their room.
+  std::vector<Tensor> dense_;
+  std::vector<PieceRow> rows_;
+  std::vector<Group> groups_;
 };
 
 /// Gradient descent with momentum: SgdRule.

@@ -125,6 +125,7 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   take_network(recipe, entries);
   entries.take("initialize", recipe.initialize);
   entries.take("start", recipe.start);
+  entries.take("renamed", recipe.renamed);
   entries.take("seed", recipe.seed);
   entries.take("steps", recipe.steps, std::int64_t{1}, kMost);
   entries.take("batch", recipe.batch, 1, 4096);

@@ -6,6 +6,7 @@
 //     "task": "upscale",                     // what the network is for
 //     "network": {"name": "srvgg", "num_feat": 48, "num_conv": 12, "upscale": 2, ...},
 //     "start": "upscale-x2.safetensors",     // its tensors of the same key and shape; beside the recipe
+//     "renamed": {"down1.1": "down1.2"},     // layers of `start`, and what they are called here
 //     "initialize": {"zero": ["*.res.2"]},   // of single layers: initialize.h
 //     "seed": 1, "steps": 100000, "batch": 16, "patch": 48, "margin": 8,
 //     "pictures": ["photos"], "largest_side": [2048, 1024], "cache": "1G",
@@ -45,6 +46,7 @@ struct Recipe {
   Json hyperparameters = Json::object();
   Json initialize = Json::object();
   std::string start;  ///< a checkpoint to go on from; empty: numbers from a formula
+  Json renamed = Json::object();
 
   std::uint64_t seed = 1;
   std::int64_t steps = 100'000;

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstddef>
+#include <vector>
 
 #include "kernels/ssim/ssim.h"
 #include "restore/similarity.h"
@@ -21,8 +23,9 @@ Loss ssim_loss(const Tensor& x, const Tensor& target) {
   check_shapes("ssim_loss", x, target);
   const op::SsimLossGradient op{gaussian_taps()};
   const Tensor gradient = Tensor::empty(op.shape({x.shape(), target.shape()}));
-  const double value =
-      ssim_loss(op.taps, x.view<const float>(), target.view<const float>(), gradient.view<float>());
+  std::vector<std::byte> scratch(static_cast<std::size_t>(ssim_loss_scratch(x.shape())));
+  const double value = ssim_loss(op.taps, x.view<const float>(), target.view<const float>(),
+                                 gradient.view<float>(), scratch);
   return {value, gradient};
 }
 

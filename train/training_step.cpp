@@ -45,7 +45,7 @@ Shapes shapes_of(const TrainableModel& model, const Shape& input, const Shape& t
   Shapes shapes{input, target};
   for (const Parameter& parameter : model.parameters()) shapes.push_back(parameter.tensor.shape());
   for (const Critic& critic : critics) {
-    shapes.insert(shapes.end(), critic.parameters.begin(), critic.parameters.end());
+    for (const Shape& shape : critic.parameters) shapes.push_back(shape);
   }
   return shapes;
 }
@@ -180,7 +180,7 @@ void TrainingStep::start(const Tensors& parameters, const Tensor& input, const T
     const auto end = std::lower_bound(final_steps_.begin(), final_steps_.end(), done);
     progress(static_cast<std::size_t>(end - final_steps_.begin()));
   });
-  losses_ = plan_.results_later(1, static_cast<int>(values_) + 1);
+  plan_.results_later(1, static_cast<int>(values_) + 1, losses_);
 }
 
 double TrainingStep::loss() {
@@ -207,15 +207,15 @@ void AccumulatedGradient::add(const Tensors& gradients) {
     for (const Tensor& gradient : gradients) sums_.push_back(place_like(gradient));
   }
   Device* device = &cpu();
-  std::vector<PieceRow> rows;
-  Tensors dense;  // until the work with it is under way
+  rows_.clear();
+  dense_.clear();
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     if (!gradients[i]) continue;
-    dense.push_back(gradients[i].dense() ? gradients[i] : gradients[i].clone());
-    rows.push_back({sums_[i], dense.back()});
+    dense_.push_back(gradients[i].dense() ? gradients[i] : gradients[i].clone());
+    rows_.push_back({sums_[i], dense_.back()});
     device = &sums_[i].device();
   }
-  pieces_.assign(*device, rows);
+  pieces_.assign(*device, rows_);
   for_each_number(is_first ? NumberRule(CopyRule{}) : AddRule{}, pieces_.all());
 }
 

@@ -95,6 +95,9 @@ class AccumulatedGradient {
   int count_, added_ = 0;
   Tensors sums_;
   TensorPieces pieces_;  // rows of a sum and a gradient
+  // Of a call, kept for their room.
+  std::vector<PieceRow> rows_;
+  Tensors dense_;
 };
 
 }  // namespace mend

@@ -200,7 +200,7 @@ void mask_windows_cuda(const op::MaskWindows& op, View<const float> x, View<floa
                       current_cuda_device().stream());
 }
 void gather_bias_gradient_cuda(const op::GatherBiasGradient&, View<const float> dy,
-                               View<const float> index, View<float> y) {
+                               View<const float> index, View<float> y, Scratch) {
   launch_gather_bias_gradient(dy, index, y, current_cuda_device().stream());
 }
 

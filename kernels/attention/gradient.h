@@ -92,6 +92,7 @@ struct GatherBiasGradient {
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
+  std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
 };
 
@@ -102,7 +103,7 @@ namespace mend {
 template <class Op>
 using MoveTokensKernel = void (*)(const Op& op, View<const float> x, View<float> y);
 using GatherBiasGradientKernel = void (*)(const op::GatherBiasGradient& op, View<const float> dy,
-                                          View<const float> index, View<float> y);
+                                          View<const float> index, View<float> y, Scratch scratch);
 
 std::span<const Variant<op::SplitWindows, MoveTokensKernel<op::SplitWindows>>>
 split_windows_ladder();

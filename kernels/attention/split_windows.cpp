@@ -97,19 +97,18 @@ void mask_windows_reference(const op::MaskWindows& op, View<const float> x, View
 }
 
 void gather_bias_gradient_reference(const op::GatherBiasGradient& op, View<const float> dy,
-                                    View<const float> index, View<float> table) {
+                                    View<const float> index, View<float> table, Scratch scratch) {
   const int entries = op.entries;
-  parallel_for(table.shape.c, [&](std::int64_t head, int) {
-    std::vector<double> sums(static_cast<std::size_t>(entries), 0.0);
+  parallel_for(table.shape.c, [&](std::int64_t head, int thread) {
+    double* sums = reinterpret_cast<double*>(scratch.data()) + std::int64_t{thread} * entries;
+    std::fill_n(sums, entries, 0.0);
     for (int q = 0; q < index.shape.w; ++q)
       for (int k = 0; k < index.shape.c; ++k) {
         const int entry = static_cast<int>(index(0, 0, q, k));  // GatherBias has checked it
-        sums[static_cast<std::size_t>(entry < 0 ? entry + entries : entry)] +=
-            dy(0, static_cast<int>(head), k, q);
+        sums[entry < 0 ? entry + entries : entry] += dy(0, static_cast<int>(head), k, q);
       }
     for (int e = 0; e < entries; ++e) {
-      table(0, 0, e, static_cast<int>(head)) =
-          static_cast<float>(sums[static_cast<std::size_t>(e)]);
+      table(0, 0, e, static_cast<int>(head)) = static_cast<float>(sums[e]);
     }
   });
 }
@@ -261,11 +260,15 @@ Footprint GatherBiasGradient::footprint(const Shapes&) const { return {}; }
 
 std::string GatherBiasGradient::describe() const { return fmt::format("{} entries", entries); }
 
-void GatherBiasGradient::forward(Inputs inputs, const Tensor& y, Scratch) const {
+std::int64_t GatherBiasGradient::scratch_bytes(const Shapes&) const {
+  return threads() * std::int64_t{entries} * static_cast<std::int64_t>(sizeof(double));
+}
+
+void GatherBiasGradient::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   const auto& rung =
       choose(gather_bias_gradient_ladder(), *this, shapes_of(inputs), y.device().kind());
   rung.kernel(*this, inputs[kDy].view<const float>(), inputs[kIndex].view<const float>(),
-              y.view<float>());
+              y.view<float>(), scratch);
 }
 
 }  // namespace op

@@ -65,6 +65,6 @@ void split_windows_cuda(const op::SplitWindows& op, View<const float> x, View<fl
 void merge_windows_cuda(const op::MergeWindows& op, View<const float> x, View<float> y);
 void mask_windows_cuda(const op::MaskWindows& op, View<const float> x, View<float> y);
 void gather_bias_gradient_cuda(const op::GatherBiasGradient& op, View<const float> dy,
-                               View<const float> index, View<float> y);
+                               View<const float> index, View<float> y, Scratch);
 
 }  // namespace mend

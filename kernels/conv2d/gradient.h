@@ -21,6 +21,11 @@ namespace mend {
 
 struct Conv2dWeightGradientKernel;
 namespace op {
+struct Conv2dWeightGradient;
+}
+using Conv2dWeightGradientVariant = Variant<op::Conv2dWeightGradient, Conv2dWeightGradientKernel>;
+
+namespace op {
 
 /// The gradient of a convolution's weight.
 ///
@@ -41,11 +46,14 @@ struct Conv2dWeightGradient {
   int stride = 1, padding_h = 0, padding_w = 0, dilation = 1, groups = 1;
   /// Of x and dy: f32, or on a GPU bf16. y is f32.
   DType type = DType::kF32;
+  /// The rung to run; null: choose one.
+  const Conv2dWeightGradientVariant* variant = nullptr;
 
   Shape shape(const Shapes& in) const;
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
+  std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   std::optional<Narrowed> narrow(const Shapes& in, DType to) const;
@@ -89,7 +97,6 @@ struct Conv2dWeightGradientKernel {
   /// Of a rung on a GPU, in place of run.
   void (*launch)(const op::Conv2dWeightGradient& op, Inputs inputs, const Tensor& y) = nullptr;
 };
-using Conv2dWeightGradientVariant = Variant<op::Conv2dWeightGradient, Conv2dWeightGradientKernel>;
 std::span<const Conv2dWeightGradientVariant> conv2d_weight_gradient_ladder();
 
 // The rungs.

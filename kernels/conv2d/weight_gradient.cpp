@@ -64,6 +64,7 @@ constexpr Conv2dWeightGradientVariant kLadder[] = {
 
 const Conv2dWeightGradientVariant& rung_of(const op::Conv2dWeightGradient& op, const Shapes& in,
                                            DeviceKind device) {
+  if (op.variant != nullptr) return *op.variant;
   return choose(conv2d_weight_gradient_ladder(), op, in, device);
 }
 
@@ -131,6 +132,12 @@ std::optional<Narrowed> Conv2dWeightGradient::narrow(const Shapes& in, DType to)
     if (rung.device == DeviceKind::kCuda && rung.refuses(op, in).empty()) return narrowed;
   }
   return std::nullopt;
+}
+
+std::optional<Lowering> Conv2dWeightGradient::lower(const Shapes& in, DeviceKind device) const {
+  Conv2dWeightGradient fixed = *this;
+  fixed.variant = &rung_of(*this, in, device);
+  return Lowering{fixed, {}};
 }
 
 std::int64_t Conv2dWeightGradient::scratch_bytes(const Shapes& in) const {

@@ -58,7 +58,7 @@ namespace op {
 
 Shape GlobalResponseNorm::shape(const Shapes& in) const {
   for (const Slot slot : {kGamma, kBeta}) {
-    if (in.at(slot) != vector_shape(in[kX].c)) {
+    if (in[slot] != vector_shape(in[kX].c)) {
       throw ShapeError(fmt::format("global_response_norm: {} is {}, but x is {}",
                                    slot == kGamma ? "gamma" : "beta", to_string(in[slot]),
                                    to_string(in[kX])));

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <string>
-#include <vector>
 
 #include "engine/cuda/cuda_device.h"
 #include "kernels/cuda/cuda_separable.h"
@@ -18,14 +17,8 @@ namespace {
 KeptAxis folded_back(PadMode mode, int before, int extent, int padded) {
   const std::string key =
       fmt::format("gradient of pad {} {} {} {}", static_cast<int>(mode), before, extent, padded);
-  return {key, extent, [&] {
-            SeparableAxis axis;
-            for (const std::vector<int>& rows : padding_shown_by(mode, before, extent, padded)) {
-              for (const int row : rows) axis.add(row, 1);
-              axis.finish_output();
-            }
-            return axis;
-          }};
+  return KeptAxis::of_gradient(
+      key, extent, [&] { return padding_shown_by(mode, before, extent, padded); });
 }
 
 }  // namespace
@@ -40,7 +33,7 @@ void pad_cuda_narrow(const op::Pad& pad, Inputs inputs, const Tensor& y) {
                    current_cuda_device().stream());
 }
 
-void pad_gradient_cuda(const op::Pad& pad, View<const float> dy, View<float> y) {
+void pad_gradient_cuda(const op::Pad& pad, View<const float> dy, View<float> y, Scratch) {
   if (pad.mode == PadMode::kConstant) {  // nothing comes back: the window in the middle
     launch_pad<float>(pad.mode, -pad.top, -pad.left, 0, dy, y, current_cuda_device().stream());
     return;

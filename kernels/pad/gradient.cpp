@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/parallel.h"
+#include "engine/scratch_memory.h"
 #include "kernels/cuda/machine.h"
 #include "kernels/pad/variants.h"
 
@@ -38,13 +39,16 @@ std::span<const Variant<op::PadGradient, PadGradientKernel>> pad_gradient_ladder
   return kLadder;
 }
 
-std::vector<std::vector<int>> padding_shown_by(PadMode mode, int before, int extent, int padded) {
-  std::vector<std::vector<int>> rows(static_cast<std::size_t>(extent));
-  for (int p = 0; p < padded; ++p) {
-    const int row = padding_source(mode, p - before, extent);
-    if (row >= 0) rows[static_cast<std::size_t>(row)].push_back(p);
-  }
-  return rows;
+TransposedTaps padding_shown_by(PadMode mode, int before, int extent, int padded,
+                                std::pmr::memory_resource* memory) {
+  return {extent, padded,
+          [&](const auto& add) {
+            for (int p = 0; p < padded; ++p) {
+              const int row = padding_source(mode, p - before, extent);
+              if (row >= 0) add(row, p, 1);
+            }
+          },
+          memory};
 }
 
 Tensor without_margins(const Tensor& x, const ImageMargins& m) {
@@ -62,7 +66,7 @@ Tensor without_margins(const Tensor& x, const ImageMargins& m) {
                {y});
 }
 
-void pad_gradient_reference(const op::Pad& pad, View<const float> dy, View<float> y) {
+void pad_gradient_reference(const op::Pad& pad, View<const float> dy, View<float> y, Scratch) {
   const Shape& s = y.shape;
   std::vector<double> sums(static_cast<std::size_t>(s.h) * s.w);
   for (int n = 0; n < s.n; ++n)
@@ -81,18 +85,19 @@ void pad_gradient_reference(const op::Pad& pad, View<const float> dy, View<float
     }
 }
 
-void pad_gradient_rows(const op::Pad& pad, View<const float> dy, View<float> y) {
+void pad_gradient_rows(const op::Pad& pad, View<const float> dy, View<float> y, Scratch scratch) {
   const Shape& s = y.shape;
-  const auto rows = padding_shown_by(pad.mode, pad.top, s.h, dy.shape.h);
-  const auto columns = padding_shown_by(pad.mode, pad.left, s.w, dy.shape.w);
+  ScratchMemory memory(scratch);
+  const auto rows = padding_shown_by(pad.mode, pad.top, s.h, dy.shape.h, &memory);
+  const auto columns = padding_shown_by(pad.mode, pad.left, s.w, dy.shape.w, &memory);
   parallel_for(std::int64_t{s.n} * s.h, [&](std::int64_t row, int) {
     const int n = static_cast<int>(row / s.h), h = static_cast<int>(row % s.h);
     for (int w = 0; w < s.w; ++w) {
       float* to = y.pixel(n, h, w);
       bool first = true;
-      for (const int p : rows[static_cast<std::size_t>(h)])
-        for (const int q : columns[static_cast<std::size_t>(w)]) {
-          const float* from = dy.pixel(n, p, q);
+      for (const auto* p = rows.begin(h); p != rows.end(h); ++p)
+        for (const auto* q = columns.begin(w); q != columns.end(w); ++q) {
+          const float* from = dy.pixel(n, p->output, q->output);
           if (first) {
             std::copy_n(from, s.c, to);
           } else {
@@ -127,9 +132,14 @@ Footprint PadGradient::footprint(const Shapes& in) const { return pad.footprint(
 
 std::string PadGradient::describe() const { return pad.describe(); }
 
-void PadGradient::forward(Inputs inputs, const Tensor& y, Scratch) const {
+std::int64_t PadGradient::scratch_bytes(const Shapes& in) const {
+  const Shape y = shape(in);
+  return TransposedTaps::bytes(y.h, in[0].h) + TransposedTaps::bytes(y.w, in[0].w);
+}
+
+void PadGradient::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
   const auto& rung = choose(pad_gradient_ladder(), *this, shapes_of(inputs), y.device().kind());
-  rung.kernel(pad, inputs[0].view<const float>(), y.view<float>());
+  rung.kernel(pad, inputs[0].view<const float>(), y.view<float>(), scratch);
 }
 
 Tensors Pad::backward(const Backward& call) const { return {apply(PadGradient{*this}, {call.dy})}; }

@@ -1,14 +1,15 @@
 // The gradient of padding: what the border was made of gets the border's gradient back.
 #pragma once
 
+#include <memory_resource>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "engine/ladder.h"
 #include "engine/op.h"
 #include "kernels/pad/pad.h"
+#include "kernels/separable_gradient.h"
 
 namespace mend {
 namespace op {
@@ -29,6 +30,7 @@ struct PadGradient {
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
+  std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
 };
 
@@ -42,16 +44,18 @@ struct ImageMargins {
 /// zeros are added on that side. x itself if all are 0.
 Tensor without_margins(const Tensor& x, const ImageMargins& margins);
 
-using PadGradientKernel = void (*)(const op::Pad&, View<const float> dy, View<float> y);
+using PadGradientKernel = void (*)(const op::Pad&, View<const float> dy, View<float> y,
+                                   Scratch scratch);
 std::span<const Variant<op::PadGradient, PadGradientKernel>> pad_gradient_ladder();
 
 // The rungs.
-void pad_gradient_reference(const op::Pad& pad, View<const float> dy, View<float> y);
-void pad_gradient_rows(const op::Pad& pad, View<const float> dy, View<float> y);
-void pad_gradient_cuda(const op::Pad& pad, View<const float> dy, View<float> y);
+void pad_gradient_reference(const op::Pad& pad, View<const float> dy, View<float> y, Scratch);
+void pad_gradient_rows(const op::Pad& pad, View<const float> dy, View<float> y, Scratch scratch);
+void pad_gradient_cuda(const op::Pad& pad, View<const float> dy, View<float> y, Scratch);
 
-/// For each row (or column) of an image of `extent`, those of the padded image that show it, in
-/// ascending order.
-std::vector<std::vector<int>> padding_shown_by(PadMode mode, int before, int extent, int padded);
+/// For each row (or column) of an image of `extent`, those of the padded image that show it.
+TransposedTaps padding_shown_by(
+    PadMode mode, int before, int extent, int padded,
+    std::pmr::memory_resource* memory = std::pmr::get_default_resource());
 
 }  // namespace mend

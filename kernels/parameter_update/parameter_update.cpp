@@ -28,15 +28,15 @@ void for_each_number(const NumberRule& rule, const PieceSpan& pieces) {
 }
 
 double GradientNorm::operator()(Inputs gradients) {
-  std::vector<PieceRow> rows;
+  rows_.clear();
   Device* device = &cpu();
   for (const Tensor& gradient : gradients) {
     if (!gradient) continue;
     device = &gradient.device();
-    rows.push_back({gradient});
+    rows_.push_back({gradient});
   }
-  if (rows.empty()) return 0;
-  pieces_.assign(*device, rows);
+  if (rows_.empty()) return 0;
+  pieces_.assign(*device, rows_);
   const PieceSpan pieces = pieces_.all();
   const std::int64_t bytes = (std::int64_t{pieces.count} + 1) * sizeof(double);
   if (!sums_ || &sums_.device() != device || sums_.bytes() != bytes) {

@@ -11,6 +11,8 @@
 // Next idea: parameters, gradients and memories side by side in one array each, 16 bytes a load.
 #pragma once
 
+#include <vector>
+
 #include "engine/op.h"
 #include "kernels/parameter_update/pieces.h"
 #include "kernels/parameter_update/rules.h"
@@ -32,6 +34,7 @@ class GradientNorm {
   double operator()(Inputs gradients);
 
  private:
+  std::vector<PieceRow> rows_;  // kept for their room
   TensorPieces pieces_;
   Tensor sums_;  // bytes of doubles on the device: of each piece, and of all
 };

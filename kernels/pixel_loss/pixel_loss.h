@@ -63,7 +63,7 @@ struct PixelLossGradient {
 }  // namespace op
 
 /// Both at once, on the CPU: the loss's value in double, and its gradient to `gradient`, if that is a view.
-/// Row by row in double, the rows in order: the same bits for any number of threads.
+/// Row by row in double, in an order that depends on the shapes alone: the same bits for any number of threads.
 double pixel_loss(const PixelLoss& loss, View<const float> x, View<const float> target,
                   View<float> gradient);
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/parallel.h"
+#include "engine/scratch_memory.h"
 #include "kernels/cuda/memory_seconds.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/pool/variants.h"
@@ -46,8 +47,11 @@ void mean_reference(const op::MeanGradient& op, View<const float> dy, View<float
 }
 
 void mean_lines(const op::MeanGradient& op, View<const float> dy, View<float> y, Scratch scratch) {
-  separable_gradient_lines(transposed_axis(op, dy.shape.h, y.shape.h, true),
-                           transposed_axis(op, dy.shape.w, y.shape.w, false), dy, y, scratch);
+  ScratchMemory memory(
+      scratch.subspan(static_cast<std::size_t>(separable_gradient_scratch(dy.shape))));
+  separable_gradient_lines(transposed_axis(op, dy.shape.h, y.shape.h, true, &memory),
+                           transposed_axis(op, dy.shape.w, y.shape.w, false, &memory), dy, y,
+                           scratch);
 }
 
 /// The channels [first, last) of image n: windows may share pixels, so one task has all of them.
@@ -134,14 +138,16 @@ std::span<const Variant<op::MaxGradient, MaxGradientKernel>> max_gradient_ladder
   return kMaxLadder;
 }
 
-TransposedTaps transposed_axis(const op::MeanGradient& op, int windows, int extent, bool rows) {
-  TransposedTaps taps(extent, windows);
-  for (int p = 0; p < windows; ++p) {
-    const auto [window, weight] = window_of_mean(op, p, windows, extent, rows);
-    for (int h = window.first; h < window.last; ++h) taps.add(h, p, weight);
-  }
-  taps.finish();
-  return taps;
+TransposedTaps transposed_axis(const op::MeanGradient& op, int windows, int extent, bool rows,
+                               std::pmr::memory_resource* memory) {
+  return {extent, windows,
+          [&](const auto& add) {
+            for (int p = 0; p < windows; ++p) {
+              const auto [window, weight] = window_of_mean(op, p, windows, extent, rows);
+              for (int h = window.first; h < window.last; ++h) add(h, p, weight);
+            }
+          },
+          memory};
 }
 
 int mean_window_rows(const op::MeanGradient& op, int windows, int extent, bool rows) {
@@ -206,7 +212,16 @@ std::string MeanGradient::describe() const {
 }
 
 std::int64_t MeanGradient::scratch_bytes(const Shapes& in) const {
-  return separable_gradient_scratch(in[0]);
+  const auto taps_bytes = [&](int windows, int extent, bool rows) {
+    std::int64_t taps = 0;
+    for (int p = 0; p < windows; ++p) {
+      const Window window = window_of_mean(*this, p, windows, extent, rows).window;
+      taps += window.last - window.first;
+    }
+    return TransposedTaps::bytes(extent, taps);
+  };
+  return separable_gradient_scratch(in[0]) + taps_bytes(in[0].h, height, true) +
+         taps_bytes(in[0].w, width, false);
 }
 
 void MeanGradient::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {

@@ -2,6 +2,7 @@
 // the one that was the largest.
 #pragma once
 
+#include <memory_resource>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,7 +66,9 @@ std::span<const Variant<op::MaxGradient, MaxGradientKernel>> max_gradient_ladder
 
 class TransposedTaps;  // kernels/separable_gradient.h
 /// The axis of a mean's gradient: `windows` windows over `extent` rows, or columns.
-TransposedTaps transposed_axis(const op::MeanGradient& op, int windows, int extent, bool rows);
+TransposedTaps transposed_axis(
+    const op::MeanGradient& op, int windows, int extent, bool rows,
+    std::pmr::memory_resource* memory = std::pmr::get_default_resource());
 /// Rows of the window in the middle.
 int mean_window_rows(const op::MeanGradient& op, int windows, int extent, bool rows);
 

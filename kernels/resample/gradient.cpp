@@ -1,7 +1,9 @@
 #include "kernels/resample/gradient.h"
 
+#include <memory_resource>
 #include <vector>
 
+#include "engine/scratch_memory.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/pool/pool.h"
 #include "kernels/resample/taps.h"
@@ -10,17 +12,25 @@
 namespace mend {
 namespace {
 
-TransposedTaps transposed(const Axis& axis) {
-  TransposedTaps result(axis.input, axis.output);
-  std::vector<double> weights(static_cast<std::size_t>(most_taps(axis)));
-  for (int p = 0; p < axis.output; ++p) {
-    const Taps taps = taps_of(axis, p, weights.data());
-    for (int t = 0; t < taps.count; ++t) {
-      result.add(static_cast<int>(taps.first) + t, p, weights[static_cast<std::size_t>(t)]);
-    }
-  }
-  result.finish();
-  return result;
+TransposedTaps transposed(const Axis& axis, std::pmr::memory_resource* memory) {
+  std::pmr::vector<double> weights(static_cast<std::size_t>(most_taps(axis)), memory);
+  return {axis.input, axis.output,
+          [&](const auto& add) {
+            for (int p = 0; p < axis.output; ++p) {
+              const Taps taps = taps_of(axis, p, weights.data());
+              for (int t = 0; t < taps.count; ++t) {
+                add(static_cast<int>(taps.first) + t, p, weights[static_cast<std::size_t>(t)]);
+              }
+            }
+          },
+          memory};
+}
+
+/// What that takes of `memory`.
+std::int64_t transposed_bytes(const Axis& axis) {
+  const std::int64_t most = most_taps(axis);
+  return most * static_cast<std::int64_t>(sizeof(double)) +
+         TransposedTaps::bytes(axis.input, most * axis.output);
 }
 
 void gradient_reference(const op::ResampleGradient& op, View<const float> dy, View<float> y,
@@ -31,8 +41,10 @@ void gradient_reference(const op::ResampleGradient& op, View<const float> dy, Vi
 
 void gradient_lines(const op::ResampleGradient& op, View<const float> dy, View<float> y,
                     Scratch scratch) {
-  separable_gradient_lines(transposed_rows(op, y.shape), transposed_columns(op, y.shape), dy, y,
-                           scratch);
+  ScratchMemory memory(
+      scratch.subspan(static_cast<std::size_t>(separable_gradient_scratch(dy.shape))));
+  separable_gradient_lines(transposed_rows(op, y.shape, &memory),
+                           transposed_columns(op, y.shape, &memory), dy, y, scratch);
 }
 
 double lines_seconds(const op::ResampleGradient& op, const Shapes& in) {
@@ -64,11 +76,13 @@ bool repeats_pixels(const op::Resample& resample, const Shape& x) {
 
 }  // namespace
 
-TransposedTaps transposed_rows(const op::ResampleGradient& op, const Shape& x) {
-  return transposed(rows_of(op.resample, x));
+TransposedTaps transposed_rows(const op::ResampleGradient& op, const Shape& x,
+                               std::pmr::memory_resource* memory) {
+  return transposed(rows_of(op.resample, x), memory);
 }
-TransposedTaps transposed_columns(const op::ResampleGradient& op, const Shape& x) {
-  return transposed(columns_of(op.resample, x));
+TransposedTaps transposed_columns(const op::ResampleGradient& op, const Shape& x,
+                                  std::pmr::memory_resource* memory) {
+  return transposed(columns_of(op.resample, x), memory);
 }
 
 std::span<const Variant<op::ResampleGradient, ResampleGradientKernel>> resample_gradient_ladder() {
@@ -109,7 +123,9 @@ std::string ResampleGradient::describe() const {
 }
 
 std::int64_t ResampleGradient::scratch_bytes(const Shapes& in) const {
-  return separable_gradient_scratch(in[0]);
+  const Shape x = shape(in);
+  return separable_gradient_scratch(in[0]) + transposed_bytes(rows_of(resample, x)) +
+         transposed_bytes(columns_of(resample, x));
 }
 
 void ResampleGradient::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {

@@ -58,6 +58,11 @@ constexpr std::string_view name_of(ResampleMode mode) {
 }
 // clang-format on
 
+const ResampleVariant& rung_of(const op::Resample& op, const Shapes& in, DeviceKind device) {
+  if (op.variant != nullptr) return *op.variant;
+  return choose(resample_ladder(), op, in, device);
+}
+
 std::int64_t ceil_divide(std::int64_t x, std::int64_t by) { return (x + by - 1) / by; }
 
 /// The footprint along one axis; see the contract.
@@ -134,8 +139,14 @@ std::int64_t Resample::scratch_bytes(const Shapes& in) const {
          (picks_pixels(mode) ? 0 : threads() * row);
 }
 
+std::optional<Lowering> Resample::lower(const Shapes& in, DeviceKind device) const {
+  Resample fixed = *this;
+  fixed.variant = &rung_of(*this, in, device);
+  return Lowering{fixed, {}};
+}
+
 void Resample::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
-  const auto& rung = choose(resample_ladder(), *this, shapes_of(inputs), y.device().kind());
+  const auto& rung = rung_of(*this, shapes_of(inputs), y.device().kind());
   if (type != DType::kF32 && rung.kernel.narrow != nullptr) {
     return rung.kernel.narrow(*this, inputs, y);
   }

@@ -22,6 +22,13 @@ enum class ResampleMode {
   kArea,     // the mean of the input pixels that the output pixel touches
 };
 
+struct ResampleKernel;
+namespace op {
+struct Resample;
+}
+/// One rung of the ladder.
+using ResampleVariant = Variant<op::Resample, ResampleKernel>;
+
 namespace op {
 
 /// x resized to `height` x `width` pixels.
@@ -53,12 +60,15 @@ struct Resample {
   bool align_corners = false, antialias = false;
   /// Of x and y: f32, f16 or bf16.
   DType type = DType::kF32;
+  /// The rung to run; null: choose one.
+  const ResampleVariant* variant = nullptr;
 
   Shape shape(const Shapes& in) const;
   DType dtype() const { return type; }
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
   std::string describe() const;
+  std::optional<Lowering> lower(const Shapes& in, DeviceKind device) const;
   std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
@@ -89,6 +99,6 @@ struct ResampleKernel {
     run(op, x, y, scratch);
   }
 };
-std::span<const Variant<op::Resample, ResampleKernel>> resample_ladder();
+std::span<const ResampleVariant> resample_ladder();
 
 }  // namespace mend

@@ -40,8 +40,12 @@ void resample_gradient_cuda_two_pass(const op::ResampleGradient& op, View<const 
                                      View<float> y, Scratch scratch);
 
 /// The outputs that every row (or column) of x is part of.
-TransposedTaps transposed_rows(const op::ResampleGradient& op, const Shape& x);
-TransposedTaps transposed_columns(const op::ResampleGradient& op, const Shape& x);
+TransposedTaps transposed_rows(
+    const op::ResampleGradient& op, const Shape& x,
+    std::pmr::memory_resource* memory = std::pmr::get_default_resource());
+TransposedTaps transposed_columns(
+    const op::ResampleGradient& op, const Shape& x,
+    std::pmr::memory_resource* memory = std::pmr::get_default_resource());
 
 /// Whether each output pixel is one input pixel.
 bool picks_pixels(ResampleMode mode);

@@ -15,7 +15,7 @@
 #include "kernels/cuda/element.cuh"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/sum.cuh"
-#include "kernels/ssim/rungs.h"
+#include "kernels/ssim/cuda.h"
 #include "kernels/ssim/terms.h"
 
 namespace mend {

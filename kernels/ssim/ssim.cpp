@@ -4,6 +4,7 @@
 
 #include "kernels/cuda/memory_seconds.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/ssim/cuda.h"
 #include "kernels/ssim/rungs.h"
 
 namespace mend {
@@ -17,18 +18,29 @@ double memory_seconds(const Op& op, const Shapes& in) {
   return op.cost(in).bytes / NominalMachine::kBytesPerSecond;
 }
 
+#ifdef MEND_HAS_CUDA
+using CudaRung = void (*)(const SsimTaps&, View<const float>, View<const float>, View<float>);
+
+/// On a GPU, which has no use for the scratch.
+template <CudaRung rung>
+void on_gpu(const SsimTaps& taps, View<const float> x, View<const float> target, View<float> y,
+            Scratch) {
+  rung(taps, x, target, y);
+}
+#endif
+
 // clang-format off
 constexpr Variant<op::SsimLoss, SsimKernel> kLadder[] = {
     // name                        device             can it?        time                error  entry
     {"ssim_loss/planes",           DeviceKind::kCpu,  never_refuses, memory_seconds,     0,     ssim_loss_planes},
 #ifdef MEND_HAS_CUDA
-    {"ssim_loss/cuda",             DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-6,  ssim_loss_cuda},
+    {"ssim_loss/cuda",             DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-6,  on_gpu<ssim_loss_cuda>},
 #endif
 };
 constexpr Variant<op::SsimLossGradient, SsimKernel> kGradientLadder[] = {
     {"ssim_loss_gradient/planes",  DeviceKind::kCpu,  never_refuses, memory_seconds,     0,     ssim_loss_gradient_planes},
 #ifdef MEND_HAS_CUDA
-    {"ssim_loss_gradient/cuda",    DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-6,  ssim_loss_gradient_cuda},
+    {"ssim_loss_gradient/cuda",    DeviceKind::kCuda, never_refuses, gpu_memory_seconds, 1e-6,  on_gpu<ssim_loss_gradient_cuda>},
 #endif
 };
 // clang-format on
@@ -51,10 +63,10 @@ Cost cost_of(const Shape& x, std::int64_t written, double flops) {
 
 template <class Op>
 void run(std::span<const Variant<Op, SsimKernel>> ladder, const Op& op, Inputs inputs,
-         const Tensor& y) {
+         const Tensor& y, Scratch scratch) {
   const auto& rung = choose(ladder, op, shapes_of(inputs), y.device().kind());
   rung.kernel(op.taps, inputs[Op::kX].template view<const float>(),
-              inputs[Op::kTarget].template view<const float>(), y.view<float>());
+              inputs[Op::kTarget].template view<const float>(), y.view<float>(), scratch);
 }
 
 }  // namespace
@@ -72,8 +84,9 @@ Shape SsimLoss::shape(const Shapes& in) const {
 }
 Cost SsimLoss::cost(const Shapes& in) const { return cost_of(in[kX], 1, kWindowFlops); }
 Footprint SsimLoss::footprint(const Shapes&) const { return {.global = true}; }
-void SsimLoss::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  run(ssim_loss_ladder(), *this, inputs, y);
+std::int64_t SsimLoss::scratch_bytes(const Shapes& in) const { return ssim_loss_scratch(in[kX]); }
+void SsimLoss::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
+  run(ssim_loss_ladder(), *this, inputs, y, scratch);
 }
 Tensors SsimLoss::backward(const Backward& call) const {
   if (!call.wants(kX)) return {Tensor(), Tensor()};
@@ -90,8 +103,11 @@ Cost SsimLossGradient::cost(const Shapes& in) const {
   return cost_of(in[kX], in[kX].elements(), 2 * kWindowFlops);
 }
 Footprint SsimLossGradient::footprint(const Shapes&) const { return {.radius = kSsimTaps - 1}; }
-void SsimLossGradient::forward(Inputs inputs, const Tensor& y, Scratch) const {
-  run(ssim_loss_gradient_ladder(), *this, inputs, y);
+std::int64_t SsimLossGradient::scratch_bytes(const Shapes& in) const {
+  return ssim_loss_scratch(in[kX]);
+}
+void SsimLossGradient::forward(Inputs inputs, const Tensor& y, Scratch scratch) const {
+  run(ssim_loss_gradient_ladder(), *this, inputs, y, scratch);
 }
 
 }  // namespace op

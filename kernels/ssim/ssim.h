@@ -34,6 +34,7 @@ struct SsimLoss {
   Shape shape(const Shapes& in) const;
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
+  std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
   Tensors backward(const Backward& call) const;
   Saves saves(const std::vector<bool>& wanted) const;
@@ -54,6 +55,7 @@ struct SsimLossGradient {
   Shape shape(const Shapes& in) const;
   Cost cost(const Shapes& in) const;
   Footprint footprint(const Shapes& in) const;
+  std::int64_t scratch_bytes(const Shapes& in) const;
   void forward(Inputs inputs, const Tensor& y, Scratch scratch) const;
 };
 
@@ -61,10 +63,12 @@ struct SsimLossGradient {
 
 /// Both in one pass on the CPU: returns the loss, unrounded, and writes its gradient, if it has a place.
 double ssim_loss(const SsimTaps& taps, View<const float> x, View<const float> target,
-                 View<float> gradient);
+                 View<float> gradient, Scratch scratch);
+/// Its working memory, for x of that shape.
+std::int64_t ssim_loss_scratch(const Shape& x);
 
 using SsimKernel = void (*)(const SsimTaps& taps, View<const float> x, View<const float> target,
-                            View<float> y);
+                            View<float> y, Scratch scratch);
 std::span<const Variant<op::SsimLoss, SsimKernel>> ssim_loss_ladder();
 std::span<const Variant<op::SsimLossGradient, SsimKernel>> ssim_loss_gradient_ladder();
 

@@ -13,12 +13,14 @@ TEST_CASE("pad, pad_gradient on the GPU: every rung matches the reference") {
       for (const int channels : {1, 3, 8}) {
         const Shape x{2, 4, 5, channels};
         const op::PadGradient gradient{pad};
-        const auto call = [&](auto kernel, Inputs inputs, const Tensor& y) {
-          kernel(pad, inputs[0].view<const float>(), y.view<float>());
-        };
-        CHECK(check_gpu_rungs(pad_ladder(), pad, {random_tensor(x, 1)}, call) == 1);
+        CHECK(check_gpu_rungs(pad_ladder(), pad, {random_tensor(x, 1)},
+                              [&](auto kernel, Inputs inputs, const Tensor& y) {
+                                kernel(pad, inputs[0].view<const float>(), y.view<float>());
+                              }) == 1);
         CHECK(check_gpu_rungs(pad_gradient_ladder(), gradient, {random_tensor(pad.shape({x}), 1)},
-                              call) == 1);
+                              [&](PadGradientKernel kernel, Inputs inputs, const Tensor& y) {
+                                kernel(pad, inputs[0].view<const float>(), y.view<float>(), {});
+                              }) == 1);
       }
     }
   }

@@ -4,6 +4,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <vector>
 
 #include "restore/similarity.h"
 #include "tests/gpu/gpu_rungs.h"
@@ -24,7 +26,8 @@ constexpr Shape kAwkward[] = {{1, 11, 11, 1}, {2, 26, 26, 3}, {1, 27, 43, 3}, {3
 
 TEST_CASE("ssim on the GPU: value and gradient match the CPU's") {
   const auto call = [](SsimKernel kernel, Inputs in, const Tensor& y) {
-    kernel(taps(), in[0].view<const float>(), in[1].view<const float>(), y.view<float>());
+    std::vector<std::byte> scratch(static_cast<std::size_t>(ssim_loss_scratch(in[0].shape())));
+    kernel(taps(), in[0].view<const float>(), in[1].view<const float>(), y.view<float>(), scratch);
   };
   for (const Shape& shape : kAwkward) {
     const Tensor x = random_tensor(shape, 1), target = random_tensor(shape, 2);

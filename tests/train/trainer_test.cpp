@@ -14,6 +14,7 @@
 #include "tests/support/guarded.h"
 #include "tests/support/thrown.h"
 #include "tests/train/workplace.h"
+#include "train/ingredients.h"
 #include "train/initialize.h"
 
 namespace mend::test {
@@ -134,6 +135,46 @@ TEST_CASE("training: layers that start as zero and as identity make DRUNet give 
   CHECK_THROWS_AS(result(R"({"zero": ["*.res.9"]})", x), UsageError);
   CHECK_THROWS_AS(result(R"({"identity": ["m_up1.0"]})", x), UsageError);  // 2x2
   CHECK_THROWS_AS(result(R"({"ones": ["m_head"]})", x), UsageError);
+}
+
+TEST_CASE("training: a deeper network begins as the shallower one whose layers it takes") {
+  const auto network = [](int blocks) {
+    return Json{{"in_nc", 3},
+                {"out_nc", 3},
+                {"nc", {8, 8, 12, 12}},
+                {"nb", blocks},
+                {"bias", false},
+                {"act_mode", "R"},
+                {"downsample_mode", "strideconv"},
+                {"upsample_mode", "convtranspose"}};
+  };
+  const Checkpoint shallow = initial_checkpoint(architecture_named("drunet"), network(1), 4);
+  const auto deeper = [&](Json renamed) {
+    Json described = network(2);
+    described["name"] = "drunet";
+    const Json recipe = {{"task", "denoise"},
+                         {"network", described},
+                         {"start", "shallow.safetensors"},
+                         {"renamed", std::move(renamed)},
+                         {"initialize", {{"zero", {"*.res.2"}}}},
+                         {"pictures", {"pictures"}}};
+    return first_checkpoint(
+        parse_recipe(recipe.dump(), "recipe.json"), [](const std::string&) {},
+        [&](const std::string&) { return shallow; });
+  };
+  const auto result = [](const Checkpoint& checkpoint) {
+    const TrainableModel model(checkpoint);
+    return model.forward(values_of(model), {random_tensor({1, 16, 24, 3}, 3)})[0];
+  };
+  const Json renamed = {{"m_down1.1", "m_down1.2"},
+                        {"m_down2.1", "m_down2.2"},
+                        {"m_down3.1", "m_down3.2"},
+                        {"m_body", "m_body.0"}};
+  CHECK(relative_error(result(deeper(renamed)), result(shallow)) <= 1e-6);
+  CHECK_FALSE(relative_error(result(deeper(Json::object())), result(shallow)) <= 0.01);
+  CHECK_THROWS_WITH_AS(deeper({{"m_down9", "m_down1"}}),
+                       doctest::Contains("has no layer 'm_down9'"), UsageError);
+  CHECK_THROWS_AS(deeper({{"m_body", 1}}), UsageError);
 }
 
 TEST_CASE("training: colours from lightness") {
