@@ -40,7 +40,8 @@ class Shapes {
   /// New ones are Shape{}.
   void resize(std::size_t count) {
     if (count > kFew) {
-      if (size_ <= kFew) many_.assign(few_.begin(), few_.begin() + static_cast<std::ptrdiff_t>(size_));
+      if (size_ <= kFew)
+        many_.assign(few_.begin(), few_.begin() + static_cast<std::ptrdiff_t>(size_));
       many_.resize(count);
     } else {
       if (size_ > kFew) std::copy_n(many_.begin(), count, few_.begin());

@@ -69,8 +69,8 @@ class Adversary {
   double learning_rate_ = 0;
   AccumulatedGradient gradient_;
   Tensors mean_;
-  double norm_ = 0;              // of mean_
-  Tensors of_batch_, losses_;    // of a batch, kept for their room
+  double norm_ = 0;            // of mean_
+  Tensors of_batch_, losses_;  // of a batch, kept for their room
 };
 
 }  // namespace mend

@@ -17,8 +17,8 @@ namespace {
 KeptAxis folded_back(PadMode mode, int before, int extent, int padded) {
   const std::string key =
       fmt::format("gradient of pad {} {} {} {}", static_cast<int>(mode), before, extent, padded);
-  return KeptAxis::of_gradient(
-      key, extent, [&] { return padding_shown_by(mode, before, extent, padded); });
+  return KeptAxis::of_gradient(key, extent,
+                               [&] { return padding_shown_by(mode, before, extent, padded); });
 }
 
 }  // namespace

@@ -65,7 +65,8 @@ double pixel_loss(const PixelLoss& loss, View<const float> x, View<const float> 
     return sum_rows(loss, x, target, gradient, [&](double a, double b) { return term(a - b); });
   };
   const auto judged = [&](const auto& term) {  // of a logit and s
-    return sum_rows(loss, x, target, gradient, [&](double a, double b) { return term(a, 2 * b - 1); });
+    return sum_rows(loss, x, target, gradient,
+                    [&](double a, double b) { return term(a, 2 * b - 1); });
   };
   const double parameter = loss.parameter;
   switch (loss.kind) {

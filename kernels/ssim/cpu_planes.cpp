@@ -44,8 +44,8 @@ struct Planes {
   }
 
   Plane x, y, product;
-  Plane between;                 ///< of two passes, down and across
-  Plane moments[kSsimMoments];   ///< of the windows; then the first three have the slopes by them
+  Plane between;                ///< of two passes, down and across
+  Plane moments[kSsimMoments];  ///< of the windows; then the first three have the slopes by them
   Plane spread[3];
 };
 

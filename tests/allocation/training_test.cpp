@@ -4,8 +4,8 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
-#include <new>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -76,8 +76,8 @@ class Training {
 
 TEST_CASE("training: a step allocates nothing after the first, whatever its loss") {
   for (Lesson lesson : lessons())
-    for (const char* loss : {"l1", "mse", "charbonnier", "smooth_l1", "psnr", "ssim", "fft_l1",
-                             "total_variation"}) {
+    for (const char* loss :
+         {"l1", "mse", "charbonnier", "smooth_l1", "psnr", "ssim", "fft_l1", "total_variation"}) {
       CAPTURE(std::string(lesson.network));
       CAPTURE(std::string(loss));
       if (std::string_view(loss) == "ssim") lesson.input.h = lesson.input.w = 16;

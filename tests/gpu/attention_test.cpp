@@ -186,14 +186,14 @@ TEST_CASE("gather_bias on the GPU: rows of the table and their gradient") {
             kernel({}, in[0].view<const float>(), in[1].view<const float>(), y.view<float>());
           });
       const op::GatherBiasGradient gradient{entries};
-      check_gpu_rungs(gather_bias_gradient_ladder(), gradient,
-                      {random_tensor({1, heads, index.shape().c, index.shape().w}, 2), index},
-                      [&](GatherBiasGradientKernel kernel, Inputs in, const Tensor& y) {
-                        std::vector<std::byte> scratch(
-                            static_cast<std::size_t>(gradient.scratch_bytes({})));
-                        kernel(gradient, in[0].view<const float>(), in[1].view<const float>(),
-                               y.view<float>(), scratch);
-                      });
+      check_gpu_rungs(
+          gather_bias_gradient_ladder(), gradient,
+          {random_tensor({1, heads, index.shape().c, index.shape().w}, 2), index},
+          [&](GatherBiasGradientKernel kernel, Inputs in, const Tensor& y) {
+            std::vector<std::byte> scratch(static_cast<std::size_t>(gradient.scratch_bytes({})));
+            kernel(gradient, in[0].view<const float>(), in[1].view<const float>(), y.view<float>(),
+                   scratch);
+          });
     }
   }
 }

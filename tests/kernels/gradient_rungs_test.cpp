@@ -134,11 +134,11 @@ TEST_CASE("pad_gradient: every rung matches the reference") {
                              PadMode::kCircular, PadMode::kSymmetric}) {
     for (const op::Pad& pad : {op::Pad{1, 2, 3, 0, mode}, op::Pad{3, 3, 4, 4, mode}}) {
       const op::PadGradient op{pad};
-      check_rungs(pad_gradient_ladder(), op, {random_tensor(pad.shape({{2, 4, 5, 19}}), 1)},
-                  [&](PadGradientKernel kernel, const Tensors& inputs, const Tensor& y,
-                      Scratch scratch) {
-                    kernel(op.pad, inputs[0].view<const float>(), y.view<float>(), scratch);
-                  });
+      check_rungs(
+          pad_gradient_ladder(), op, {random_tensor(pad.shape({{2, 4, 5, 19}}), 1)},
+          [&](PadGradientKernel kernel, const Tensors& inputs, const Tensor& y, Scratch scratch) {
+            kernel(op.pad, inputs[0].view<const float>(), y.view<float>(), scratch);
+          });
     }
   }
 }
