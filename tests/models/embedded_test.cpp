@@ -52,7 +52,7 @@ TEST_CASE("own weights: each is a network of this tree, for its task, by its rec
     CHECK(own.name.starts_with(task));
     CHECK(std::ranges::find(model.traits.tasks, task) != model.traits.tasks.end());
     CHECK(checkpoint.metadata.at("recipe") == recipe_of(own.name));
-    CHECK(model.parameters < 500'000);
+    CHECK(model.parameters < 700'000);
   }
 }
 
