@@ -126,6 +126,9 @@ Recipe parse_recipe(const std::string& text, const std::string& path) {
   entries.take("initialize", recipe.initialize);
   entries.take("start", recipe.start);
   entries.take("renamed", recipe.renamed);
+  if (!recipe.renamed.empty() && recipe.start.empty()) {
+    entries.refuse("'renamed' is of layers of 'start', which is missing");
+  }
   entries.take("seed", recipe.seed);
   entries.take("steps", recipe.steps, std::int64_t{1}, kMost);
   entries.take("batch", recipe.batch, 1, 4096);

@@ -175,6 +175,9 @@ TEST_CASE("training: a deeper network begins as the shallower one whose layers i
   CHECK_THROWS_WITH_AS(deeper({{"m_down9", "m_down1"}}),
                        doctest::Contains("has no layer 'm_down9'"), UsageError);
   CHECK_THROWS_AS(deeper({{"m_body", 1}}), UsageError);
+  CHECK_THROWS_WITH(
+      parse_recipe(R"({"network": {"name": "drunet"}, "renamed": {"a": "b"}})", "recipe.json"),
+      doctest::Contains("'renamed' is of layers of 'start'"));
 }
 
 TEST_CASE("training: colours from lightness") {
